@@ -1,0 +1,69 @@
+/*
+ * Descriptors and files: the one helper each for full reads and writes, atomic
+ * replacement, descriptor flags, descriptor passing, locks and trees.
+ *
+ * Everything opened here is close-on-exec. Works the same on Linux and macOS.
+ */
+#ifndef MVM_BASE_IO_H
+#define MVM_BASE_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+struct mvm_error;
+
+/* Reads or writes all of it, whatever EINTR does, on blocking descriptors.
+ * Reading returns the count, which is short only at the end of the file;
+ * both return -1 with errno set on failure. */
+ssize_t mvm_read_full(int fd, void *data, size_t length);
+ssize_t mvm_write_full(int fd, const void *data, size_t length);
+ssize_t mvm_pwrite_full(int fd, const void *data, size_t length, off_t offset);
+
+/* -1 with errno set on failure. */
+int mvm_set_cloexec(int fd, bool on);
+int mvm_set_nonblock(int fd, bool on);
+/* Both ends close-on-exec. */
+int mvm_pipe(int fds[2]);
+/* AF_UNIX; type is SOCK_STREAM or SOCK_DGRAM. */
+int mvm_socketpair(int type, int fds[2]);
+
+/* Sends data with up to 8 descriptors attached; `length` must be at least 1.
+ * Returns what sendmsg() does. The caller keeps its descriptors. */
+ssize_t mvm_send_fds(int socket, const void *data, size_t length, const int *fds, size_t count);
+/* Receives data and up to `max` (at most 8) descriptors, close-on-exec, owned by the caller.
+ * Surplus descriptors are closed. Returns what recvmsg() does. */
+ssize_t mvm_recv_fds(int socket, void *data, size_t length, int *fds, size_t max, size_t *count);
+
+/* Whole small file, NUL-terminated, owned by the caller; larger than `max` is INVALID. */
+int mvm_read_file(const char *path, size_t max, char **data, size_t *length, struct mvm_error **err);
+
+/* Replaces `path` so that after a crash the old or the new content is there,
+ * never half: unique temporary name, fsync, rename, fsync of the folder. */
+int mvm_replace_file(const char *path, const void *data, size_t length, mode_t mode, struct mvm_error **err);
+
+/* Flushes a folder's entries, after a rename into it. */
+int mvm_sync_folder(const char *path, struct mvm_error **err);
+
+/* Makes the folder and its parents, mode 0700 where new. */
+int mvm_make_folders(const char *path, struct mvm_error **err);
+
+/* Removes a file or a tree without following symlinks. A path that is not there is success. */
+int mvm_remove_tree(const char *path, struct mvm_error **err);
+
+/* Advisory lock by flock() on a file that holds no data, made where missing.
+ * Returns 0 and a descriptor that holds the lock until closed; 1 where
+ * MVM_LOCK_TRY and another holds it. */
+enum { MVM_LOCK_SHARED = 1, MVM_LOCK_TRY = 2 };
+int mvm_lock(const char *path, unsigned flags, int *fd, struct mvm_error **err);
+
+/* Copy-on-write clone of a file: 0 done, 1 this file system cannot. `to` must not exist. */
+int mvm_clone_file(const char *from, const char *to, struct mvm_error **err);
+
+/* Descriptor -1 is fine; the variable is set to -1. */
+void mvm_close(int *fd);
+#define MVM_CLEAN_FD __attribute__((cleanup(mvm_close)))
+
+#endif

@@ -1,0 +1,132 @@
+#include "json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "io.h"
+#include "mem.h"
+
+#define MAX_DEPTH 64
+
+/* jansson's own limit (2048) is fixed when it is built; ours is checked before it recurses. */
+static bool too_deep(const char *data, size_t length)
+{
+	bool in_string = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		char c = data[i];
+
+		if (in_string) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_string = false;
+		} else if (c == '"') {
+			in_string = true;
+		} else if ((c == '{' || c == '[') && ++depth > MAX_DEPTH) {
+			return true;
+		} else if (c == '}' || c == ']') {
+			depth--;
+		}
+	}
+	return false;
+}
+
+int mvm_json_parse(const char *data, size_t length, const char *what, json_t **value, struct mvm_error **err)
+{
+	json_error_t error;
+	json_t *parsed;
+
+	if (too_deep(data, length))
+		return mvm_fail(err, MVM_ERR_INVALID, "%s: nested deeper than %d levels", what, MAX_DEPTH);
+	parsed = json_loadb(data, length, JSON_REJECT_DUPLICATES, &error);
+	if (!parsed)
+		return mvm_fail(err, MVM_ERR_INVALID, "%s: line %d, column %d: %s", what, error.line, error.column,
+				error.text);
+	*value = parsed;
+	return 0;
+}
+
+int mvm_json_load(const char *path, size_t max, json_t **value, struct mvm_error **err)
+{
+	char *data MVM_CLEAN_FREE = NULL;
+	size_t length;
+
+	if (mvm_read_file(path, max, &data, &length, err) < 0)
+		return -1;
+	return mvm_json_parse(data, length, path, value, err);
+}
+
+int mvm_json_save(const char *path, const json_t *value, struct mvm_error **err)
+{
+	char *text MVM_CLEAN_FREE = json_dumps(value, JSON_INDENT(2));
+
+	if (!text)
+		return mvm_fail(err, MVM_ERR_INTERNAL, "%s: a value that JSON cannot hold", path);
+	return mvm_replace_file(path, text, strlen(text), 0600, err);
+}
+
+static int wrong_type(const char *key, const char *wanted, struct mvm_error **err)
+{
+	return mvm_fail(err, MVM_ERR_INVALID, "\"%s\" is not %s", key, wanted);
+}
+
+int mvm_json_get_string(const json_t *object, const char *key, const char *fallback, const char **value,
+			struct mvm_error **err)
+{
+	const json_t *field = json_object_get(object, key);
+
+	if (field && !json_is_null(field) && !json_is_string(field))
+		return wrong_type(key, "a string", err);
+	*value = json_is_string(field) ? json_string_value(field) : fallback;
+	return 0;
+}
+
+int mvm_json_get_int(const json_t *object, const char *key, int64_t fallback, int64_t *value, struct mvm_error **err)
+{
+	const json_t *field = json_object_get(object, key);
+
+	if (field && !json_is_null(field) && !json_is_integer(field))
+		return wrong_type(key, "a whole number", err);
+	*value = json_is_integer(field) ? json_integer_value(field) : fallback;
+	return 0;
+}
+
+int mvm_json_get_bool(const json_t *object, const char *key, bool fallback, bool *value, struct mvm_error **err)
+{
+	const json_t *field = json_object_get(object, key);
+
+	if (field && !json_is_null(field) && !json_is_boolean(field))
+		return wrong_type(key, "true or false", err);
+	*value = json_is_boolean(field) ? json_is_true(field) : fallback;
+	return 0;
+}
+
+int mvm_json_get_strings(const json_t *object, const char *key, struct mvm_strv *values, struct mvm_error **err)
+{
+	const json_t *field = json_object_get(object, key);
+	json_t *item;
+	size_t i;
+
+	if (!field || json_is_null(field))
+		return 0;
+	if (!json_is_array(field))
+		return wrong_type(key, "a list of strings", err);
+	json_array_foreach(field, i, item) {
+		if (!json_is_string(item) || strlen(json_string_value(item)) != json_string_length(item))
+			return wrong_type(key, "a list of strings", err);
+		mvm_strv_add(values, json_string_value(item));
+	}
+	return 0;
+}
+
+json_t *mvm_json_from_strings(const struct mvm_strv *values)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < values->count; i++)
+		json_array_append_new(array, json_string(values->items[i]));
+	return array;
+}

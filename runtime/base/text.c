@@ -1,0 +1,191 @@
+#include "text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "io.h"
+#include "mem.h"
+
+bool mvm_parse_int(const char *text, int64_t min, int64_t max, int64_t *value)
+{
+	char *end;
+	long long parsed;
+
+	if (!isdigit((unsigned char)*text) && !(*text == '-' && isdigit((unsigned char)text[1])))
+		return false;
+	errno = 0;
+	parsed = strtoll(text, &end, 10);
+	if (*end || errno || parsed < min || parsed > max)
+		return false;
+	*value = parsed;
+	return true;
+}
+
+bool mvm_parse_size(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "bkmgtp";
+	double scale = 1, number;
+	const char *unit;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	number = strtod(text, &end);
+	while (*end == ' ')
+		end++;
+	if (*end) {
+		unit = strchr(units, tolower((unsigned char)*end));
+		if (!unit)
+			return false;
+		scale = pow(1024, (double)(unit - units));
+		end++;
+		if (unit != units && (*end == 'i' || *end == 'I'))
+			end++;
+		if (unit != units && (*end == 'b' || *end == 'B'))
+			end++;
+	}
+	if (*end || !isfinite(number) || number * scale >= 9.2e18)
+		return false;
+	*bytes = (uint64_t)(number * scale);
+	return true;
+}
+
+/* The guest is Linux, whatever the host calls its signals (asm-generic/signal.h). */
+static const char *const signal_names[] = {
+	[1] = "HUP",	 [2] = "INT",	  [3] = "QUIT",	 [4] = "ILL",	[5] = "TRAP",	[6] = "ABRT",  [7] = "BUS",
+	[8] = "FPE",	 [9] = "KILL",	  [10] = "USR1", [11] = "SEGV", [12] = "USR2",	[13] = "PIPE", [14] = "ALRM",
+	[15] = "TERM",	 [16] = "STKFLT", [17] = "CHLD", [18] = "CONT", [19] = "STOP",	[20] = "TSTP", [21] = "TTIN",
+	[22] = "TTOU",	 [23] = "URG",	  [24] = "XCPU", [25] = "XFSZ", [26] = "VTALRM", [27] = "PROF", [28] = "WINCH",
+	[29] = "IO",	 [30] = "PWR",	  [31] = "SYS",	 [34] = "RTMIN", [64] = "RTMAX",
+};
+
+bool mvm_parse_signal(const char *text, int *signo)
+{
+	int64_t number;
+
+	if (mvm_parse_int(text, 1, 64, &number)) {
+		*signo = (int)number;
+		return true;
+	}
+	if (!strncasecmp(text, "SIG", 3))
+		text += 3;
+	for (size_t i = 1; i < MVM_COUNT(signal_names); i++) {
+		if (signal_names[i] && !strcasecmp(text, signal_names[i])) {
+			*signo = (int)i;
+			return true;
+		}
+	}
+	if (!strncasecmp(text, "RTMIN+", 6) && mvm_parse_int(text + 6, 0, 30, &number)) {
+		*signo = 34 + (int)number;
+		return true;
+	}
+	if (!strncasecmp(text, "RTMAX-", 6) && mvm_parse_int(text + 6, 0, 30, &number)) {
+		*signo = 64 - (int)number;
+		return true;
+	}
+	return false;
+}
+
+char *mvm_format_size(uint64_t bytes)
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1000 && unit + 1 < MVM_COUNT(units)) {
+		value /= 1000;
+		unit++;
+	}
+	return mvm_format(unit ? "%.3g%s" : "%.4g%s", value, units[unit]);
+}
+
+char *mvm_format_age(int64_t seconds)
+{
+	int64_t minutes = seconds / 60, hours = (minutes + 30) / 60;
+
+	if (seconds < 1)
+		return mvm_strdup("Less than a second");
+	if (seconds == 1)
+		return mvm_strdup("1 second");
+	if (seconds < 60)
+		return mvm_format("%lld seconds", (long long)seconds);
+	if (minutes == 1)
+		return mvm_strdup("About a minute");
+	if (minutes < 60)
+		return mvm_format("%lld minutes", (long long)minutes);
+	if (hours == 1)
+		return mvm_strdup("About an hour");
+	if (hours < 48)
+		return mvm_format("%lld hours", (long long)hours);
+	if (hours < 24 * 7 * 2)
+		return mvm_format("%lld days", (long long)(hours / 24));
+	if (hours < 24 * 30 * 2)
+		return mvm_format("%lld weeks", (long long)(hours / 24 / 7));
+	if (hours < 24 * 365 * 2)
+		return mvm_format("%lld months", (long long)(hours / 24 / 30));
+	return mvm_format("%lld years", (long long)(hours / 24 / 365));
+}
+
+void mvm_format_time(const struct timespec *time, char *out)
+{
+	struct tm parts;
+	size_t length;
+
+	gmtime_r(&time->tv_sec, &parts);
+	length = strftime(out, MVM_TIME_LENGTH + 1, "%Y-%m-%dT%H:%M:%S", &parts);
+	snprintf(out + length, MVM_TIME_LENGTH + 1 - length, ".%09ldZ", time->tv_nsec);
+}
+
+bool mvm_parse_time(const char *text, struct timespec *time)
+{
+	struct tm parts = {0};
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
+	int hours, minutes, used = 0;
+	long nanoseconds = 0;
+	time_t offset = 0;
+	char sign;
+
+	if (!rest)
+		return false;
+	if (*rest == '.') {
+		long scale = 100000000;
+
+		for (rest++; isdigit((unsigned char)*rest); rest++, scale /= 10)
+			nanoseconds += (*rest - '0') * scale;
+	}
+	if (sscanf(rest, "%c%2d:%2d%n", &sign, &hours, &minutes, &used) == 3 && !rest[used] &&
+	    (sign == '+' || sign == '-'))
+		offset = (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+	else if (strcmp(rest, "Z"))
+		return false;
+	time->tv_sec = timegm(&parts) - offset;
+	time->tv_nsec = nanoseconds;
+	return true;
+}
+
+void mvm_random(void *data, size_t length)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || mvm_read_full(fd, data, length) != (ssize_t)length)
+		abort();
+	close(fd);
+}
+
+void mvm_hex(const void *data, size_t length, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < length; i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	out[2 * length] = '\0';
+}
