@@ -1,0 +1,121 @@
+/*
+ * A backend runs one virtual machine: QEMU on Linux, Virtualization.framework on
+ * macOS. The consumer is the supervisor, which holds one machine at a time.
+ *
+ * Process and loop: everything runs in the supervisor, on its loop; no call
+ * blocks. What happens to the machine arrives through struct mvm_machine_events.
+ *
+ * Ownership: a spec is read during start() only. A machine is the caller's from
+ * start() to destroy(). Text given to an event is valid during the call.
+ *
+ * Order of events: running once, then paused and resumed any number of times,
+ * then stopped exactly once; stopped may come without running. Nothing comes after
+ * stopped or destroy(). An event may call any operation, destroy() included.
+ *
+ * Untrusted: the console's output is the guest's. It reaches the boot log only, whose
+ * size is bounded, and texts through mvm_boot_log_tail(), which cleans it.
+ */
+#ifndef MVM_BACKEND_BACKEND_H
+#define MVM_BACKEND_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct mvm_error;
+struct mvm_loop;
+struct mvm_machine;
+
+/* MVM_ACCEL_AUTO takes KVM where it can, else emulation. */
+enum mvm_accel { MVM_ACCEL_AUTO, MVM_ACCEL_KVM, MVM_ACCEL_TCG };
+
+enum mvm_disk_format { MVM_DISK_RAW, MVM_DISK_QCOW2 };
+
+struct mvm_machine_disk {
+	const char *path; /* a qcow2's backing file is found by what it says itself */
+	enum mvm_disk_format format;
+	bool read_only;
+	const char *serial; /* what the guest sees, at most 20 characters; NULL for none */
+};
+
+struct mvm_machine_spec {
+	const char *kernel;	 /* x86-64: an uncompressed vmlinux with a PVH note */
+	const char *initrd;	 /* newc cpio */
+	const char *kernel_args; /* added after our own, so that they win; NULL for none */
+	unsigned cpus;
+	uint64_t memory;		      /* the guest's RAM in bytes; rounded up to a MiB */
+	const struct mvm_machine_disk *disks; /* /dev/vda, /dev/vdb, ... in this order */
+	size_t disk_count;
+	int vsock_fd; /* QEMU: connected vhost-user socket of the vsock device, -1 for none. Borrowed: QEMU gets a
+			 duplicate during start(), the caller closes its own after it. Used up even where
+			 the machine fails; a second start() needs a new one */
+	uint32_t cid; /* for the device's owner; the backend itself has no use for it on QEMU */
+	const char *boot_log; /* path; emptied at start, never larger than MVM_BOOT_LOG_MAX */
+	enum mvm_accel accel;
+	bool debug; /* the kernel says everything it has to say on the console */
+};
+
+/* The boot log keeps its beginning and its end: past this size its middle goes. */
+enum { MVM_BOOT_LOG_MAX = 1024 * 1024 };
+
+enum mvm_machine_stop {
+	MVM_STOP_GUEST_OFF,	 /* the guest powered itself off, asked or not */
+	MVM_STOP_GUEST_RESET,	 /* the guest asked for a reset, which it does not get */
+	MVM_STOP_GUEST_PANIC,	 /* the guest's kernel panicked; the boot log ends with why */
+	MVM_STOP_KILLED,	 /* kill() */
+	MVM_STOP_CRASHED,	 /* the process died, or the machine stopped with an internal error */
+	MVM_STOP_ACCEL_UNUSABLE, /* MVM_ACCEL_AUTO took KVM, which cannot run a kernel here: start again with
+				    MVM_ACCEL_TCG. Remembered until the host boots anew; notice() came before */
+};
+
+struct mvm_machine_events {
+	void (*running)(void *arg);
+	void (*paused)(void *arg);
+	void (*resumed)(void *arg);
+	/* `detail` is one line on what happened, "" where the reason says it all. The process has been reaped. */
+	void (*stopped)(void *arg, enum mvm_machine_stop reason, const char *detail);
+	/* One line that the user should see, such as that emulation is used and how to change it. May come
+	 * from inside start(). At most once per boot of the host for the same cause. */
+	void (*notice)(void *arg, const char *text);
+};
+
+struct mvm_backend_ops {
+	const char *name;
+	/* 0: the machine is on its way, and stopped() will say how it ended. Fails with NOT_FOUND where QEMU,
+	 * the kernel or the initramfs is missing (and says what to do), UNSUPPORTED where the accelerator
+	 * asked for cannot be had. `events` is copied, `arg` is passed on. */
+	int (*start)(struct mvm_loop *loop, const struct mvm_machine_spec *spec,
+		     const struct mvm_machine_events *events, void *arg, struct mvm_machine **machine,
+		     struct mvm_error **err);
+	/* Ask; paused() and resumed() say that it is so. CONFLICT before running() and after stopped(). */
+	int (*pause)(struct mvm_machine *machine, struct mvm_error **err);
+	int (*resume)(struct mvm_machine *machine, struct mvm_error **err);
+	/* Presses the power button. The guest's agent is the better way to ask, since only it can say no. */
+	int (*power_off)(struct mvm_machine *machine, struct mvm_error **err);
+	/* Pulls the plug, now: what the guest has not synced is lost. stopped(KILLED) follows, unless it had
+	 * stopped by itself before. */
+	void (*kill)(struct mvm_machine *machine);
+	/* The process that holds the guest's memory, for statistics; 0 after it ended or where there is none. */
+	pid_t (*pid)(const struct mvm_machine *machine);
+	/* What it runs on, never AUTO. */
+	enum mvm_accel (*accel)(const struct mvm_machine *machine);
+	/* Kills what still runs, without an event. NULL is fine. */
+	void (*destroy)(struct mvm_machine *machine);
+};
+
+extern const struct mvm_backend_ops mvm_backend_qemu;
+
+/* "auto", "qemu" or "vz"; NULL or "" reads MVM_BACKEND, which is auto where unset. USAGE for an unknown name,
+ * UNSUPPORTED for one that this system has not. */
+int mvm_backend_find(const char *name, const struct mvm_backend_ops **ops, struct mvm_error **err);
+
+/* "auto", "kvm" or "tcg"; NULL reads MVM_ACCEL, which is auto where unset or empty. */
+int mvm_accel_parse(const char *name, enum mvm_accel *accel, struct mvm_error **err);
+const char *mvm_accel_name(enum mvm_accel accel);
+
+/* The last lines of a boot log, at most `lines`, without control characters and over-long lines; "" where
+ * there is no log. The caller owns the text. */
+char *mvm_boot_log_tail(const char *path, unsigned lines);
+
+#endif
