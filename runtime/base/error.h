@@ -19,23 +19,23 @@
 
 /* Stable: a code travels over the control socket by name. */
 enum mvm_error_code {
-	MVM_ERR_INTERNAL,	/* our own bug, or a system call nobody expects to fail */
-	MVM_ERR_USAGE,		/* wrong flag or argument */
-	MVM_ERR_INVALID,	/* input from outside is malformed: image, config, reference, guest */
-	MVM_ERR_NOT_FOUND,	/* no such container, image, file, tool */
-	MVM_ERR_EXISTS,		/* the name is taken */
-	MVM_ERR_CONFLICT,	/* not in this state, or in use */
-	MVM_ERR_IO,		/* a file or descriptor failed */
-	MVM_ERR_NO_SPACE,	/* disk full or quota */
-	MVM_ERR_NETWORK,	/* a server is down, slow or lost */
-	MVM_ERR_AUTH,		/* credentials missing or refused */
-	MVM_ERR_CORRUPT,	/* digest, size or check sum differs */
-	MVM_ERR_UNSUPPORTED,	/* understood, but not possible here */
+	MVM_ERR_INTERNAL,    /* our own bug, or a system call nobody expects to fail */
+	MVM_ERR_USAGE,	     /* wrong flag or argument */
+	MVM_ERR_INVALID,     /* input from outside is malformed: image, config, reference, guest */
+	MVM_ERR_NOT_FOUND,   /* no such container, image, file, tool */
+	MVM_ERR_EXISTS,	     /* the name is taken */
+	MVM_ERR_CONFLICT,    /* not in this state, or in use */
+	MVM_ERR_IO,	     /* a file or descriptor failed */
+	MVM_ERR_NO_SPACE,    /* disk full or quota */
+	MVM_ERR_NETWORK,     /* a server is down, slow or lost */
+	MVM_ERR_AUTH,	     /* credentials missing or refused */
+	MVM_ERR_CORRUPT,     /* digest, size or check sum differs */
+	MVM_ERR_UNSUPPORTED, /* understood, but not possible here */
 	MVM_ERR_TIMEOUT,
-	MVM_ERR_MACHINE,	/* the VM, its devices or the agent failed */
-	MVM_ERR_CANNOT_RUN,	/* the program was found but cannot be run: exit code 126 */
-	MVM_ERR_NO_PROGRAM,	/* the program was not found: exit code 127 */
-	MVM_ERR_INTERRUPTED,	/* a signal asked us to stop */
+	MVM_ERR_MACHINE,     /* the VM, its devices or the agent failed */
+	MVM_ERR_CANNOT_RUN,  /* the program was found but cannot be run: exit code 126 */
+	MVM_ERR_NO_PROGRAM,  /* the program was not found: exit code 127 */
+	MVM_ERR_INTERRUPTED, /* a signal asked us to stop */
 };
 
 struct mvm_error;
@@ -46,8 +46,7 @@ int mvm_fail(struct mvm_error **err, enum mvm_error_code code, const char *forma
 
 /* The same for a failed system call: appends ": <strerror>", derives the code
  * (ENOSPC, EDQUOT: NO_SPACE; ENOENT: NOT_FOUND; EEXIST: EXISTS; else IO). */
-int mvm_fail_errno(struct mvm_error **err, int errnum, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int mvm_fail_errno(struct mvm_error **err, int errnum, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Prefixes what the caller was doing: "<context>: <message>". Returns -1.
  * Does nothing where err or *err is NULL. */

@@ -159,8 +159,10 @@ ssize_t mvm_recv_fds(int socket, void *data, size_t length, int *fds, size_t max
 		char space[CMSG_SPACE(sizeof(int) * MAX_PASSED_FDS)];
 	} control;
 	struct iovec iov = {.iov_base = data, .iov_len = length};
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)};
+	struct msghdr message = {.msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = control.space,
+				 .msg_controllen = sizeof(control.space)};
 	ssize_t n;
 
 	*count = 0;

@@ -114,7 +114,8 @@ int mvm_json_get_strings(const json_t *object, const char *key, struct mvm_strv 
 		return 0;
 	if (!json_is_array(field))
 		return wrong_type(key, "a list of strings", err);
-	json_array_foreach(field, i, item) {
+	json_array_foreach(field, i, item)
+	{
 		if (!json_is_string(item) || strlen(json_string_value(item)) != json_string_length(item))
 			return wrong_type(key, "a list of strings", err);
 		mvm_strv_add(values, json_string_value(item));

@@ -59,7 +59,7 @@ static inline void mvm_free_cleanup(void *pointer)
 }
 /* char *text MVM_CLEAN_FREE = NULL; */
 #define MVM_CLEAN_FREE __attribute__((cleanup(mvm_free_cleanup)))
-#define MVM_CLEAN_BUF __attribute__((cleanup(mvm_buf_finish)))
+#define MVM_CLEAN_BUF  __attribute__((cleanup(mvm_buf_finish)))
 #define MVM_CLEAN_STRV __attribute__((cleanup(mvm_strv_finish)))
 
 #define MVM_COUNT(array) (sizeof(array) / sizeof((array)[0]))

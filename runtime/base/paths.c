@@ -15,10 +15,10 @@
 #include "mem.h"
 
 #ifdef __APPLE__
-#define HOME_FOLDER "Library/Application Support/mvm"
+#define HOME_FOLDER  "Library/Application Support/mvm"
 #define CACHE_FOLDER "Library/Caches/mvm"
 #else
-#define HOME_FOLDER ".local/share/mvm"
+#define HOME_FOLDER  ".local/share/mvm"
 #define CACHE_FOLDER ".cache/mvm"
 #endif
 
@@ -34,7 +34,8 @@ static int under_home(const char *relative, char **path, struct mvm_error **err)
 	const char *home = set_variable("HOME");
 
 	if (!home)
-		return mvm_fail(err, MVM_ERR_NOT_FOUND, "HOME is not set; set it, or MVM_HOME, MVM_CONFIG and XDG_CACHE_HOME");
+		return mvm_fail(err, MVM_ERR_NOT_FOUND,
+				"HOME is not set; set it, or MVM_HOME, MVM_CONFIG and XDG_CACHE_HOME");
 	*path = mvm_format("%s/%s", home, relative);
 	return 0;
 }
@@ -100,7 +101,8 @@ static int private_folder(const char *path, struct mvm_error **err)
 		return mvm_fail_errno(err, errno, "%s", path);
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
 		return mvm_fail(err, MVM_ERR_CONFLICT,
-				"%s is not a private folder of yours (mode 0700); remove it, or set XDG_RUNTIME_DIR to one that is",
+				"%s is not a private folder of yours (mode 0700); remove it, or set XDG_RUNTIME_DIR to "
+				"one that is",
 				path);
 	return 0;
 }

@@ -16,13 +16,13 @@ struct mvm_spawn_fd {
 };
 
 struct mvm_spawn {
-	const char *program;   /* a path, or a name looked up in PATH */
-	char *const *argv;     /* NULL-terminated */
-	char *const *envp;     /* NULL: ours */
+	const char *program; /* a path, or a name looked up in PATH */
+	char *const *argv;   /* NULL-terminated */
+	char *const *envp;   /* NULL: ours */
 	const struct mvm_spawn_fd *fds;
-	size_t fd_count;       /* 0, 1, 2 not named here become /dev/null; all else is closed */
-	bool new_session;      /* setsid(): signals of the terminal do not reach it */
-	bool die_with_parent;  /* Linux: SIGKILL when this process ends. Elsewhere the child must watch a descriptor */
+	size_t fd_count;      /* 0, 1, 2 not named here become /dev/null; all else is closed */
+	bool new_session;     /* setsid(): signals of the terminal do not reach it */
+	bool die_with_parent; /* Linux: SIGKILL when this process ends. Elsewhere the child must watch a descriptor */
 };
 
 /* Returns once the program runs: a program that is missing or cannot be

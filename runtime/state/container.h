@@ -1,0 +1,135 @@
+/*
+ * Containers on disk: containers/<id>/{config.json,state.json,lock,root.*,container.log,boot.log}.
+ *
+ * Used by the engine (any client process) and by the supervisor; both may run at
+ * once, and any of them may die at any point:
+ *
+ *  - a folder appears under its final name only when complete (built as ".new-<id>", renamed) and
+ *    leaves in one step too (renamed to ".gone-<id>", then deleted);
+ *  - whoever is in charge of a container holds flock() on its `lock` file: the creator until
+ *    it hands the descriptor to the supervisor, then the supervisor and its machine as
+ *    long as one of them lives. A status that says "alive" while nobody holds the lock is
+ *    a crash, and whoever notices sets it right (mvm_state_list(), mvm_state_find());
+ *  - names are checked and folders renamed under one lock, containers/.lock.
+ */
+#ifndef MVM_STATE_CONTAINER_H
+#define MVM_STATE_CONTAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "runtime/base/mem.h"
+
+struct mvm_error;
+struct mvm_state;
+
+enum { MVM_ID_LENGTH = 64, MVM_SHORT_ID_LENGTH = 12 };
+
+/* What was asked for; written once (config.json). All strings owned, NULL where not set. */
+struct mvm_container_config {
+	char *id;
+	char *name;
+	bool name_generated; /* not kept: another may be picked at commit */
+	char *image;	     /* reference as the user gave it */
+	char *image_id;	     /* sha256:... of the image's configuration */
+	struct timespec created;
+
+	struct mvm_strv args; /* the whole command, entrypoint first */
+	struct mvm_strv env;  /* complete, NAME=value */
+	char *working_dir;
+	char *user;
+	bool tty;
+	bool open_stdin; /* -i */
+	bool stdin_once; /* the first client's end of input is the container's */
+	bool init;
+	struct mvm_strv labels; /* key=value, sorted by key */
+	char *stop_signal;
+	int64_t stop_timeout; /* seconds; -1: never escalate */
+
+	char *hostname;
+	char *platform;	   /* "linux/amd64" */
+	char *kernel;	   /* NULL: the one that ships with mvm */
+	int64_t nano_cpus; /* 0: no limit within the VM */
+	int64_t cpus;	   /* virtual CPUs */
+	uint64_t memory;   /* bytes: the container's limit */
+	bool read_only;
+	bool auto_remove;
+
+	char *disk_key;	   /* the image's disk, disks/<key>/ */
+	char *disk_file;   /* the container's own clone, a name in its folder */
+	char *disk_format; /* "raw" or "qcow2" */
+};
+
+enum mvm_status {
+	MVM_STATUS_CREATED,
+	MVM_STATUS_STARTING, /* shown as created */
+	MVM_STATUS_RUNNING,
+	MVM_STATUS_PAUSED,
+	MVM_STATUS_EXITED,
+};
+
+/* What has happened (state.json). */
+struct mvm_container_state {
+	enum mvm_status status;
+	int64_t pid; /* of the supervisor, 0 when not alive */
+	int64_t exit_code;
+	bool oom_killed;
+	char *error;			   /* why it could not run, or how the machine died */
+	struct timespec started, finished; /* zero: never */
+};
+
+struct mvm_container {
+	char *folder;
+	struct mvm_container_config config;
+	struct mvm_container_state state;
+};
+
+void mvm_container_free(struct mvm_container *container);
+static inline void mvm_container_cleanup(struct mvm_container **container)
+{
+	mvm_container_free(*container);
+}
+#define MVM_CLEAN_CONTAINER __attribute__((cleanup(mvm_container_cleanup)))
+
+const char *mvm_status_name(enum mvm_status status);
+/* A status that only a living supervisor keeps true. */
+bool mvm_status_alive(enum mvm_status status);
+
+/* Makes the folders of `home` where missing and collects what dead processes left behind. */
+int mvm_state_open(const char *home, struct mvm_state **out, struct mvm_error **err);
+void mvm_state_close(struct mvm_state *state);
+const char *mvm_state_home(const struct mvm_state *state);
+/* The folder for sockets (0700). */
+const char *mvm_state_runtime_folder(const struct mvm_state *state);
+/* The control socket of a container; the caller owns the path. */
+char *mvm_state_socket_path(const struct mvm_state *state, const char *id);
+
+/* Starts a container: makes a folder that nobody sees yet, and its lock. Fills config->id, and
+ * config->name where it is NULL. The caller puts the disk into *folder and then commits,
+ * or aborts. EXISTS where the name is taken (checked again at commit). */
+int mvm_state_create(struct mvm_state *state, struct mvm_container_config *config, char **folder, int *lock,
+		     struct mvm_error **err);
+/* Makes it visible. *lock stays held and owned by the caller. */
+int mvm_state_commit(struct mvm_state *state, struct mvm_container_config *config, struct mvm_error **err);
+void mvm_state_abort(struct mvm_state *state, const struct mvm_container_config *config);
+
+/* By full id, name, or unambiguous prefix of an id, in docker's order. NOT_FOUND, or
+ * INVALID where a prefix fits several. */
+int mvm_state_find(struct mvm_state *state, const char *what, struct mvm_container **out, struct mvm_error **err);
+
+/* All of them, newest first. The caller frees each, then the array. */
+int mvm_state_list(struct mvm_state *state, struct mvm_container ***out, size_t *count, struct mvm_error **err);
+
+/* Takes charge: 0 and a descriptor, or 1 where another process is in charge. */
+int mvm_state_lock(struct mvm_state *state, const char *id, int *lock, struct mvm_error **err);
+
+/* Reads one by its full id (for the supervisor). */
+int mvm_state_load(struct mvm_state *state, const char *id, struct mvm_container **out, struct mvm_error **err);
+/* Writes state.json. Only for who holds the lock. */
+int mvm_state_save(struct mvm_container *container, struct mvm_error **err);
+
+/* Deletes the container; only for who holds the lock. The name is free when this returns. */
+int mvm_state_remove(struct mvm_state *state, const char *id, struct mvm_error **err);
+
+#endif

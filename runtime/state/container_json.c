@@ -1,0 +1,228 @@
+/*
+ * config.json and state.json. The keys are those of docker's inspect where docker has
+ * the thing, so that the files read as people expect.
+ *
+ * One table names every field of the configuration; reading, writing and freeing walk it.
+ */
+#include "internal.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/json.h"
+#include "runtime/base/text.h"
+
+#define FORMAT_VERSION 1
+
+enum kind { STRING, STRINGS, BOOLEAN, INTEGER, TIME };
+
+struct field {
+	const char *section; /* NULL: the top */
+	const char *key;
+	enum kind kind;
+	size_t offset;
+};
+
+#define FIELD(section, key, kind, member)                                                                              \
+	{                                                                                                              \
+		section, key, kind, offsetof(struct mvm_container_config, member)                                      \
+	}
+
+static const struct field config_fields[] = {
+	FIELD(NULL, "Id", STRING, id),
+	FIELD(NULL, "Name", STRING, name),
+	FIELD(NULL, "Created", TIME, created),
+	FIELD(NULL, "Image", STRING, image_id),
+	FIELD(NULL, "Platform", STRING, platform),
+	FIELD("Config", "Image", STRING, image),
+	FIELD("Config", "Args", STRINGS, args),
+	FIELD("Config", "Env", STRINGS, env),
+	FIELD("Config", "WorkingDir", STRING, working_dir),
+	FIELD("Config", "User", STRING, user),
+	FIELD("Config", "Tty", BOOLEAN, tty),
+	FIELD("Config", "OpenStdin", BOOLEAN, open_stdin),
+	FIELD("Config", "StdinOnce", BOOLEAN, stdin_once),
+	FIELD("Config", "Labels", STRINGS, labels),
+	FIELD("Config", "StopSignal", STRING, stop_signal),
+	FIELD("Config", "StopTimeout", INTEGER, stop_timeout),
+	FIELD("Config", "Hostname", STRING, hostname),
+	FIELD("HostConfig", "Init", BOOLEAN, init),
+	FIELD("HostConfig", "NanoCpus", INTEGER, nano_cpus),
+	FIELD("HostConfig", "Memory", INTEGER, memory),
+	FIELD("HostConfig", "ReadonlyRootfs", BOOLEAN, read_only),
+	FIELD("HostConfig", "AutoRemove", BOOLEAN, auto_remove),
+	FIELD("Machine", "Cpus", INTEGER, cpus),
+	FIELD("Machine", "Kernel", STRING, kernel),
+	FIELD("Machine", "ImageDisk", STRING, disk_key),
+	FIELD("Machine", "Disk", STRING, disk_file),
+	FIELD("Machine", "DiskFormat", STRING, disk_format),
+};
+
+static json_t *time_to_json(const struct timespec *time)
+{
+	char text[MVM_TIME_LENGTH + 1];
+
+	if (!time->tv_sec && !time->tv_nsec)
+		return json_null();
+	mvm_format_time(time, text);
+	return json_string(text);
+}
+
+static int time_from_json(const json_t *object, const char *key, struct timespec *time, struct mvm_error **err)
+{
+	const char *text;
+
+	if (mvm_json_get_string(object, key, NULL, &text, err) < 0)
+		return -1;
+	if (text && !mvm_parse_time(text, time))
+		return mvm_fail(err, MVM_ERR_INVALID, "\"%s\" is not a time", key);
+	return 0;
+}
+
+static json_t *field_to_json(const struct field *field, const char *base)
+{
+	const void *member = base + field->offset;
+	const char *text;
+
+	switch (field->kind) {
+	case STRING:
+		text = *(char *const *)member;
+		return text ? json_string(text) : json_null();
+	case STRINGS:
+		return mvm_json_from_strings(member);
+	case BOOLEAN:
+		return json_boolean(*(const bool *)member);
+	case INTEGER:
+		return json_integer(*(const int64_t *)member);
+	case TIME:
+		break;
+	}
+	return time_to_json(member);
+}
+
+static int field_from_json(const struct field *field, const json_t *object, char *base, struct mvm_error **err)
+{
+	void *member = base + field->offset;
+	const char *text;
+
+	switch (field->kind) {
+	case STRING:
+		if (mvm_json_get_string(object, field->key, NULL, &text, err) < 0)
+			return -1;
+		*(char **)member = mvm_strdup(text);
+		return 0;
+	case STRINGS:
+		return mvm_json_get_strings(object, field->key, member, err);
+	case BOOLEAN:
+		return mvm_json_get_bool(object, field->key, false, member, err);
+	case INTEGER:
+		return mvm_json_get_int(object, field->key, 0, member, err);
+	case TIME:
+		break;
+	}
+	return time_from_json(object, field->key, member, err);
+}
+
+json_t *mvm_container_config_to_json(const struct mvm_container_config *config)
+{
+	json_t *root = json_pack("{si}", "FormatVersion", FORMAT_VERSION);
+
+	for (size_t i = 0; i < MVM_COUNT(config_fields); i++) {
+		const struct field *field = &config_fields[i];
+		json_t *object = root;
+
+		if (field->section) {
+			if (!json_object_get(root, field->section))
+				json_object_set_new(root, field->section, json_object());
+			object = json_object_get(root, field->section);
+		}
+		json_object_set_new(object, field->key, field_to_json(field, (const char *)config));
+	}
+	return root;
+}
+
+int mvm_container_config_from_json(const json_t *json, struct mvm_container_config *config, struct mvm_error **err)
+{
+	int64_t version;
+
+	if (mvm_json_get_int(json, "FormatVersion", 0, &version, err) < 0)
+		return -1;
+	if (version != FORMAT_VERSION)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "format version %lld is not known to this mvm",
+				(long long)version);
+	for (size_t i = 0; i < MVM_COUNT(config_fields); i++) {
+		const struct field *field = &config_fields[i];
+		const json_t *object = field->section ? json_object_get(json, field->section) : json;
+
+		if (field_from_json(field, object, (char *)config, err) < 0)
+			return -1;
+	}
+	if (!config->id || !config->name || !config->disk_file || !config->disk_format)
+		return mvm_fail(err, MVM_ERR_INVALID, "Id, Name or Machine is missing");
+	return 0;
+}
+
+void mvm_container_config_finish(struct mvm_container_config *config)
+{
+	for (size_t i = 0; i < MVM_COUNT(config_fields); i++) {
+		void *member = (char *)config + config_fields[i].offset;
+
+		if (config_fields[i].kind == STRING)
+			free(*(char **)member);
+		else if (config_fields[i].kind == STRINGS)
+			mvm_strv_finish(member);
+	}
+	*config = (struct mvm_container_config){0};
+}
+
+static const char *const status_names[] = {
+	[MVM_STATUS_CREATED] = "created", [MVM_STATUS_STARTING] = "starting", [MVM_STATUS_RUNNING] = "running",
+	[MVM_STATUS_PAUSED] = "paused",	  [MVM_STATUS_EXITED] = "exited",
+};
+
+const char *mvm_status_name(enum mvm_status status)
+{
+	return status_names[status];
+}
+
+bool mvm_status_alive(enum mvm_status status)
+{
+	return status == MVM_STATUS_STARTING || status == MVM_STATUS_RUNNING || status == MVM_STATUS_PAUSED;
+}
+
+json_t *mvm_container_state_to_json(const struct mvm_container_state *state)
+{
+	return json_pack("{ss, sI, sI, sb, ss*, so, so}", "Status", mvm_status_name(state->status), "Pid",
+			 (json_int_t)state->pid, "ExitCode", (json_int_t)state->exit_code, "OOMKilled",
+			 (int)state->oom_killed, "Error", state->error, "StartedAt", time_to_json(&state->started),
+			 "FinishedAt", time_to_json(&state->finished));
+}
+
+static int status_from_name(const char *name, enum mvm_status *status, struct mvm_error **err)
+{
+	for (size_t i = 0; i < MVM_COUNT(status_names); i++) {
+		if (strcmp(name, status_names[i]))
+			continue;
+		*status = (enum mvm_status)i;
+		return 0;
+	}
+	return mvm_fail(err, MVM_ERR_INVALID, "unknown status \"%s\"", name);
+}
+
+int mvm_container_state_from_json(const json_t *json, struct mvm_container_state *state, struct mvm_error **err)
+{
+	const char *status, *error;
+
+	if (mvm_json_get_string(json, "Status", "", &status, err) < 0 ||
+	    status_from_name(status, &state->status, err) < 0 ||
+	    mvm_json_get_int(json, "Pid", 0, &state->pid, err) < 0 ||
+	    mvm_json_get_int(json, "ExitCode", 0, &state->exit_code, err) < 0 ||
+	    mvm_json_get_bool(json, "OOMKilled", false, &state->oom_killed, err) < 0 ||
+	    mvm_json_get_string(json, "Error", NULL, &error, err) < 0 ||
+	    time_from_json(json, "StartedAt", &state->started, err) < 0 ||
+	    time_from_json(json, "FinishedAt", &state->finished, err) < 0)
+		return -1;
+	state->error = mvm_strdup(error);
+	return 0;
+}
