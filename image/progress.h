@@ -1,0 +1,49 @@
+/*
+ * Progress of a pull: what happens to each layer, told to a sink. Libraries tell,
+ * only a sink writes.
+ *
+ * A sink's functions may be called from any thread of the process, one pull at a time.
+ * Every function here accepts a NULL sink, which is silent.
+ */
+#ifndef MVM_IMAGE_PROGRESS_H
+#define MVM_IMAGE_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mvm_digest;
+
+/* In this order for one layer; a state may be left out. */
+enum mvm_progress_state {
+	MVM_PROGRESS_PENDING,	  /* "Pulling fs layer" */
+	MVM_PROGRESS_WAITING,	  /* another process is fetching it */
+	MVM_PROGRESS_DOWNLOADING, /* bytes done of total */
+	MVM_PROGRESS_DOWNLOADED,  /* verified: "Download complete" */
+	MVM_PROGRESS_EXISTS,	  /* "Already exists" */
+	MVM_PROGRESS_EXTRACTING,  /* bytes done of total */
+	MVM_PROGRESS_COMPLETE,	  /* "Pull complete" */
+};
+
+struct mvm_progress {
+	/* One line without newline: "latest: Pulling from library/alpine". */
+	void (*message)(void *arg, const char *text);
+	/* `id` is the layer's short digest. done and total are bytes, 0 and 0 where the state has none. */
+	void (*layer)(void *arg, const char *id, enum mvm_progress_state state, uint64_t done, uint64_t total);
+	void *arg;
+};
+
+void mvm_progress_message(const struct mvm_progress *progress, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void mvm_progress_layer(const struct mvm_progress *progress, const struct mvm_digest *layer,
+			enum mvm_progress_state state, uint64_t done, uint64_t total);
+
+/* Docker's words for a state. */
+const char *mvm_progress_state_name(enum mvm_progress_state state);
+
+/* The sink that people see, written to `fd`, which stays the caller's: on a terminal one line a layer,
+ * redrawn in place; else one plain line for each change of state. */
+struct mvm_progress *mvm_progress_create(int fd);
+/* Leaves the cursor below the lines. NULL is fine. */
+void mvm_progress_destroy(struct mvm_progress *progress);
+
+#endif
