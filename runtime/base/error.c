@@ -1,3 +1,4 @@
+#define MVM_ERROR_IMPLEMENTATION
 #include "error.h"
 
 #include <errno.h>

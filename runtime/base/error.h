@@ -66,6 +66,13 @@ enum mvm_error_code mvm_error_code_parse(const char *name);
 void mvm_error_clear(struct mvm_error **err);
 void mvm_error_free(struct mvm_error *err);
 
+/* clang's analyzer looks at one file at a time and would follow paths on which these return 0. */
+#if defined(__clang_analyzer__) && !defined(MVM_ERROR_IMPLEMENTATION)
+#define mvm_fail(...)	    ((void)mvm_fail(__VA_ARGS__), -1)
+#define mvm_fail_errno(...) ((void)mvm_fail_errno(__VA_ARGS__), -1)
+#define mvm_error_wrap(...) ((void)mvm_error_wrap(__VA_ARGS__), -1)
+#endif
+
 static inline void mvm_error_cleanup(struct mvm_error **err)
 {
 	mvm_error_clear(err);
