@@ -1,0 +1,490 @@
+/*
+ * Each message is a table of its fields, which drives the encoder and the
+ * decoder alike; so the two cannot disagree. A value of 0 and an absent text
+ * are not written, since an absent field reads as just that.
+ */
+#include "message.h"
+
+#include <string.h>
+
+enum kind {
+	KIND_U64,
+	KIND_U32,
+	KIND_U16,
+	KIND_BOOL,
+	KIND_TEXT,
+	KIND_LIST,    /* char *const * */
+	KIND_RLIMITS, /* the pointer; the count stands right behind it */
+};
+
+struct spec {
+	uint16_t tag;
+	uint16_t kind;
+	size_t offset;
+};
+
+#define HELLO(name)   offsetof(struct mvm_proto_hello, name)
+#define REPLY(name)   offsetof(struct mvm_proto_reply, name)
+#define MACHINE(name) offsetof(struct mvm_proto_machine, name)
+#define PROCESS(name) offsetof(struct mvm_proto_process, name)
+#define END                                                                                                            \
+	{                                                                                                              \
+		0, 0, 0                                                                                                \
+	}
+
+static const struct spec hello_specs[] = {
+	{MVM_FIELD_VERSION, KIND_U64, HELLO(version)},
+	{MVM_FIELD_FEATURES, KIND_U64, HELLO(features)},
+	{MVM_FIELD_AGENT, KIND_TEXT, HELLO(agent)},
+	{MVM_FIELD_UPTIME, KIND_U64, HELLO(uptime)},
+	END,
+};
+
+static const struct spec reply_specs[] = {
+	{MVM_FIELD_UPTIME, KIND_U64, REPLY(uptime)},	{MVM_FIELD_PID, KIND_U64, REPLY(pid)},
+	{MVM_FIELD_CODE, KIND_U32, REPLY(code)},	{MVM_FIELD_ERRNO, KIND_U64, REPLY(errnum)},
+	{MVM_FIELD_MESSAGE, KIND_TEXT, REPLY(message)}, END,
+};
+
+static const struct spec machine_specs[] = {
+	{MVM_FIELD_HOSTNAME, KIND_TEXT, MACHINE(hostname)},
+	{MVM_FIELD_CLOCK, KIND_U64, MACHINE(clock)},
+	{MVM_FIELD_ROOT_DEVICE, KIND_TEXT, MACHINE(root_device)},
+	{MVM_FIELD_ROOT_TYPE, KIND_TEXT, MACHINE(root_type)},
+	{MVM_FIELD_READ_ONLY, KIND_BOOL, MACHINE(read_only)},
+	{MVM_FIELD_SHM_SIZE, KIND_U64, MACHINE(shm_size)},
+	{MVM_FIELD_MEMORY_MAX, KIND_U64, MACHINE(memory_max)},
+	{MVM_FIELD_CPU_QUOTA, KIND_U64, MACHINE(cpu_quota)},
+	{MVM_FIELD_PIDS_MAX, KIND_U64, MACHINE(pids_max)},
+	{MVM_FIELD_HOSTS, KIND_LIST, MACHINE(hosts)},
+	{MVM_FIELD_RESOLV_CONF, KIND_TEXT, MACHINE(resolv_conf)},
+	{MVM_FIELD_SYSCTL, KIND_LIST, MACHINE(sysctls)},
+	END,
+};
+
+static const struct spec process_specs[] = {
+	{MVM_FIELD_PROCESS, KIND_U32, PROCESS(id)},
+	{MVM_FIELD_JOIN, KIND_U32, PROCESS(join)},
+	{MVM_FIELD_ARG, KIND_LIST, PROCESS(argv)},
+	{MVM_FIELD_ENV, KIND_LIST, PROCESS(env)},
+	{MVM_FIELD_CWD, KIND_TEXT, PROCESS(cwd)},
+	{MVM_FIELD_USER, KIND_TEXT, PROCESS(user)},
+	{MVM_FIELD_TTY, KIND_BOOL, PROCESS(tty)},
+	{MVM_FIELD_INIT, KIND_BOOL, PROCESS(init)},
+	{MVM_FIELD_ROWS, KIND_U16, PROCESS(rows)},
+	{MVM_FIELD_COLS, KIND_U16, PROCESS(cols)},
+	{MVM_FIELD_STDIN_PORT, KIND_U32, PROCESS(stdin_port)},
+	{MVM_FIELD_STDOUT_PORT, KIND_U32, PROCESS(stdout_port)},
+	{MVM_FIELD_STDERR_PORT, KIND_U32, PROCESS(stderr_port)},
+	{MVM_FIELD_RLIMIT, KIND_RLIMITS, PROCESS(rlimits)},
+	END,
+};
+
+_Static_assert(PROCESS(rlimit_count) == PROCESS(rlimits) + sizeof(void *), "KIND_RLIMITS relies on it");
+_Static_assert(sizeof(enum mvm_proto_code) == 4, "a code is read as KIND_U32");
+
+static const struct spec signal_specs[] = {
+	{MVM_FIELD_PROCESS, KIND_U32, offsetof(struct mvm_proto_signal, id)},
+	{MVM_FIELD_SIGNAL, KIND_U32, offsetof(struct mvm_proto_signal, signo)},
+	END,
+};
+
+static const struct spec resize_specs[] = {
+	{MVM_FIELD_PROCESS, KIND_U32, offsetof(struct mvm_proto_resize, id)},
+	{MVM_FIELD_ROWS, KIND_U16, offsetof(struct mvm_proto_resize, rows)},
+	{MVM_FIELD_COLS, KIND_U16, offsetof(struct mvm_proto_resize, cols)},
+	END,
+};
+
+static const struct spec exited_specs[] = {
+	{MVM_FIELD_PROCESS, KIND_U32, offsetof(struct mvm_proto_exited, id)},
+	{MVM_FIELD_SIGNAL, KIND_U32, offsetof(struct mvm_proto_exited, signal)},
+	{MVM_FIELD_EXIT_STATUS, KIND_U32, offsetof(struct mvm_proto_exited, status)},
+	{MVM_FIELD_OOM, KIND_BOOL, offsetof(struct mvm_proto_exited, oom)},
+	{MVM_FIELD_UPTIME, KIND_U64, offsetof(struct mvm_proto_exited, uptime)},
+	END,
+};
+
+/* Encoding. */
+
+static uint64_t number_at(const void *at, unsigned kind)
+{
+	switch (kind) {
+	case KIND_U64:
+		return *(const uint64_t *)at;
+	case KIND_U32:
+		return *(const uint32_t *)at;
+	case KIND_U16:
+		return *(const uint16_t *)at;
+	default:
+		return *(const bool *)at;
+	}
+}
+
+static void put_list(struct mvm_wire_writer *writer, uint16_t tag, char *const *list)
+{
+	for (; list && *list; list++)
+		mvm_wire_put_text(writer, tag, *list);
+}
+
+static void put_rlimits(struct mvm_wire_writer *writer, uint16_t tag, const struct mvm_proto_rlimit *limits,
+			size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t values[3] = {limits[i].resource, limits[i].soft, limits[i].hard};
+
+		mvm_wire_put_u64s(writer, tag, values, 3);
+	}
+}
+
+static void put_field(struct mvm_wire_writer *writer, const struct spec *spec, const void *at)
+{
+	uint64_t number;
+
+	switch (spec->kind) {
+	case KIND_TEXT:
+		if (*(const char *const *)at)
+			mvm_wire_put_text(writer, spec->tag, *(const char *const *)at);
+		return;
+	case KIND_LIST:
+		put_list(writer, spec->tag, *(char *const *const *)at);
+		return;
+	case KIND_RLIMITS:
+		put_rlimits(writer, spec->tag, *(const struct mvm_proto_rlimit *const *)at,
+			    *(const size_t *)((const char *)at + sizeof(void *)));
+		return;
+	default:
+		number = number_at(at, spec->kind);
+		if (number)
+			mvm_wire_put_u64(writer, spec->tag, number);
+	}
+}
+
+static int encode(enum mvm_proto_type type, uint32_t request, const struct spec *spec, const void *message,
+		  struct mvm_proto_buffer to, size_t *length)
+{
+	struct mvm_wire_writer writer;
+
+	mvm_wire_begin(&writer, to.data, to.capacity, (uint16_t)type, request);
+	for (; spec && spec->tag; spec++)
+		put_field(&writer, spec, (const char *)message + spec->offset);
+	return mvm_wire_end(&writer, length);
+}
+
+int mvm_proto_encode_hello(const struct mvm_proto_hello *hello, struct mvm_proto_buffer to, size_t *length)
+{
+	return encode(MVM_PROTO_HELLO, 0, hello_specs, hello, to, length);
+}
+
+int mvm_proto_encode_reply(const struct mvm_proto_reply *reply, struct mvm_proto_buffer to, size_t *length)
+{
+	return encode(reply->type, reply->request, reply_specs, reply, to, length);
+}
+
+int mvm_proto_encode_machine(const struct mvm_proto_machine *machine, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length)
+{
+	return encode(MVM_PROTO_MACHINE, request, machine_specs, machine, to, length);
+}
+
+int mvm_proto_encode_process(const struct mvm_proto_process *process, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length)
+{
+	return encode(MVM_PROTO_PROCESS_START, request, process_specs, process, to, length);
+}
+
+int mvm_proto_encode_signal(const struct mvm_proto_signal *signal, uint32_t request, struct mvm_proto_buffer to,
+			    size_t *length)
+{
+	return encode(MVM_PROTO_PROCESS_SIGNAL, request, signal_specs, signal, to, length);
+}
+
+int mvm_proto_encode_resize(const struct mvm_proto_resize *resize, uint32_t request, struct mvm_proto_buffer to,
+			    size_t *length)
+{
+	return encode(MVM_PROTO_PROCESS_RESIZE, request, resize_specs, resize, to, length);
+}
+
+int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length)
+{
+	return encode(MVM_PROTO_SHUTDOWN, request, NULL, NULL, to, length);
+}
+
+int mvm_proto_encode_exited(const struct mvm_proto_exited *exited, struct mvm_proto_buffer to, size_t *length)
+{
+	return encode(MVM_PROTO_PROCESS_EXITED, 0, exited_specs, exited, to, length);
+}
+
+/* Decoding. */
+
+static const char out_of_memory[] = "the message has too many fields";
+static const char bad_number[] = "a number in the message is out of range or has the wrong size";
+static const char bad_text[] = "a text in the message has a NUL inside";
+static const char bad_fields[] = "the message's fields are cut short";
+
+static void *arena_take(struct mvm_proto_arena *arena, size_t size)
+{
+	size_t start = (arena->used + 7) & ~(size_t)7;
+
+	if (start > arena->size || size > arena->size - start)
+		return NULL;
+	arena->used = start + size;
+	return arena->data + start;
+}
+
+/* Texts need no alignment: packed, they cost no more than the field did. */
+static char *take_text(struct mvm_proto_arena *arena, const struct mvm_wire_field *field, const char **reason)
+{
+	char *text = arena->data + arena->used;
+
+	if (field->length >= arena->size - arena->used) {
+		*reason = out_of_memory;
+		return NULL;
+	}
+	if (mvm_wire_get_text(field, text, field->length + 1)) {
+		*reason = bad_text;
+		return NULL;
+	}
+	arena->used += field->length + 1;
+	return text;
+}
+
+static int get_number(const struct mvm_wire_field *field, unsigned kind, void *at, const char **reason)
+{
+	uint64_t value;
+
+	*reason = bad_number;
+	if (mvm_wire_get_u64(field, &value))
+		return -1;
+	switch (kind) {
+	case KIND_U64:
+		*(uint64_t *)at = value;
+		return 0;
+	case KIND_U32:
+		*(uint32_t *)at = (uint32_t)value;
+		return value > UINT32_MAX ? -1 : 0;
+	case KIND_U16:
+		*(uint16_t *)at = (uint16_t)value;
+		return value > UINT16_MAX ? -1 : 0;
+	default:
+		*(bool *)at = value != 0;
+		return value > 1 ? -1 : 0;
+	}
+}
+
+static int get_rlimit(const struct mvm_wire_field *field, struct mvm_proto_rlimit *limit, const char **reason)
+{
+	uint64_t values[3];
+
+	if (mvm_wire_get_u64s(field, values, 3)) {
+		*reason = bad_number;
+		return -1;
+	}
+	*limit = (struct mvm_proto_rlimit){.resource = values[0], .soft = values[1], .hard = values[2]};
+	return 0;
+}
+
+/* Counts first, so that a list is one array. Also finds out whether the payload is well-formed at all. */
+static int count_tag(const struct mvm_wire_frame *frame, uint16_t tag, size_t *count)
+{
+	struct mvm_wire_cursor cursor;
+	struct mvm_wire_field field;
+	int rc;
+
+	*count = 0;
+	mvm_wire_fields(frame, &cursor);
+	while ((rc = mvm_wire_next_field(&cursor, &field)) == 1)
+		*count += field.tag == tag;
+	return rc;
+}
+
+static int get_list(const struct mvm_wire_frame *frame, uint16_t tag, size_t count, struct mvm_proto_arena *arena,
+		    char *const **list, const char **reason)
+{
+	char **items = arena_take(arena, (count + 1) * sizeof(*items));
+	struct mvm_wire_cursor cursor;
+	struct mvm_wire_field field;
+	size_t i = 0;
+
+	if (!items) {
+		*reason = out_of_memory;
+		return -1;
+	}
+	mvm_wire_fields(frame, &cursor);
+	while (i < count && mvm_wire_next_field(&cursor, &field) == 1) {
+		if (field.tag != tag)
+			continue;
+		items[i] = take_text(arena, &field, reason);
+		if (!items[i++])
+			return -1;
+	}
+	items[i] = NULL;
+	*list = items;
+	return 0;
+}
+
+static int get_rlimits(const struct mvm_wire_frame *frame, uint16_t tag, size_t count, struct mvm_proto_arena *arena,
+		       void *at, const char **reason)
+{
+	struct mvm_proto_rlimit *limits = arena_take(arena, count * sizeof(*limits));
+	struct mvm_wire_cursor cursor;
+	struct mvm_wire_field field;
+	size_t i = 0;
+
+	if (!limits) {
+		*reason = out_of_memory;
+		return -1;
+	}
+	mvm_wire_fields(frame, &cursor);
+	while (i < count && mvm_wire_next_field(&cursor, &field) == 1)
+		if (field.tag == tag && get_rlimit(&field, &limits[i++], reason))
+			return -1;
+	*(const struct mvm_proto_rlimit **)at = limits;
+	*(size_t *)((char *)at + sizeof(void *)) = count;
+	return 0;
+}
+
+static int get_repeated(const struct mvm_wire_frame *frame, const struct spec *spec, struct mvm_proto_arena *arena,
+			void *at, const char **reason)
+{
+	size_t count;
+
+	if (count_tag(frame, spec->tag, &count)) {
+		*reason = bad_fields;
+		return -1;
+	}
+	if (count == 0)
+		return 0;
+	if (spec->kind == KIND_LIST)
+		return get_list(frame, spec->tag, count, arena, at, reason);
+	return get_rlimits(frame, spec->tag, count, arena, at, reason);
+}
+
+static const struct spec *find_spec(const struct spec *spec, uint16_t tag)
+{
+	while (spec->tag && spec->tag != tag)
+		spec++;
+	return spec->tag ? spec : NULL;
+}
+
+static int get_single(const struct mvm_wire_field *field, const struct spec *specs, struct mvm_proto_arena *arena,
+		      void *message, const char **reason)
+{
+	const struct spec *spec = find_spec(specs, field->tag);
+	void *at;
+
+	if (!spec || spec->kind == KIND_LIST || spec->kind == KIND_RLIMITS)
+		return 0;
+	at = (char *)message + spec->offset;
+	if (spec->kind != KIND_TEXT)
+		return get_number(field, spec->kind, at, reason);
+	*(const char **)at = take_text(arena, field, reason);
+	return *(const char **)at ? 0 : -1;
+}
+
+static int decode(const struct mvm_wire_frame *frame, const struct spec *specs, struct mvm_proto_arena *arena,
+		  void *message, const char **reason)
+{
+	struct mvm_wire_cursor cursor;
+	struct mvm_wire_field field;
+	const char *unused;
+	int rc;
+
+	if (!reason)
+		reason = &unused;
+	mvm_wire_fields(frame, &cursor);
+	while ((rc = mvm_wire_next_field(&cursor, &field)) == 1)
+		if (get_single(&field, specs, arena, message, reason))
+			return -1;
+	if (rc < 0) {
+		*reason = bad_fields;
+		return -1;
+	}
+	for (const struct spec *spec = specs; spec->tag; spec++)
+		if ((spec->kind == KIND_LIST || spec->kind == KIND_RLIMITS) &&
+		    get_repeated(frame, spec, arena, (char *)message + spec->offset, reason))
+			return -1;
+	return 0;
+}
+
+static int refuse(const char **reason, const char *why)
+{
+	if (reason)
+		*reason = why;
+	return -1;
+}
+
+int mvm_proto_decode_hello(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			   struct mvm_proto_hello *hello, const char **reason)
+{
+	*hello = (struct mvm_proto_hello){0};
+	if (decode(frame, hello_specs, arena, hello, reason))
+		return -1;
+	return hello->version ? 0 : refuse(reason, "the hello has no version");
+}
+
+int mvm_proto_decode_reply(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			   struct mvm_proto_reply *reply, const char **reason)
+{
+	*reply = (struct mvm_proto_reply){.type = frame->type, .request = frame->request};
+	if (decode(frame, reply_specs, arena, reply, reason))
+		return -1;
+	if (frame->type != MVM_PROTO_ERROR)
+		return 0;
+	if (reply->code < MVM_PROTO_INTERNAL || reply->code > MVM_PROTO_RESOURCE)
+		reply->code = MVM_PROTO_INTERNAL;
+	if (!reply->message || !*reply->message)
+		return refuse(reason, "the error has no message");
+	return 0;
+}
+
+int mvm_proto_decode_machine(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			     struct mvm_proto_machine *machine, const char **reason)
+{
+	*machine = (struct mvm_proto_machine){0};
+	if (decode(frame, machine_specs, arena, machine, reason))
+		return -1;
+	if (!machine->root_device || !machine->root_type)
+		return refuse(reason, "the machine has no root device");
+	return 0;
+}
+
+int mvm_proto_decode_process(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			     struct mvm_proto_process *process, const char **reason)
+{
+	*process = (struct mvm_proto_process){0};
+	if (decode(frame, process_specs, arena, process, reason))
+		return -1;
+	if (process->id == 0)
+		return refuse(reason, "the process has no id");
+	if (!process->argv)
+		return refuse(reason, "the process has no command");
+	for (size_t i = 0; i < process->rlimit_count; i++)
+		if (process->rlimits[i].resource >= MVM_RLIMIT_COUNT)
+			return refuse(reason, "the process has an unknown resource limit");
+	return 0;
+}
+
+int mvm_proto_decode_signal(const struct mvm_wire_frame *frame, struct mvm_proto_signal *signal, const char **reason)
+{
+	*signal = (struct mvm_proto_signal){0};
+	if (decode(frame, signal_specs, NULL, signal, reason))
+		return -1;
+	return signal->signo > 0 && signal->signo <= 64 ? 0 : refuse(reason, "there is no such signal");
+}
+
+int mvm_proto_decode_resize(const struct mvm_wire_frame *frame, struct mvm_proto_resize *resize, const char **reason)
+{
+	*resize = (struct mvm_proto_resize){0};
+	return decode(frame, resize_specs, NULL, resize, reason);
+}
+
+int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason)
+{
+	*exited = (struct mvm_proto_exited){0};
+	if (decode(frame, exited_specs, NULL, exited, reason))
+		return -1;
+	if (exited->signal < 0 || exited->signal > 64 || exited->status < 0 || exited->status > 255)
+		return refuse(reason, "the exit status is out of range");
+	return 0;
+}

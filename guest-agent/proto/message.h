@@ -1,0 +1,137 @@
+/*
+ * The messages of the protocol as structs, for both sides: the sender fills a
+ * struct and encodes it, the receiver decodes a frame into the same struct.
+ *
+ * Pure, as wire.h. Encoders write one frame into the caller's buffer (at most
+ * MVM_WIRE_FRAME_MAX) and return its length in *length, or -1 where it is too
+ * large. Decoders return 0, or -1 where the message is malformed, with
+ * `*reason` a constant text that says how (reason may be NULL). Decoded text and lists live in the
+ * caller's arena; what was not in the message is NULL, 0 or false, and texts
+ * and lists may be NULL for the encoder too. Lists end with NULL.
+ *
+ * Untrusted: what a decoder reads. A decoded text has no NUL inside; nothing
+ * more is promised of it.
+ */
+#ifndef MVM_PROTO_MESSAGE_H
+#define MVM_PROTO_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto.h"
+#include "wire.h"
+
+/* Memory for what a decoder returns. MVM_PROTO_ARENA_MAX is enough for every frame. */
+struct mvm_proto_arena {
+	char *data; /* aligned for pointers and u64 */
+	size_t size;
+	size_t used;
+};
+
+enum { MVM_PROTO_ARENA_MAX = 3 * MVM_WIRE_PAYLOAD_MAX };
+
+struct mvm_proto_hello {
+	uint64_t version;
+	uint64_t features;
+	const char *agent; /* the guest's only */
+	uint64_t uptime;   /* the guest's only; ns */
+};
+
+/* OK, ERROR and STARTED. */
+struct mvm_proto_reply {
+	enum mvm_proto_type type;
+	uint32_t request;
+	uint64_t uptime;	  /* ns */
+	uint64_t pid;		  /* STARTED */
+	enum mvm_proto_code code; /* ERROR, as the next two; a code that this side does not know reads as INTERNAL */
+	uint64_t errnum;
+	const char *message;
+};
+
+struct mvm_proto_machine {
+	const char *hostname;
+	uint64_t clock; /* ns since 1970; 0 leaves the clock alone */
+	const char *root_device;
+	const char *root_type;
+	bool read_only;
+	uint64_t shm_size;   /* bytes; 0: 64 MiB */
+	uint64_t memory_max; /* bytes; 0: no limit, as the next two */
+	uint64_t cpu_quota;  /* microseconds in each 100000 */
+	uint64_t pids_max;
+	char *const *hosts;	 /* lines for /etc/hosts after the usual ones for localhost and the host name */
+	const char *resolv_conf; /* NULL leaves the image's own alone */
+	char *const *sysctls;	 /* name=value */
+};
+
+struct mvm_proto_rlimit {
+	uint64_t resource; /* MVM_RLIMIT_* */
+	uint64_t soft;	   /* UINT64_MAX: unlimited */
+	uint64_t hard;
+};
+
+struct mvm_proto_process {
+	uint32_t id;	   /* the host's choice, not 0, not that of a running process */
+	uint32_t join;	   /* a running process whose container to enter; 0: a new container */
+	char *const *argv; /* at least one */
+	char *const *env;
+	const char *cwd;
+	const char *user;
+	bool tty;
+	bool init;
+	uint16_t rows, cols;
+	uint32_t stdin_port, stdout_port, stderr_port; /* 0: /dev/null */
+	const struct mvm_proto_rlimit *rlimits;
+	size_t rlimit_count;
+};
+
+struct mvm_proto_signal {
+	uint32_t id;
+	uint32_t signo;
+};
+
+struct mvm_proto_resize {
+	uint32_t id;
+	uint16_t rows, cols;
+};
+
+struct mvm_proto_exited {
+	uint32_t id;
+	int signal; /* that ended it; 0: it exited by itself */
+	int status; /* 0 to 255 */
+	bool oom;   /* the kernel has killed for lack of memory in the container */
+	uint64_t uptime;
+};
+
+struct mvm_proto_buffer {
+	void *data;
+	size_t capacity;
+};
+
+int mvm_proto_encode_hello(const struct mvm_proto_hello *hello, struct mvm_proto_buffer to, size_t *length);
+int mvm_proto_encode_reply(const struct mvm_proto_reply *reply, struct mvm_proto_buffer to, size_t *length);
+int mvm_proto_encode_machine(const struct mvm_proto_machine *machine, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length);
+int mvm_proto_encode_process(const struct mvm_proto_process *process, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length);
+int mvm_proto_encode_signal(const struct mvm_proto_signal *signal, uint32_t request, struct mvm_proto_buffer to,
+			    size_t *length);
+int mvm_proto_encode_resize(const struct mvm_proto_resize *resize, uint32_t request, struct mvm_proto_buffer to,
+			    size_t *length);
+int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length);
+int mvm_proto_encode_exited(const struct mvm_proto_exited *exited, struct mvm_proto_buffer to, size_t *length);
+
+int mvm_proto_decode_hello(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			   struct mvm_proto_hello *hello, const char **reason);
+/* A frame of type OK, ERROR or STARTED. */
+int mvm_proto_decode_reply(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			   struct mvm_proto_reply *reply, const char **reason);
+int mvm_proto_decode_machine(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			     struct mvm_proto_machine *machine, const char **reason);
+int mvm_proto_decode_process(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			     struct mvm_proto_process *process, const char **reason);
+int mvm_proto_decode_signal(const struct mvm_wire_frame *frame, struct mvm_proto_signal *signal, const char **reason);
+int mvm_proto_decode_resize(const struct mvm_wire_frame *frame, struct mvm_proto_resize *resize, const char **reason);
+int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason);
+
+#endif

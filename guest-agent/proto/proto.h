@@ -1,0 +1,119 @@
+/*
+ * The protocol between the host (supervisor) and the agent in the guest:
+ * numbers that both sides agree on. PROTOCOL.md beside this file draws the
+ * exchange; wire.h holds the encoding, message.h the messages as structs.
+ *
+ * Numbers are never reused or renumbered: an old agent may meet a newer host.
+ * What a receiver does not know, it skips (fields) or answers with
+ * MVM_PROTO_UNSUPPORTED (messages).
+ *
+ * Signal, errno and rlimit numbers are Linux's, also where the host is not.
+ */
+#ifndef MVM_PROTO_PROTO_H
+#define MVM_PROTO_PROTO_H
+
+enum {
+	MVM_PROTO_VERSION = 1,
+	MVM_PROTO_HOST_CID = 2,
+	MVM_PROTO_CONTROL_PORT = 1024, /* the agent's first connection; the host listens */
+	MVM_PROTO_STREAM_PORT = 1025,  /* ports from here on are the host's to give to streams */
+};
+
+enum mvm_proto_type {
+	MVM_PROTO_HELLO = 1,   /* guest, then host */
+	MVM_PROTO_OK = 2,      /* guest: reply */
+	MVM_PROTO_ERROR = 3,   /* guest: reply */
+	MVM_PROTO_STARTED = 4, /* guest: reply to PROCESS_START */
+
+	MVM_PROTO_MACHINE = 16, /* host: requests */
+	MVM_PROTO_PROCESS_START = 17,
+	MVM_PROTO_PROCESS_SIGNAL = 18,
+	MVM_PROTO_PROCESS_RESIZE = 19,
+	MVM_PROTO_SHUTDOWN = 20,
+
+	MVM_PROTO_PROCESS_EXITED = 32, /* guest: event, request id 0 */
+};
+
+/* One name space for all messages. u64: 8 bytes little-endian. text: bytes without NUL. */
+enum mvm_proto_tag {
+	MVM_FIELD_VERSION = 1,	/* u64 */
+	MVM_FIELD_FEATURES = 2, /* u64, bits; none is defined yet */
+	MVM_FIELD_AGENT = 3,	/* text: the agent's version */
+	MVM_FIELD_UPTIME = 4,	/* u64: nanoseconds since the guest's kernel started; in all that the guest sends */
+
+	MVM_FIELD_CODE = 8,	/* u64: enum mvm_proto_code */
+	MVM_FIELD_ERRNO = 9,	/* u64: 0 where no system call failed */
+	MVM_FIELD_MESSAGE = 10, /* text: one sentence without prefix */
+
+	MVM_FIELD_HOSTNAME = 16,    /* text */
+	MVM_FIELD_CLOCK = 17,	    /* u64: wall clock, nanoseconds since 1970 */
+	MVM_FIELD_ROOT_DEVICE = 18, /* text: "/dev/vda" */
+	MVM_FIELD_ROOT_TYPE = 19,   /* text: "ext4" */
+	MVM_FIELD_READ_ONLY = 20,   /* u64: 1 when the container sees its root read-only */
+	MVM_FIELD_SHM_SIZE = 21,    /* u64: bytes of /dev/shm */
+	MVM_FIELD_MEMORY_MAX = 22,  /* u64: bytes, 0 for no limit */
+	MVM_FIELD_CPU_QUOTA = 23,   /* u64: microseconds in each 100000, 0 for no limit */
+	MVM_FIELD_HOSTS = 24,	    /* text, repeated: lines of /etc/hosts */
+	MVM_FIELD_RESOLV_CONF = 25, /* text: the whole /etc/resolv.conf */
+	MVM_FIELD_SYSCTL = 26,	    /* text, repeated: "net.ipv4.ip_forward=1" */
+	MVM_FIELD_PIDS_MAX = 27,    /* u64: processes and threads, 0 for no limit */
+
+	MVM_FIELD_PROCESS = 32,	    /* u64: the host's id of a process, 32 bits, not 0 */
+	MVM_FIELD_ARG = 33,	    /* text, repeated */
+	MVM_FIELD_ENV = 34,	    /* text, repeated: NAME=value */
+	MVM_FIELD_CWD = 35,	    /* text: absolute path, "" for / */
+	MVM_FIELD_USER = 36,	    /* text: "name", "uid", "name:group", "uid:gid"; "" for root */
+	MVM_FIELD_TTY = 37,	    /* u64: 1 for a terminal */
+	MVM_FIELD_ROWS = 38,	    /* u64 */
+	MVM_FIELD_COLS = 39,	    /* u64 */
+	MVM_FIELD_STDIN_PORT = 40,  /* u64: 0 for /dev/null */
+	MVM_FIELD_STDOUT_PORT = 41, /* u64; with a terminal all of its output */
+	MVM_FIELD_STDERR_PORT = 42, /* u64; not used with a terminal */
+	MVM_FIELD_RLIMIT = 43,	    /* three u64, repeated: resource, soft, hard */
+	MVM_FIELD_INIT = 44,	    /* u64: 1 for a reaper as PID 1 */
+	MVM_FIELD_JOIN = 45,	    /* u64: id of a running process whose container this one enters; 0: a new one */
+
+	MVM_FIELD_PID = 48,	    /* u64: as the guest's init sees it */
+	MVM_FIELD_SIGNAL = 49,	    /* u64: to send, or that ended the process */
+	MVM_FIELD_EXIT_STATUS = 50, /* u64: 0 to 255 */
+	MVM_FIELD_OOM = 51,	    /* u64: 1 when the kernel killed for lack of memory in the container */
+};
+
+/* Why a request was refused. */
+enum mvm_proto_code {
+	MVM_PROTO_INTERNAL = 1,	   /* a system call in the agent failed that nobody expects to fail */
+	MVM_PROTO_MALFORMED = 2,   /* a field is missing, of the wrong size, or out of range */
+	MVM_PROTO_UNSUPPORTED = 3, /* a message that the agent does not know */
+	MVM_PROTO_BAD_STATE = 4,   /* not now: MACHINE twice, PROCESS_START before MACHINE, id in use */
+	MVM_PROTO_NO_PROCESS = 5,  /* no such process, or it has ended */
+	MVM_PROTO_NO_PROGRAM = 6,  /* docker's 127: not in $PATH, no such file, interpreter missing */
+	MVM_PROTO_CANNOT_RUN = 7,  /* docker's 126: not executable, a folder, no program, other architecture */
+	MVM_PROTO_NO_USER = 8,	   /* not in the image's /etc/passwd */
+	MVM_PROTO_NO_GROUP = 9,	   /* not in the image's /etc/group */
+	MVM_PROTO_BAD_CWD = 10,	   /* the working folder cannot be made or entered */
+	MVM_PROTO_MOUNT = 11,	   /* the root or something in it cannot be mounted */
+	MVM_PROTO_RESOURCE = 12,   /* rlimit, cgroup, no memory or processes left */
+};
+
+/* Numbers for MVM_FIELD_RLIMIT (x86-64 and arm64 agree). */
+enum mvm_proto_rlimit_resource {
+	MVM_RLIMIT_CPU = 0,
+	MVM_RLIMIT_FSIZE = 1,
+	MVM_RLIMIT_DATA = 2,
+	MVM_RLIMIT_STACK = 3,
+	MVM_RLIMIT_CORE = 4,
+	MVM_RLIMIT_RSS = 5,
+	MVM_RLIMIT_NPROC = 6,
+	MVM_RLIMIT_NOFILE = 7,
+	MVM_RLIMIT_MEMLOCK = 8,
+	MVM_RLIMIT_AS = 9,
+	MVM_RLIMIT_LOCKS = 10,
+	MVM_RLIMIT_SIGPENDING = 11,
+	MVM_RLIMIT_MSGQUEUE = 12,
+	MVM_RLIMIT_NICE = 13,
+	MVM_RLIMIT_RTPRIO = 14,
+	MVM_RLIMIT_RTTIME = 15,
+	MVM_RLIMIT_COUNT = 16,
+};
+
+#endif
