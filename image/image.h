@@ -19,6 +19,7 @@
 
 struct mvm_error;
 struct mvm_image;
+struct mvm_layer;
 
 /* OCI descriptor (descriptor.md). */
 struct mvm_descriptor {
@@ -56,7 +57,8 @@ static inline void mvm_image_cleanup(struct mvm_image **image)
 /* Digest of the config blob: docker's image ID. Its first 12 hex digits are the short form. */
 const struct mvm_digest *mvm_image_id(const struct mvm_image *image);
 const struct mvm_digest *mvm_image_manifest_digest(const struct mvm_image *image);
-/* What the registry answered for the name, an index or the manifest: docker's "Digest:" line. */
+/* What the registry answered for the name, an index or the manifest: docker's "Digest:" line. Unset for an image
+ * that came from no registry. */
 const struct mvm_digest *mvm_image_repo_digest(const struct mvm_image *image);
 /* Full names, "docker.io/library/alpine:latest"; empty for an image that lost its name. */
 const struct mvm_strv *mvm_image_names(const struct mvm_image *image);
@@ -69,6 +71,9 @@ time_t mvm_image_created(const struct mvm_image *image);
 uint64_t mvm_image_size(const struct mvm_image *image);
 size_t mvm_image_layer_count(const struct mvm_image *image);
 const struct mvm_image_layer *mvm_image_layer(const struct mvm_image *image, size_t index);
+/* The layers as disk.h wants them, mvm_image_layer_count() of them, lowest first. The caller frees the array; the
+ * strings in it are the image's. */
+struct mvm_layer *mvm_image_disk_layers(const struct mvm_image *image);
 const struct mvm_image_config *mvm_image_config(const struct mvm_image *image);
 /* The whole config blob, for `inspect`. */
 const json_t *mvm_image_config_json(const struct mvm_image *image);

@@ -5,6 +5,7 @@
  *   alpine                  -> docker.io/library/alpine:latest
  *   127.0.0.1:5000/deb:v1   -> 127.0.0.1:5000/deb:v1
  *   alpine@sha256:...       -> docker.io/library/alpine@sha256:...
+ *   alpine:3.20@sha256:...  -> docker.io/library/alpine@sha256:... (a digest says it all, as in docker)
  *
  * On disk and over the wire the full form stands; on the screen the familiar one
  * ("alpine:latest"). Pure text, no I/O; the input is untrusted.
@@ -21,8 +22,8 @@ struct mvm_error;
 struct mvm_reference {
 	char *domain;		  /* "docker.io", "127.0.0.1:5000", "[::1]:5000" */
 	char *path;		  /* "library/alpine" */
-	char *tag;		  /* "latest"; NULL where only a digest is given */
-	struct mvm_digest digest; /* unset where only a tag is given */
+	char *tag;		  /* "latest"; NULL where a digest is given */
+	struct mvm_digest digest; /* unset where a tag is given */
 };
 
 /* Parses and normalises what a user typed or a file holds. INVALID says what is wrong in docker's words.
@@ -31,7 +32,7 @@ int mvm_reference_parse(const char *text, struct mvm_reference *reference, struc
 void mvm_reference_finish(struct mvm_reference *reference);
 #define MVM_CLEAN_REFERENCE __attribute__((cleanup(mvm_reference_finish)))
 
-/* "docker.io/library/alpine:latest"; with a digest "docker.io/library/alpine[:tag]@sha256:...". The caller owns it. */
+/* "docker.io/library/alpine:latest" or "docker.io/library/alpine@sha256:...". The caller owns it. */
 char *mvm_reference_full(const struct mvm_reference *reference);
 /* "alpine:latest"; the shortest text that parses to the same reference. The caller owns it. */
 char *mvm_reference_familiar(const struct mvm_reference *reference);

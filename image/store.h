@@ -14,7 +14,7 @@
  * use.lock alone and steps back when a pull holds it.
  *
  * An entry of index.json carries `org.opencontainers.image.ref.name` and `io.containerd.image.name` (both
- * the full name) and `io.mvm.image.source` (the digest that the registry gave for the name). An entry
+ * the full name) and `io.mvm.image.source` (repository@digest as the registry gave them). An entry
  * without a name is an image that lost its name to a newer one, as docker's <none>.
  *
  * Any process of the user may open the store; several at once are safe. Not for sharing between threads.

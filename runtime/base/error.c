@@ -110,6 +110,16 @@ int mvm_error_wrap(struct mvm_error **err, const char *format, ...)
 	return -1;
 }
 
+int mvm_error_move(struct mvm_error **err, struct mvm_error **cause)
+{
+	if (err && !*err)
+		*err = *cause;
+	else
+		mvm_error_free(*cause);
+	*cause = NULL;
+	return -1;
+}
+
 enum mvm_error_code mvm_error_code(const struct mvm_error *err)
 {
 	return err ? err->code : MVM_ERR_INTERNAL;
@@ -123,6 +133,18 @@ int mvm_error_errno(const struct mvm_error *err)
 const char *mvm_error_message(const struct mvm_error *err)
 {
 	return err ? err->message : "unknown error";
+}
+
+int mvm_error_run_status(const struct mvm_error *err)
+{
+	switch (mvm_error_code(err)) {
+	case MVM_ERR_NO_PROGRAM:
+		return 127;
+	case MVM_ERR_CANNOT_RUN:
+		return 126;
+	default:
+		return 125;
+	}
 }
 
 const char *mvm_error_code_name(enum mvm_error_code code)

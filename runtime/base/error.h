@@ -52,11 +52,18 @@ int mvm_fail_errno(struct mvm_error **err, int errnum, const char *format, ...) 
  * Does nothing where err or *err is NULL. */
 int mvm_error_wrap(struct mvm_error **err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Hands *cause on as *err, for whoever looked at it first, and sets *cause to NULL. Returns -1. */
+int mvm_error_move(struct mvm_error **err, struct mvm_error **cause);
+
 enum mvm_error_code mvm_error_code(const struct mvm_error *err);
 /* The errno of the failed call, 0 where there was none. */
 int mvm_error_errno(const struct mvm_error *err);
 /* Borrowed; valid until the error is wrapped or freed. */
 const char *mvm_error_message(const struct mvm_error *err);
+
+/* What a command that runs a program exits with: 127 no such program, 126 it cannot be run,
+ * 125 mvm itself failed. */
+int mvm_error_run_status(const struct mvm_error *err);
 
 /* Names for the wire: "not-found". An unknown name reads as INTERNAL. */
 const char *mvm_error_code_name(enum mvm_error_code code);

@@ -1,0 +1,140 @@
+/*
+ * Garbage collection of the content store: mark what index.json reaches, sweep the rest.
+ *
+ * Under use.lock exclusive, so no pull is running and every ingest is a dead one's; and under index.lock, so that no
+ * name comes or goes meanwhile. Marking reads documents generically: what another tool has put there keeps all that
+ * it points to.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "manifest.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/json.h"
+#include "store_internal.h"
+
+/* The digests' hex forms; sorted before the sweep. */
+struct marks {
+	const struct mvm_store *store;
+	struct mvm_strv hexes;
+};
+
+static int mark_descriptor(struct marks *marks, const json_t *object, int depth, struct mvm_error **err);
+
+static int mark_list(struct marks *marks, const json_t *list, int depth, struct mvm_error **err)
+{
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(list, i, value)
+	{
+		if (mark_descriptor(marks, value, depth, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A document may be of any kind; one that is not there, too large or no JSON points to nothing. */
+static int mark_document(struct marks *marks, const struct mvm_digest *digest, int depth, struct mvm_error **err)
+{
+	char *path MVM_CLEAN_FREE = mvm_store_blob_path(marks->store, digest);
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+	json_t *root MVM_CLEAN_JSON = NULL;
+
+	if (mvm_json_load(path, MVM_MANIFEST_MAX, &root, &cause) < 0)
+		return mvm_error_code(cause) == MVM_ERR_IO ? mvm_error_move(err, &cause) : 0;
+	if (mark_list(marks, json_object_get(root, "manifests"), depth - 1, err) < 0 ||
+	    mark_list(marks, json_object_get(root, "layers"), depth - 1, err) < 0 ||
+	    mark_descriptor(marks, json_object_get(root, "config"), depth - 1, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* Layers can be large and are no documents: only what calls itself a manifest or an index is read. */
+static bool is_document(const char *media_type)
+{
+	return strstr(media_type, "manifest") || strstr(media_type, "index") || !*media_type;
+}
+
+static int mark_descriptor(struct marks *marks, const json_t *object, int depth, struct mvm_error **err)
+{
+	struct mvm_descriptor descriptor;
+	int result = 0;
+
+	if (!object || mvm_descriptor_parse(object, &descriptor, NULL) < 0)
+		return 0;
+	mvm_strv_add(&marks->hexes, mvm_digest_hex(&descriptor.digest));
+	if (depth > 0 && is_document(descriptor.media_type))
+		result = mark_document(marks, &descriptor.digest, depth, err);
+	mvm_descriptor_finish(&descriptor);
+	return result;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int mark_all(struct marks *marks, struct mvm_error **err)
+{
+	struct mvm_entries entries MVM_CLEAN_ENTRIES = {0};
+
+	if (mvm_entries_load(marks->store, &entries, err) < 0)
+		return -1;
+	for (size_t i = 0; i < entries.count; i++)
+		if (mark_descriptor(marks, entries.items[i].json, MVM_INDEX_DEPTH + 1, err) < 0)
+			return -1;
+	if (marks->hexes.count)
+		qsort(marks->hexes.items, marks->hexes.count, sizeof(char *), compare);
+	return 0;
+}
+
+static bool marked(const struct marks *marks, const char *name)
+{
+	return marks->hexes.count &&
+	       bsearch(&name, marks->hexes.items, marks->hexes.count, sizeof(char *), compare) != NULL;
+}
+
+/* Removes the folder's files, but those that are marked. `marks` may be NULL. */
+static int sweep(const char *path, const struct marks *marks, struct mvm_error **err)
+{
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	int errnum = 0;
+
+	if (!folder)
+		return errno == ENOENT ? 0 : mvm_fail_errno(err, errno, "%s", path);
+	while ((entry = readdir(folder)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+		    !(marks && marked(marks, entry->d_name)) && unlinkat(dirfd(folder), entry->d_name, 0) < 0 &&
+		    errno != ENOENT)
+			errnum = errno;
+	closedir(folder);
+	return errnum ? mvm_fail_errno(err, errnum, "cannot clean up %s", path) : 0;
+}
+
+int mvm_store_collect(struct mvm_store *store, struct mvm_error **err)
+{
+	char *ingest MVM_CLEAN_FREE = mvm_format("%s/ingest", store->folder);
+	char *blobs MVM_CLEAN_FREE = mvm_format("%s/blobs/sha256", store->folder);
+	struct marks marks = {.store = store};
+	int use MVM_CLEAN_FD = -1;
+	int index MVM_CLEAN_FD = -1;
+	int result = mvm_store_lock_use(store, MVM_LOCK_TRY, &use, err);
+
+	if (result != 0)
+		return result;
+	if (mvm_store_lock_index(store, 0, &index, err) < 0)
+		return -1;
+	result = mark_all(&marks, err);
+	if (result == 0)
+		result = sweep(ingest, NULL, err);
+	if (result == 0)
+		result = sweep(blobs, &marks, err);
+	mvm_strv_finish(&marks.hexes);
+	return result;
+}
