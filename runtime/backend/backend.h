@@ -36,6 +36,8 @@ struct mvm_machine_disk {
 	const char *path; /* a qcow2's backing file is found by what it says itself */
 	enum mvm_disk_format format;
 	bool read_only;
+	bool scratch; /* goes with the VM: what the guest syncs outlives the VM's death but need not outlive the host's,
+			 and no flush waits for the host's disk */
 	const char *serial; /* what the guest sees, at most 20 characters; NULL for none */
 };
 
@@ -114,7 +116,7 @@ int mvm_backend_find(const char *name, const struct mvm_backend_ops **ops, struc
 int mvm_accel_parse(const char *name, enum mvm_accel *accel, struct mvm_error **err);
 const char *mvm_accel_name(enum mvm_accel accel);
 
-/* The last lines of a boot log, at most `lines`, without control characters and over-long lines; "" where
+/* The last lines of a boot log, at most `lines` (1 or more), without control characters and over-long lines; "" where
  * there is no log. The caller owns the text. */
 char *mvm_boot_log_tail(const char *path, unsigned lines);
 

@@ -1,0 +1,135 @@
+#include "args.h"
+
+#include <string.h>
+
+#include "runtime/base/mem.h"
+
+enum { MIB = 1024 * 1024 };
+
+/* QEMU's option lists end a value at a comma unless it is doubled. */
+static char *escape(const char *value)
+{
+	struct mvm_buf out = {0};
+
+	for (; *value; value++)
+		mvm_buf_add(&out, *value == ',' ? ",," : value, *value == ',' ? 2 : 1);
+	return mvm_buf_steal(&out);
+}
+
+static void add(struct mvm_strv *argv, const char *option, const char *value)
+{
+	mvm_strv_add(argv, option);
+	mvm_strv_add(argv, value);
+}
+
+static void add_machine(const struct qemu_args *args, struct mvm_strv *argv)
+{
+	unsigned long long memory = (args->spec->memory + MIB - 1) / MIB;
+
+	/* The clock devices stay on (without them an emulated kernel hangs), ACPI too (it powers off). */
+	add(argv, "-M",
+	    "microvm,pcie=on,acpi=on,rtc=on,pit=on,pic=on,isa-serial=off,auto-kernel-cmdline=off,memory-backend=mem");
+	if (args->accel == MVM_ACCEL_KVM) {
+		add(argv, "-accel", "kvm");
+		add(argv, "-cpu", "host");
+	} else {
+		add(argv, "-accel", "tcg,thread=multi");
+		/* Emulation announces a fast `rep movsb` and then copies byte by byte. */
+		add(argv, "-cpu", "max,-erms");
+	}
+	mvm_strv_add(argv, "-smp");
+	mvm_strv_addf(argv, "%u", args->spec->cpus);
+	mvm_strv_add(argv, "-m");
+	mvm_strv_addf(argv, "%lluM", memory);
+	/* Shared, because vhost-user devices map it; not touched ahead of need. */
+	mvm_strv_add(argv, "-object");
+	mvm_strv_addf(argv, "memory-backend-memfd,id=mem,size=%lluM,share=on,prealloc=off", memory);
+}
+
+static void add_confinement(struct mvm_strv *argv)
+{
+	add(argv, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+	mvm_strv_add(argv, "-nodefaults");
+	mvm_strv_add(argv, "-no-user-config");
+	add(argv, "-display", "none");
+	/* A reset is how a panicked kernel ends: it is reported, not carried out. */
+	mvm_strv_add(argv, "-no-reboot");
+}
+
+static void add_control(struct mvm_strv *argv)
+{
+	mvm_strv_add(argv, "-chardev");
+	mvm_strv_addf(argv, "socket,id=qmp,fd=%d", QEMU_QMP_FD);
+	add(argv, "-mon", "chardev=qmp,mode=control");
+	mvm_strv_add(argv, "-chardev");
+	mvm_strv_addf(argv, "socket,id=console,fd=%d", QEMU_CONSOLE_FD);
+	add(argv, "-device", "virtio-serial-pci,disable-legacy=on,max_ports=1");
+	add(argv, "-device", "virtconsole,chardev=console");
+}
+
+static void add_devices(const struct qemu_args *args, struct mvm_strv *argv)
+{
+	add(argv, "-device", "virtio-rng-pci,disable-legacy=on");
+	/* The memory that the guest frees goes back to the host. */
+	add(argv, "-device", "virtio-balloon-pci,disable-legacy=on,free-page-reporting=on,deflate-on-oom=on");
+	if (args->spec->vsock_fd < 0)
+		return;
+	mvm_strv_add(argv, "-chardev");
+	mvm_strv_addf(argv, "socket,id=vsock,fd=%d", QEMU_VSOCK_FD);
+	add(argv, "-device", "vhost-user-vsock-pci,disable-legacy=on,chardev=vsock");
+}
+
+/*
+ * Caching is the host's page cache: what the guest has flushed survives QEMU's death in any case, since QEMU then
+ * has written out qcow2's tables too; it survives the host's death because a flush is passed on, except for a
+ * scratch disk. What the guest discards is given back to the host's file system.
+ */
+static void add_disk(const struct mvm_machine_disk *disk, size_t index, struct mvm_strv *argv)
+{
+	char *path MVM_CLEAN_FREE = escape(disk->path);
+	char *serial MVM_CLEAN_FREE = disk->serial ? escape(disk->serial) : NULL;
+
+	mvm_strv_add(argv, "-blockdev");
+	mvm_strv_addf(argv,
+		      "driver=file,node-name=file%zu,filename=%s,read-only=%s,discard=unmap,cache.direct=off,cache.no-"
+		      "flush=%s",
+		      index, path, disk->read_only ? "on" : "off", disk->scratch ? "on" : "off");
+	mvm_strv_add(argv, "-blockdev");
+	mvm_strv_addf(argv, "driver=%s,node-name=disk%zu,file=file%zu,read-only=%s,discard=unmap",
+		      disk->format == MVM_DISK_QCOW2 ? "qcow2" : "raw", index, index, disk->read_only ? "on" : "off");
+	mvm_strv_add(argv, "-device");
+	/* A full host disk is an error to the guest's writes; by default QEMU would pause the machine for good. */
+	mvm_strv_addf(argv, "virtio-blk-pci,disable-legacy=on,drive=disk%zu,werror=report,rerror=report%s%s", index,
+		      serial ? ",serial=" : "", serial ? serial : "");
+}
+
+char *qemu_kernel_args(const struct qemu_args *args)
+{
+	struct mvm_buf line = {0};
+
+	mvm_buf_addf(&line, "console=hvc0 %s", args->spec->debug ? "loglevel=7" : "quiet");
+	/* A panic ends the machine at once, by a triple fault, which needs no device. */
+	mvm_buf_addf(&line, " panic=-1 reboot=t");
+	/* No stray interface in the guest's lists. */
+	mvm_buf_addf(&line, " dummy.numdummies=0");
+	if (args->accel == MVM_ACCEL_TCG && args->tsc_khz)
+		mvm_buf_addf(&line, " tsc=reliable tsc_early_khz=%u", args->tsc_khz);
+	if (args->spec->kernel_args && *args->spec->kernel_args)
+		mvm_buf_addf(&line, " %s", args->spec->kernel_args);
+	return mvm_buf_steal(&line);
+}
+
+void qemu_args_build(const struct qemu_args *args, struct mvm_strv *argv)
+{
+	mvm_strv_add(argv, args->program);
+	add_machine(args, argv);
+	add_confinement(argv);
+	add(argv, "-kernel", args->spec->kernel);
+	add(argv, "-initrd", args->spec->initrd);
+	mvm_strv_add(argv, "-append");
+	mvm_strv_take(argv, qemu_kernel_args(args));
+	add_control(argv);
+	add_devices(args, argv);
+	for (size_t i = 0; i < args->spec->disk_count; i++)
+		add_disk(&args->spec->disks[i], i, argv);
+}

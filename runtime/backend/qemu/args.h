@@ -1,0 +1,28 @@
+/*
+ * QEMU's argument list, made by one pure function: no file is looked at, no variable read.
+ */
+#ifndef MVM_BACKEND_QEMU_ARGS_H
+#define MVM_BACKEND_QEMU_ARGS_H
+
+#include <stdint.h>
+
+#include "runtime/backend/backend.h"
+
+struct mvm_strv;
+
+/* The descriptors' numbers in the QEMU process. */
+enum { QEMU_QMP_FD = 3, QEMU_CONSOLE_FD = 4, QEMU_VSOCK_FD = 5 };
+
+struct qemu_args {
+	const char *program;
+	const struct mvm_machine_spec *spec;
+	enum mvm_accel accel; /* decided: KVM or TCG */
+	uint32_t tsc_khz;     /* the host's; 0 where unknown. Of use under emulation only */
+};
+
+void qemu_args_build(const struct qemu_args *args, struct mvm_strv *argv);
+
+/* The kernel's command line; the caller owns it. */
+char *qemu_kernel_args(const struct qemu_args *args);
+
+#endif

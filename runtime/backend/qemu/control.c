@@ -1,0 +1,156 @@
+/*
+ * Theory of operation: qmp_capabilities and query-status are sent before QEMU has
+ * said a word, so that its first answer already tells that the machine runs. From
+ * then on STOP and RESUME only say that something changed: each makes us ask for
+ * the status, and only the answer to that moves our state. SHUTDOWN says why the
+ * guest ended; QEMU then exits by itself.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/log.h"
+
+enum command_id { ID_CAPABILITIES = 1, ID_STATUS, ID_OTHER };
+
+/* A machine that ran this long on KVM ran a kernel. */
+#define KVM_TRIAL_NS (10 * 1000000000ull)
+
+int control_send(struct mvm_machine *machine, const char *command, struct mvm_error **err)
+{
+	enum command_id id = ID_OTHER;
+	char *line MVM_CLEAN_FREE = NULL;
+	ssize_t n;
+
+	if (strcmp(command, "query-status") == 0)
+		id = ID_STATUS;
+	else if (strcmp(command, "qmp_capabilities") == 0)
+		id = ID_CAPABILITIES;
+	line = qmp_command(command, id, NULL);
+	n = write(machine->qmp_fd, line, strlen(line));
+	/* The lines are short and few: a full socket is a QEMU that has stopped reading. */
+	if (n != (ssize_t)strlen(line))
+		return mvm_fail(err, MVM_ERR_MACHINE, "QEMU (process %d) does not take the command %s",
+				(int)machine->pid, command);
+	return 0;
+}
+
+static void send_or_log(struct mvm_machine *machine, const char *command)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	if (control_send(machine, command, &err) < 0)
+		mvm_log(MVM_LOG_WARN, "%s", mvm_error_message(err));
+}
+
+void control_start(struct mvm_machine *machine)
+{
+	send_or_log(machine, "qmp_capabilities");
+	send_or_log(machine, "query-status");
+}
+
+static void move(struct mvm_machine *machine, enum machine_state state, void (*event)(void *))
+{
+	machine->state = state;
+	if (event && !machine->destroyed)
+		event(machine->arg);
+}
+
+/* The processor could not go on. On KVM of our own choosing that has just begun, that says something about KVM. */
+static void on_internal_error(struct mvm_machine *machine)
+{
+	const char *advice =
+		machine->accel == MVM_ACCEL_KVM ? " (KVM cannot run it; MVM_ACCEL=tcg does without KVM)" : "";
+
+	if (machine->kvm_trial && mvm_now_ns() - machine->started < KVM_TRIAL_NS) {
+		machine_give_up_kvm(machine);
+		return;
+	}
+	machine_end(machine, MVM_STOP_CRASHED, mvm_format("QEMU stopped the machine with an internal error%s", advice));
+	machine_kill_process(machine);
+}
+
+static void on_status(struct mvm_machine *machine, const char *status)
+{
+	enum machine_state was = machine->state;
+
+	if (strcmp(status, "internal-error") == 0)
+		on_internal_error(machine);
+	else if (strcmp(status, "running") == 0 && was == MACHINE_STARTING)
+		move(machine, MACHINE_RUNNING, machine->events.running);
+	else if (strcmp(status, "running") == 0 && was == MACHINE_PAUSED)
+		move(machine, MACHINE_RUNNING, machine->events.resumed);
+	else if (strcmp(status, "paused") == 0 && was == MACHINE_RUNNING)
+		move(machine, MACHINE_PAUSED, machine->events.paused);
+}
+
+static void on_shutdown(struct mvm_machine *machine, const char *reason)
+{
+	if (strcmp(reason, "guest-shutdown") == 0)
+		machine_end(machine, MVM_STOP_GUEST_OFF, NULL);
+	else if (strcmp(reason, "guest-reset") == 0)
+		/* Or a panic: what tells the two apart is on the console, not all of which has been read yet. */
+		machine_end(machine, MVM_STOP_GUEST_RESET, NULL);
+	else if (strcmp(reason, "guest-panic") == 0)
+		machine_end(machine, MVM_STOP_GUEST_PANIC, NULL);
+	else
+		mvm_log(MVM_LOG_WARN, "QEMU shuts down: %s", reason);
+}
+
+static void on_event(struct mvm_machine *machine, const struct qmp_message *message)
+{
+	const char *reason = "";
+
+	mvm_log(MVM_LOG_DEBUG, "QEMU event %s", message->name);
+	if (strcmp(message->name, "STOP") == 0 || strcmp(message->name, "RESUME") == 0) {
+		send_or_log(machine, "query-status");
+	} else if (strcmp(message->name, "SHUTDOWN") == 0) {
+		if (mvm_json_get_string(message->data, "reason", "", &reason, NULL) == 0)
+			on_shutdown(machine, reason);
+	} else if (strcmp(message->name, "BLOCK_IO_ERROR") == 0 && !machine->told_io_error) {
+		machine->told_io_error = true;
+		if (json_is_true(json_object_get(message->data, "nospace")))
+			machine_notice(machine,
+				       "the host's disk is full, so the machine's writes fail; free some space");
+		else
+			machine_notice(machine, "the machine's disk cannot be read or written on the host");
+	}
+}
+
+static int on_message(void *arg, const struct qmp_message *message)
+{
+	struct mvm_machine *machine = arg;
+	const char *status;
+
+	switch (message->kind) {
+	case QMP_GREETING:
+		break;
+	case QMP_EVENT:
+		on_event(machine, message);
+		break;
+	case QMP_ERROR:
+		mvm_log(MVM_LOG_WARN, "QEMU refuses: %s", message->name);
+		break;
+	case QMP_RETURN:
+		if (message->id == ID_STATUS && mvm_json_get_string(message->data, "status", "", &status, NULL) == 0)
+			on_status(machine, status);
+		break;
+	}
+	return 0;
+}
+
+int control_read(struct mvm_machine *machine)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	char data[4096];
+	ssize_t n = output_read_some(machine->qmp_fd, data, sizeof(data));
+
+	if (n > 0 && qmp_feed(&machine->qmp, data, (size_t)n, on_message, machine, &err) < 0) {
+		machine_end(machine, MVM_STOP_CRASHED, mvm_strdup(mvm_error_message(err)));
+		machine_kill_process(machine);
+		return 0;
+	}
+	return (int)n;
+}

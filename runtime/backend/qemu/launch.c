@@ -1,0 +1,182 @@
+/*
+ * From a spec to a QEMU process: what is needed is there, the accelerator is chosen,
+ * the channels are made.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "host.h"
+#include "internal.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/log.h"
+#include "runtime/base/spawn.h"
+#include "tsc.h"
+
+#define KVM_DEVICE   "/dev/kvm"
+#define QEMU_PROGRAM "qemu-system-x86_64"
+
+enum { MEMORY_MIN = 32 * 1024 * 1024 };
+
+static int find_qemu(char **path, struct mvm_error **err)
+{
+	const char *given = getenv("MVM_QEMU");
+	struct mvm_error *missing MVM_CLEAN_ERROR = NULL;
+
+	if (given && *given) {
+		if (access(given, X_OK) < 0)
+			return mvm_fail_errno(err, errno, "cannot run %s, which MVM_QEMU names", given);
+		*path = mvm_strdup(given);
+		return 0;
+	}
+	if (mvm_find_program(QEMU_PROGRAM, path, &missing) == 0)
+		return 0;
+	return mvm_fail(err, MVM_ERR_NOT_FOUND,
+			QEMU_PROGRAM " is not installed; install the package qemu-system-x86 (Homebrew: qemu), or set "
+				     "MVM_QEMU to its path");
+}
+
+static int check_spec(const struct mvm_machine_spec *spec, struct mvm_error **err)
+{
+	if (access(spec->kernel, R_OK) < 0)
+		return mvm_fail_errno(err, errno, "cannot read the kernel %s; give another by --kernel or MVM_KERNEL",
+				      spec->kernel);
+	if (access(spec->initrd, R_OK) < 0)
+		return mvm_fail_errno(err, errno, "cannot read the initramfs %s; build or install mvm again",
+				      spec->initrd);
+	for (size_t i = 0; i < spec->disk_count; i++)
+		if (access(spec->disks[i].path, spec->disks[i].read_only ? R_OK : R_OK | W_OK) < 0)
+			return mvm_fail_errno(err, errno, "cannot open the disk %s", spec->disks[i].path);
+	if (spec->cpus == 0)
+		return mvm_fail(err, MVM_ERR_USAGE, "a machine needs at least one CPU");
+	if (spec->memory < MEMORY_MIN)
+		return mvm_fail(err, MVM_ERR_USAGE, "%llu MiB is too little memory for a machine; give at least %d MiB",
+				(unsigned long long)spec->memory / 1024 / 1024, MEMORY_MIN / 1024 / 1024);
+	return 0;
+}
+
+static int choose_accel(struct mvm_machine *machine, enum mvm_accel wanted, struct host_facts *facts,
+			struct mvm_error **err)
+{
+	enum kvm_state state;
+
+	machine->accel = wanted;
+	if (wanted == MVM_ACCEL_TCG)
+		return 0;
+	state = host_probe_kvm(KVM_DEVICE, facts);
+	if (wanted == MVM_ACCEL_KVM) {
+		if (state == KVM_MISSING || state == KVM_DENIED)
+			return mvm_fail(
+				err, MVM_ERR_UNSUPPORTED, "MVM_ACCEL=kvm, but " KVM_DEVICE " %s; set it to auto or tcg",
+				state == KVM_MISSING ? "is not there" : "may not be opened (join the group kvm)");
+		return 0;
+	}
+	machine->accel = state == KVM_USABLE ? MVM_ACCEL_KVM : MVM_ACCEL_TCG;
+	machine->kvm_trial = state == KVM_USABLE;
+	if (state == KVM_USABLE || facts->told == state)
+		return 0;
+	facts->told = state;
+	host_facts_save(facts);
+	machine_notice(machine, host_kvm_notice(state));
+	return 0;
+}
+
+/* Measured once per boot of the host. */
+static uint32_t host_tsc_khz(struct host_facts *facts)
+{
+	if (facts->tsc_khz || facts->tsc_varies)
+		return facts->tsc_khz;
+	facts->tsc_varies = !tsc_measure(&facts->tsc_khz);
+	host_facts_save(facts);
+	return facts->tsc_khz;
+}
+
+/* The child's ends; -1 before open_channels() and after close_channels(). */
+struct channels {
+	int qmp, console, errors;
+};
+
+static int open_channels(struct mvm_machine *machine, struct channels *theirs, struct mvm_error **err)
+{
+	int pair[2];
+
+	if (mvm_socketpair(SOCK_STREAM, pair) < 0)
+		return mvm_fail_errno(err, errno, "cannot make a socket pair for QEMU");
+	machine->qmp_fd = pair[0];
+	theirs->qmp = pair[1];
+	if (mvm_socketpair(SOCK_STREAM, pair) < 0)
+		return mvm_fail_errno(err, errno, "cannot make a socket pair for QEMU");
+	machine->console_fd = pair[0];
+	theirs->console = pair[1];
+	if (mvm_pipe(pair) < 0)
+		return mvm_fail_errno(err, errno, "cannot make a pipe for QEMU");
+	machine->stderr_fd = pair[0];
+	theirs->errors = pair[1];
+	if (mvm_set_nonblock(machine->qmp_fd, true) < 0 || mvm_set_nonblock(machine->console_fd, true) < 0 ||
+	    mvm_set_nonblock(machine->stderr_fd, true) < 0)
+		return mvm_fail_errno(err, errno, "cannot prepare a descriptor for QEMU");
+	return 0;
+}
+
+static void close_channels(struct channels *theirs)
+{
+	mvm_close(&theirs->qmp);
+	mvm_close(&theirs->console);
+	mvm_close(&theirs->errors);
+}
+
+static int spawn_qemu(struct mvm_machine *machine, const struct qemu_args *args, struct mvm_error **err)
+{
+	struct mvm_strv argv MVM_CLEAN_STRV = {0};
+	struct channels theirs = {-1, -1, -1};
+	int rc = open_channels(machine, &theirs, err);
+
+	qemu_args_build(args, &argv);
+	for (size_t i = 0; i < argv.count; i++)
+		mvm_log(MVM_LOG_DEBUG, "QEMU argument: %s", argv.items[i]);
+	if (rc == 0) {
+		struct mvm_spawn_fd fds[] = {
+			{theirs.errors, STDERR_FILENO},
+			{theirs.qmp, QEMU_QMP_FD},
+			{theirs.console, QEMU_CONSOLE_FD},
+			{args->spec->vsock_fd, QEMU_VSOCK_FD},
+		};
+		struct mvm_spawn spawn = {
+			.program = args->program,
+			.argv = argv.items,
+			.fds = fds,
+			.fd_count = MVM_COUNT(fds) - (args->spec->vsock_fd < 0),
+			.new_session = true,
+			.die_with_parent = true,
+		};
+
+		rc = mvm_spawn(&spawn, &machine->pid, err);
+	}
+	close_channels(&theirs);
+	return rc;
+}
+
+int machine_launch(struct mvm_machine *machine, const struct mvm_machine_spec *spec, struct mvm_error **err)
+{
+	char *program MVM_CLEAN_FREE = NULL;
+	struct qemu_args args = {.spec = spec};
+	struct host_facts facts;
+
+	if (find_qemu(&program, err) < 0 || check_spec(spec, err) < 0)
+		return -1;
+	host_facts_load(&facts);
+	if (choose_accel(machine, spec->accel, &facts, err) < 0)
+		return -1;
+	args.program = program;
+	args.accel = machine->accel;
+	if (machine->accel == MVM_ACCEL_TCG)
+		args.tsc_khz = host_tsc_khz(&facts);
+	if (boot_log_open(&machine->boot_log, spec->boot_log, err) < 0)
+		return -1;
+	machine->boot_log_path = mvm_strdup(spec->boot_log);
+	machine->started = mvm_now_ns();
+	return spawn_qemu(machine, &args, err);
+}
