@@ -1,0 +1,76 @@
+# What the suites over real VMs share. Loaded by each .bats file of tests/vm.
+#
+# shellcheck shell=bash
+
+bats_require_minimum_version 1.5.0
+
+# Nothing here takes a minute unless it hangs.
+mvm() { timeout --foreground -k 5 "${MVM_PATIENCE:-60}" "$MVM" "$@"; }
+
+# eventually COMMAND...: until it succeeds, at most MVM_PATIENCE (30) seconds.
+eventually() {
+  local end=$((SECONDS + ${MVM_PATIENCE:-30}))
+  until "$@"; do
+    [ "$SECONDS" -lt "$end" ] || { printf 'never came true: %s\n' "$*" >&2; return 1; }
+    sleep 0.1
+  done
+}
+
+# same EXPECTED ACTUAL
+same() {
+  [ "$1" = "$2" ] || { printf 'expected: %s\n but got: %s\n' "$1" "$2" >&2; return 1; }
+}
+
+# has TEXT PART...: every part stands in the text.
+has() {
+  local text=$1 part
+  shift
+  for part in "$@"; do
+    case $text in *"$part"*) ;; *) printf 'missing: %s\n     in: %s\n' "$part" "$text" >&2; return 1 ;; esac
+  done
+}
+
+lacks() {
+  case $1 in *"$2"*) printf 'unwanted: %s\n      in: %s\n' "$2" "$1" >&2; return 1 ;; esac
+}
+
+# An error is one line, "mvm: ...", on stderr, and stdout is empty (after run --separate-stderr).
+# error_says PART...
+error_says() {
+  # shellcheck disable=SC2154 # bats sets them
+  same '' "$output" && same 1 "${#stderr_lines[@]}" && has "$stderr" "mvm: " "$@"
+}
+
+# state_of CONTAINER: its status, as docker names it.
+state_of() { mvm ps -a --format json | jq -r --arg name "$1" 'select(.Names == $name) | .State'; }
+
+is_state() { [ "$(state_of "$1")" = "$2" ]; }
+
+log_has() { mvm logs "$1" 2>&1 | grep -qF -- "$2"; }
+
+# Processes that work for this home: supervisors, QEMU, vsock devices; not the mvm of a test that is running.
+own_processes() {
+  local file pid
+  grep -lzxF "MVM_HOME=$MVM_HOME" /proc/[0-9]*/environ 2>/dev/null | while IFS= read -r file; do
+    pid=${file#/proc/}
+    pid=${pid%/environ}
+    case $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) in
+      *mvm-* | *qemu-system*) printf '%s\n' "$pid" ;;
+    esac
+  done
+}
+
+no_own_processes() { [ -z "$(own_processes)" ]; }
+
+# A test must clean up after itself; what it left is removed here, and the test fails.
+teardown() {
+  local left
+  if declare -F test_teardown >/dev/null; then test_teardown; fi
+  left=$(mvm ps -aq)
+  [ -z "$left" ] || {
+    printf 'left behind:\n%s\n' "$(mvm ps -a)" >&2
+    # shellcheck disable=SC2086 # one id a word
+    mvm rm -f $left >/dev/null
+    return 1
+  }
+}

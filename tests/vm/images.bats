@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# pull, images, rmi; mirrors, platforms and kinds of images.
+#
+# shellcheck disable=SC2016,SC2154 # programs for the guest; variables that bats sets
+
+load ../lib/vm.bash
+
+@test "pull, images, rmi" {
+  run --separate-stderr -0 mvm pull "$IMAGE:v2"
+  has "$output" "$IMAGE:v2"
+  lacks "$stderr" $'\e'
+  run -0 mvm images
+  has "${lines[0]}" REPOSITORY TAG "IMAGE ID" CREATED SIZE
+  has "$output" "$IMAGE"
+  run --separate-stderr -0 mvm pull -q "$IMAGE:v2"
+  same "$IMAGE:v2" "$output"
+  [[ $(mvm images -q "$IMAGE:v2") =~ ^[0-9a-f]{12}$ ]]
+  run -0 mvm rmi "$IMAGE:v2"
+  has "$output" "Untagged: $IMAGE:v2" "Deleted: sha256:"
+  same '' "$(mvm images -q "$IMAGE:v2")"
+  # The layer that another image uses is still there.
+  run -0 mvm run --rm --pull never "$IMAGE" true
+}
+
+@test "images --format json" {
+  same "$IMAGE latest" "$(mvm images --format json | jq -r --arg name "$IMAGE" 'select(.Repository == $name) | .Repository + " " + .Tag')"
+}
+
+@test "an image in use is not removed" {
+  mvm run -d --name user "$REGISTRY/stopsignal"
+  run --separate-stderr -1 mvm rmi "$REGISTRY/stopsignal"
+  error_says "$REGISTRY/stopsignal"
+  mvm rm -f user
+  run -0 mvm rmi "$REGISTRY/stopsignal"
+}
+
+@test "by digest" {
+  local digest
+  digest=$(jq -r '.manifests[0].digest' "$FIXTURES/layouts/entry/index.json")
+  run -0 mvm run --rm "$REGISTRY/entry@$digest"
+  same "entry from cmd" "$output"
+}
+
+@test "docker.io is redirected to a mirror" {
+  printf '{"registries":{"docker.io":{"mirrors":["http://%s"]}}}' "$REGISTRY" >"$BATS_TEST_TMPDIR/config.json"
+  MVM_CONFIG=$BATS_TEST_TMPDIR/config.json run --separate-stderr -0 mvm run --rm alpine sh -c 'cat /etc/os-release'
+  has "$output" ID=busybox
+  has "$(mvm images)" alpine
+  mvm rmi alpine
+}
+
+@test "the mirror that is down is passed over" {
+  printf '{"registries":{"docker.io":{"mirrors":["http://127.0.0.1:1","http://%s"]}}}' "$REGISTRY" >"$BATS_TEST_TMPDIR/config.json"
+  MVM_CONFIG=$BATS_TEST_TMPDIR/config.json run -0 mvm pull -q alpine
+  mvm rmi alpine
+}
+
+@test "an index: the machine's own platform unless told" {
+  local arch=amd64 other=arm64
+  [ "$(uname -m)" = x86_64 ] || { arch=arm64; other=amd64; }
+  run -0 mvm run --rm "$REGISTRY/multi"
+  same "$arch" "$output"
+  run -0 mvm run --rm --platform "linux/$arch" "$REGISTRY/multi"
+  same "$arch" "$output"
+  run --separate-stderr -125 mvm run --rm --platform "linux/$other" "$REGISTRY/multi"
+  has "$stderr" "linux/$other"
+}
+
+@test "Docker's manifests and zstd layers" {
+  run -0 mvm run --rm "$REGISTRY/docker-v2" true
+  run -0 mvm run --rm "$REGISTRY/zstd" cat /kept/replaced
+  same above "$output"
+}
+
+@test "--pull always asks the registry, missing does not" {
+  run -0 mvm run --rm --pull always "$REGISTRY/entry" again
+  printf '{}' >"$BATS_TEST_TMPDIR/config.json"
+  run -0 mvm run --rm --pull missing "$REGISTRY/entry" again
+  same "entry again" "$output"
+}
+
+@test "the store is an OCI layout that skopeo reads, byte for byte" {
+  local store=$MVM_HOME/images
+  same '{"imageLayoutVersion":"1.0.0"}' "$(jq -c . "$store/oci-layout")"
+  (cd "$store/blobs/sha256" && for blob in *; do printf '%s  %s\n' "$blob" "$blob"; done | sha256sum --check --quiet)
+}
