@@ -4,6 +4,9 @@
 
 bats_require_minimum_version 1.5.0
 
+# shellcheck source=tests/lib/processes.sh
+. "$BATS_TEST_DIRNAME/../lib/processes.sh"
+
 # Nothing here takes a minute unless it hangs.
 mvm() { timeout --foreground -k 5 "${MVM_PATIENCE:-60}" "$MVM" "$@"; }
 
@@ -48,19 +51,7 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
 
 log_has() { mvm logs "$1" 2>&1 | grep -qF -- "$2"; }
 
-# Processes that work for this home: supervisors, QEMU, vsock devices; not the mvm of a test that is running.
-own_processes() {
-  local file pid
-  grep -lzxF "MVM_HOME=$MVM_HOME" /proc/[0-9]*/environ 2>/dev/null | while IFS= read -r file; do
-    pid=${file#/proc/}
-    pid=${pid%/environ}
-    case $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) in
-      *mvm-* | *qemu-system*) printf '%s\n' "$pid" ;;
-    esac
-  done
-}
-
-no_own_processes() { [ -z "$(own_processes)" ]; }
+no_own_processes() { [ -z "$(mvm_background_processes)" ]; }
 
 # A test must clean up after itself; what it left is removed here, and the test fails.
 teardown() {

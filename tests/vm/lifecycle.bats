@@ -170,11 +170,7 @@ load ../lib/vm.bash
 
 @test "when the machine dies the container says so: 255" {
   mvm run -d --name struck "$IMAGE" sleep 1000
-  local pid qemu=
-  for pid in $(own_processes); do
-    case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *qemu-system*) qemu=$pid ;; esac
-  done
-  kill -9 "$qemu"
+  kill -9 "$(mvm_processes | awk '$2 == "qemu" { print $1 }')"
   eventually is_state struck exited
   has "$(mvm ps -a)" "Exited (255)"
   mvm rm struck
