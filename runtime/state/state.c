@@ -189,6 +189,7 @@ int mvm_state_lock(struct mvm_state *state, const char *id, int *lock, struct mv
  * the crash took the container with it (--rm). */
 static int settle_crash(struct mvm_state *state, struct mvm_container *container, struct mvm_error **err)
 {
+	char *socket MVM_CLEAN_FREE = mvm_state_socket_path(state, container->config.id);
 	int lock MVM_CLEAN_FD = -1;
 	int busy = mvm_state_lock(state, container->config.id, &lock, err);
 
@@ -199,6 +200,7 @@ static int settle_crash(struct mvm_state *state, struct mvm_container *container
 		return -1;
 	if (!mvm_status_alive(container->state.status))
 		return 0;
+	unlink(socket);
 	if (container->config.auto_remove)
 		return mvm_state_remove(state, container->config.id, err) < 0 ? -1 : 1;
 	container->state.status = MVM_STATUS_EXITED;

@@ -1,0 +1,80 @@
+/*
+ * The control socket: how clients (the engine, on behalf of the CLI) talk to the
+ * supervisor of a running container. One unix stream socket per container in the
+ * runtime folder; the client that starts a supervisor holds its first connection.
+ *
+ * A message is a u32 length in the host's byte order and that many bytes of
+ * JSON, at most MVM_CONTROL_MAX; descriptors travel with its first byte.
+ *
+ * Requests carry "id" and "op"; the answer has the same "id" and either "ok": true or "error":
+ * {"code", "message"}. Answers may come in any order. Without being asked the supervisor sends
+ * "event"s.
+ *
+ *   op        fields                       answered
+ *   start                                  when the container's process runs, or cannot
+ *   attach    stdin, stdout, stderr: bool  at once, with one stream descriptor for each that is
+ *                                          true, in this order. What the process writes from now
+ *                                          on is delivered without loss: a client that does not read stalls it.
+ *                                          Writing side of stdin shut down = end of input.
+ *   follow                                 at once; then event "log" when the log file has grown
+ *   signal    signo                        when the guest has delivered it
+ *   stop      signo, timeout (seconds, -1  when the container has exited
+ *             for ever)
+ *   resize    rows, cols                   when the guest has done it
+ *   wait                                   when the container has exited: exit_code, error
+ *   destroy                                when the machine is gone, whatever the guest says
+ *
+ *   event     fields                       sent
+ *   notice    text                         to the starting client: a line for the user
+ *   log                                    to followers
+ *   exit      exit_code, error             to attached clients, after their streams have ended
+ */
+#ifndef MVM_STATE_CONTROL_H
+#define MVM_STATE_CONTROL_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "runtime/base/mem.h"
+
+struct mvm_error;
+
+enum { MVM_CONTROL_MAX = 256 * 1024, MVM_CONTROL_MAX_FDS = 4 };
+
+struct mvm_control {
+	int fd; /* owned */
+	struct mvm_buf in;
+	int fds[MVM_CONTROL_MAX_FDS]; /* received and not yet taken */
+	size_t fd_count;
+};
+
+/* Takes fd. */
+void mvm_control_init(struct mvm_control *control, int fd);
+void mvm_control_finish(struct mvm_control *control);
+
+/* Steals the reference to `message`. On a non-blocking socket whose peer does not read this fails rather
+ * than waits: the connection is of no use then. */
+int mvm_control_send(struct mvm_control *control, json_t *message, const int *fds, size_t count,
+		     struct mvm_error **err);
+
+/* The next message, owned by the caller: 0, or MVM_CONTROL_AGAIN where none is complete on a
+ * non-blocking socket, or MVM_CONTROL_CLOSED at its end. */
+enum { MVM_CONTROL_AGAIN = 1, MVM_CONTROL_CLOSED = 2 };
+int mvm_control_receive(struct mvm_control *control, json_t **message, struct mvm_error **err);
+
+/* Hands out the first `count` received descriptors; CORRUPT where fewer came. */
+int mvm_control_steal_fds(struct mvm_control *control, int *fds, size_t count, struct mvm_error **err);
+
+/* True where the peer of a unix socket is this user. */
+int mvm_control_check_peer(int fd, struct mvm_error **err);
+
+/* Listens on `path` (replacing a socket nobody listens on), or connects to it. */
+int mvm_control_listen(const char *path, int *fd, struct mvm_error **err);
+int mvm_control_connect(const char *path, int *fd, struct mvm_error **err);
+
+/* {"error": {...}} to and from an error. */
+json_t *mvm_control_error_to_json(const struct mvm_error *error);
+int mvm_control_error_from_json(const json_t *error, struct mvm_error **err);
+
+#endif

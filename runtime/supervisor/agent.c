@@ -1,0 +1,421 @@
+/*
+ * The connection to the guest agent: guest-agent/proto/PROTOCOL.md draws the exchange.
+ *
+ * What comes over it is untrusted: a guest that became root may say anything. It can only end its own machine.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "guest-agent/proto/message.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+
+#define CONTAINER_PROCESS 1
+#define DEFAULT_NOFILE	  1048576
+
+/* A request that the guest has not answered. */
+struct pending {
+	struct pending *next;
+	uint32_t request;
+	agent_done_fn done;
+	void *arg;
+};
+
+struct agent {
+	struct supervisor *supervisor;
+	int fd;
+	struct mvm_watch *watch;
+	struct mvm_wire_reader reader;
+	void *buffer;
+	struct mvm_buf out;
+	struct pending *pending;
+	uint32_t last_request;
+};
+
+struct agent *agent_create(struct supervisor *supervisor)
+{
+	struct agent *agent = mvm_alloc(sizeof(*agent));
+
+	agent->supervisor = supervisor;
+	agent->fd = -1;
+	return agent;
+}
+
+static void forget_pending(struct agent *agent)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	mvm_fail(&err, MVM_ERR_CONFLICT, "the container has ended");
+	while (agent->pending) {
+		struct pending *pending = agent->pending;
+
+		agent->pending = pending->next;
+		if (pending->done)
+			pending->done(pending->arg, err);
+		free(pending);
+	}
+}
+
+static void disconnect(struct agent *agent)
+{
+	mvm_watch_remove(agent->watch);
+	agent->watch = NULL;
+	mvm_close(&agent->fd);
+	forget_pending(agent);
+}
+
+void agent_destroy(struct agent *agent)
+{
+	if (!agent)
+		return;
+	disconnect(agent);
+	mvm_buf_finish(&agent->out);
+	free(agent->buffer);
+	free(agent);
+}
+
+static void lost(struct agent *agent, const char *why)
+{
+	disconnect(agent);
+	machine_lost(agent->supervisor, why);
+}
+
+static void flush_out(struct agent *agent)
+{
+	while (agent->out.length) {
+		ssize_t n = send(agent->fd, agent->out.data, agent->out.length, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+			lost(agent, "the guest agent does not take orders");
+			return;
+		}
+		if (n < 0)
+			break;
+		mvm_buf_consume(&agent->out, (size_t)n);
+	}
+	mvm_watch_set(agent->watch, agent->out.length ? POLLIN | POLLOUT : POLLIN);
+}
+
+static uint32_t expect_answer(struct agent *agent, agent_done_fn done, void *arg)
+{
+	struct pending *pending = mvm_alloc(sizeof(*pending));
+
+	*pending = (struct pending){.next = agent->pending, .request = ++agent->last_request, .done = done, .arg = arg};
+	agent->pending = pending;
+	return pending->request;
+}
+
+static void answered(struct agent *agent, uint32_t request, const struct mvm_error *error)
+{
+	for (struct pending **at = &agent->pending; *at; at = &(*at)->next) {
+		struct pending *pending = *at;
+
+		if (pending->request != request)
+			continue;
+		*at = pending->next;
+		if (pending->done)
+			pending->done(pending->arg, error);
+		free(pending);
+		return;
+	}
+	mvm_log(MVM_LOG_WARN, "the guest answers request %u, which nobody made", request);
+}
+
+/* Room for one frame at the end of what waits to be sent; taken by queued(). */
+static struct mvm_proto_buffer frame_space(struct agent *agent)
+{
+	return (struct mvm_proto_buffer){mvm_buf_reserve(&agent->out, MVM_WIRE_FRAME_MAX), MVM_WIRE_FRAME_MAX};
+}
+
+static void queued(struct agent *agent, size_t length)
+{
+	agent->out.length += length;
+	if (agent->fd >= 0)
+		flush_out(agent);
+}
+
+/* What the guest could not do, as the user's error. */
+static void guest_error(const struct mvm_proto_reply *reply, struct mvm_error **err)
+{
+	static const struct {
+		enum mvm_proto_code code;
+		enum mvm_error_code ours;
+	} codes[] = {
+		{MVM_PROTO_NO_PROGRAM, MVM_ERR_NO_PROGRAM}, {MVM_PROTO_CANNOT_RUN, MVM_ERR_CANNOT_RUN},
+		{MVM_PROTO_BAD_CWD, MVM_ERR_CANNOT_RUN},    {MVM_PROTO_NO_USER, MVM_ERR_NOT_FOUND},
+		{MVM_PROTO_NO_GROUP, MVM_ERR_NOT_FOUND},    {MVM_PROTO_NO_PROCESS, MVM_ERR_CONFLICT},
+		{MVM_PROTO_RESOURCE, MVM_ERR_INVALID},
+	};
+	enum mvm_error_code code = MVM_ERR_MACHINE;
+
+	for (size_t i = 0; i < MVM_COUNT(codes); i++)
+		if (codes[i].code == reply->code)
+			code = codes[i].ours;
+	mvm_fail(err, code, "%s", reply->message ? reply->message : "the guest gave no reason");
+}
+
+static void setup_done(void *arg, const struct mvm_error *error)
+{
+	struct agent *agent = arg;
+	struct mvm_error *copy = NULL;
+
+	/* Without a connection it is not the guest's answer. */
+	if (!error || agent->fd < 0)
+		return;
+	mvm_fail(&copy, mvm_error_code(error), "%s", mvm_error_message(error));
+	supervisor_failed(agent->supervisor, copy);
+	supervisor_event(agent->supervisor, EVENT_FAILURE);
+}
+
+static void start_done(void *arg, const struct mvm_error *error)
+{
+	struct agent *agent = arg;
+	struct mvm_error *copy = NULL;
+
+	if (!error) {
+		supervisor_event(agent->supervisor, EVENT_PROCESS_STARTED);
+		return;
+	}
+	if (agent->fd < 0)
+		return;
+	mvm_fail(&copy, mvm_error_code(error), "%s", mvm_error_message(error));
+	supervisor_failed(agent->supervisor, copy);
+	supervisor_event(agent->supervisor, EVENT_START_REFUSED);
+}
+
+static void order_machine(struct agent *agent)
+{
+	const struct mvm_container_config *config = &agent->supervisor->container->config;
+	struct timespec now;
+	struct mvm_proto_machine machine = {
+		.hostname = config->hostname,
+		.root_device = "/dev/vda",
+		.root_type = "ext4",
+		.read_only = config->read_only,
+		.memory_max = config->memory,
+		.cpu_quota = (uint64_t)config->nano_cpus / 10000,
+	};
+	size_t length = 0;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	machine.clock = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	mvm_proto_encode_machine(&machine, expect_answer(agent, setup_done, agent), frame_space(agent), &length);
+	queued(agent, length);
+}
+
+unsigned agent_stream_port(const struct agent *agent, enum stream_kind kind)
+{
+	const struct mvm_container_config *config = &agent->supervisor->container->config;
+
+	if ((kind == STREAM_STDIN && !config->open_stdin) || (kind == STREAM_STDERR && config->tty))
+		return 0;
+	return MVM_PROTO_STREAM_PORT + (unsigned)kind;
+}
+
+static void order_process(struct agent *agent)
+{
+	const struct mvm_container_config *config = &agent->supervisor->container->config;
+	const struct mvm_proto_rlimit nofile = {MVM_RLIMIT_NOFILE, DEFAULT_NOFILE, DEFAULT_NOFILE};
+	struct mvm_proto_process process = {
+		.id = CONTAINER_PROCESS,
+		.argv = config->args.items,
+		.env = config->env.items,
+		.cwd = config->working_dir,
+		.user = config->user,
+		.tty = config->tty,
+		.init = config->init,
+		.rows = (uint16_t)agent->supervisor->rows,
+		.cols = (uint16_t)agent->supervisor->cols,
+		.stdin_port = agent_stream_port(agent, STREAM_STDIN),
+		.stdout_port = agent_stream_port(agent, STREAM_STDOUT),
+		.stderr_port = agent_stream_port(agent, STREAM_STDERR),
+		.rlimits = &nofile,
+		.rlimit_count = 1,
+	};
+	struct mvm_error *err = NULL;
+	size_t length = 0;
+	uint32_t request = expect_answer(agent, start_done, agent);
+
+	if (mvm_proto_encode_process(&process, request, frame_space(agent), &length) < 0) {
+		mvm_fail(&err, MVM_ERR_CANNOT_RUN, "command line and environment are larger than %d bytes",
+			 MVM_WIRE_PAYLOAD_MAX);
+		answered(agent, request, err);
+		mvm_error_free(err);
+		return;
+	}
+	queued(agent, length);
+}
+
+/* Both at once: the guest need not wait for a second word. */
+void agent_start_process(struct agent *agent)
+{
+	order_machine(agent);
+	order_process(agent);
+}
+
+void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
+{
+	struct mvm_proto_signal order = {.id = CONTAINER_PROCESS, .signo = (uint32_t)signo};
+	size_t length = 0;
+
+	mvm_proto_encode_signal(&order, expect_answer(agent, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
+void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, void *arg)
+{
+	struct mvm_proto_resize order = {.id = CONTAINER_PROCESS, .rows = (uint16_t)rows, .cols = (uint16_t)cols};
+	size_t length = 0;
+
+	mvm_proto_encode_resize(&order, expect_answer(agent, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
+static void shutdown_done(void *arg, const struct mvm_error *error)
+{
+	struct agent *agent = arg;
+
+	if (agent->fd < 0)
+		return;
+	if (error)
+		mvm_log(MVM_LOG_WARN, "shutdown: %s", mvm_error_message(error));
+	supervisor_event(agent->supervisor, EVENT_GUEST_CLOSED);
+}
+
+void agent_shutdown(struct agent *agent)
+{
+	size_t length = 0;
+
+	mvm_proto_encode_shutdown(expect_answer(agent, shutdown_done, agent), frame_space(agent), &length);
+	queued(agent, length);
+}
+
+static int got_hello(struct agent *agent, const struct mvm_wire_frame *frame, const char **reason)
+{
+	char memory[4096] __attribute__((aligned(16)));
+	struct mvm_proto_arena arena = {.data = memory, .size = sizeof(memory)};
+	struct mvm_proto_hello hello, ours = {.version = MVM_PROTO_VERSION};
+	struct mvm_buf first = agent->out;
+	size_t length = 0;
+
+	if (mvm_proto_decode_hello(frame, &arena, &hello, reason) < 0)
+		return -1;
+	if (hello.version < 1) {
+		*reason = "its version of the protocol is not known";
+		return -1;
+	}
+	mvm_log(MVM_LOG_INFO, "phase agent %llu us after the kernel's start", (unsigned long long)hello.uptime / 1000);
+	agent->out = (struct mvm_buf){0};
+	mvm_proto_encode_hello(&ours, frame_space(agent), &length);
+	agent->out.length += length;
+	mvm_buf_add(&agent->out, first.data, first.length);
+	mvm_buf_finish(&first);
+	flush_out(agent);
+	supervisor_event(agent->supervisor, EVENT_AGENT_READY);
+	return 0;
+}
+
+static int got_reply(struct agent *agent, const struct mvm_wire_frame *frame, const char **reason)
+{
+	char memory[16384] __attribute__((aligned(16)));
+	struct mvm_proto_arena arena = {.data = memory, .size = sizeof(memory)};
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_proto_reply reply;
+
+	if (mvm_proto_decode_reply(frame, &arena, &reply, reason) < 0)
+		return -1;
+	mvm_log(MVM_LOG_INFO, "phase reply %u at %llu us of the guest", reply.request,
+		(unsigned long long)reply.uptime / 1000);
+	if (reply.type == MVM_PROTO_ERROR)
+		guest_error(&reply, &err);
+	answered(agent, reply.request, err);
+	return 0;
+}
+
+static int got_exited(struct agent *agent, const struct mvm_wire_frame *frame, const char **reason)
+{
+	struct mvm_proto_exited exited;
+
+	if (mvm_proto_decode_exited(frame, &exited, reason) < 0)
+		return -1;
+	if (exited.id != CONTAINER_PROCESS)
+		return 0;
+	mvm_log(MVM_LOG_INFO, "phase exited at %llu us of the guest", (unsigned long long)exited.uptime / 1000);
+	supervisor_exited(agent->supervisor, exited.signal ? 128 + exited.signal : exited.status, exited.oom);
+	supervisor_event(agent->supervisor, EVENT_PROCESS_EXITED);
+	return 0;
+}
+
+static int handle_frame(struct agent *agent, const struct mvm_wire_frame *frame, const char **reason)
+{
+	switch (frame->type) {
+	case MVM_PROTO_HELLO:
+		return got_hello(agent, frame, reason);
+	case MVM_PROTO_OK:
+	case MVM_PROTO_ERROR:
+	case MVM_PROTO_STARTED:
+		return got_reply(agent, frame, reason);
+	case MVM_PROTO_PROCESS_EXITED:
+		return got_exited(agent, frame, reason);
+	default:
+		return 0;
+	}
+}
+
+static bool read_some(struct agent *agent)
+{
+	size_t room;
+	void *space = mvm_wire_reader_space(&agent->reader, &room);
+	ssize_t n = read(agent->fd, space, room);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		lost(agent, "the guest agent has gone");
+		return false;
+	}
+	mvm_wire_reader_filled(&agent->reader, (size_t)n);
+	return true;
+}
+
+static void agent_ready(void *arg, int fd, short revents)
+{
+	struct agent *agent = arg;
+	const char *reason = "a message is too large";
+	struct mvm_wire_frame frame;
+	int result = 0;
+
+	if (revents & POLLOUT)
+		flush_out(agent);
+	if (agent->fd < 0 || !(revents & (POLLIN | POLLHUP | POLLERR)) || !read_some(agent))
+		return;
+	while (agent->fd >= 0 && (result = mvm_wire_reader_next(&agent->reader, &frame)) > 0) {
+		if (handle_frame(agent, &frame, &reason) < 0) {
+			result = -1;
+			break;
+		}
+	}
+	if (result < 0 && agent->fd >= 0) {
+		char *why MVM_CLEAN_FREE = mvm_format("the guest agent talks nonsense: %s", reason);
+
+		lost(agent, why);
+	}
+}
+
+void agent_connected(struct agent *agent, int fd)
+{
+	mvm_set_nonblock(fd, true);
+	agent->fd = fd;
+	agent->buffer = mvm_alloc(MVM_WIRE_FRAME_MAX);
+	mvm_wire_reader_init(&agent->reader, agent->buffer, MVM_WIRE_FRAME_MAX);
+	agent->watch = mvm_loop_watch(agent->supervisor->loop, fd, POLLIN, agent_ready, agent);
+}

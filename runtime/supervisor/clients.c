@@ -1,0 +1,425 @@
+/*
+ * The control socket: see runtime/state/control.h for what is said over it.
+ *
+ * A client is a user's own process, but may be stuck: sockets are non-blocking, and who does not
+ * read its answers is dropped. A dropped client loses its answers, nothing else.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/json.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/state/control.h"
+
+#define STREAM_BUFFER (512 * 1024)
+
+struct client {
+	struct client *next;
+	struct supervisor *supervisor;
+	struct mvm_control control;
+	struct mvm_watch *watch;
+	bool attached;	/* is told of the end */
+	bool follows;	/* is told when the log grows */
+	unsigned users; /* answers on their way from the guest; it is freed when none is left */
+	bool dead;
+};
+
+struct waiter {
+	struct waiter *next;
+	struct client *client;
+	json_int_t id;
+	enum waiter_kind kind;
+};
+
+/* An order to the guest whose answer goes to a client. */
+struct relay {
+	struct client *client;
+	json_int_t id;
+};
+
+static void release_client(struct client *client)
+{
+	if (client->dead && !client->users)
+		free(client);
+}
+
+static void drop_client(struct client *client)
+{
+	struct supervisor *supervisor = client->supervisor;
+	struct client **at = &supervisor->clients;
+
+	if (client->dead)
+		return;
+	while (*at != client)
+		at = &(*at)->next;
+	*at = client->next;
+	for (struct waiter **w = &supervisor->waiters; *w;) {
+		struct waiter *waiter = *w;
+
+		if (waiter->client != client) {
+			w = &waiter->next;
+			continue;
+		}
+		*w = waiter->next;
+		free(waiter);
+	}
+	mvm_watch_remove(client->watch);
+	mvm_control_finish(&client->control);
+	client->dead = true;
+	release_client(client);
+}
+
+static void send_message(struct client *client, json_t *message, const int *fds, size_t count)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	if (client->dead) {
+		json_decref(message);
+	} else if (mvm_control_send(&client->control, message, fds, count, &err) < 0) {
+		mvm_log(MVM_LOG_INFO, "client dropped: %s", mvm_error_message(err));
+		drop_client(client);
+	}
+}
+
+static void answer(struct client *client, json_int_t id, const struct mvm_error *error)
+{
+	json_t *message = json_pack("{sI}", "id", id);
+
+	if (error)
+		json_object_set_new(message, "error", mvm_control_error_to_json(error));
+	else
+		json_object_set_new(message, "ok", json_true());
+	send_message(client, message, NULL, 0);
+}
+
+static void answer_failure(struct client *client, json_int_t id, enum mvm_error_code code, const char *text)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	mvm_fail(&err, code, "%s", text);
+	answer(client, id, err);
+}
+
+static void wait_for(struct client *client, json_int_t id, enum waiter_kind kind)
+{
+	struct waiter *waiter = mvm_alloc(sizeof(*waiter));
+
+	*waiter = (struct waiter){.next = client->supervisor->waiters, .client = client, .id = id, .kind = kind};
+	client->supervisor->waiters = waiter;
+}
+
+/* Takes the waiters of one kind off the list; answering one may drop others. */
+static struct waiter *next_waiter(struct supervisor *supervisor, enum waiter_kind kind)
+{
+	for (struct waiter **at = &supervisor->waiters; *at; at = &(*at)->next) {
+		struct waiter *waiter = *at;
+
+		if (waiter->kind != kind)
+			continue;
+		*at = waiter->next;
+		return waiter;
+	}
+	return NULL;
+}
+
+void clients_started(struct supervisor *supervisor, const struct mvm_error *error)
+{
+	struct waiter *waiter;
+
+	while ((waiter = next_waiter(supervisor, WAIT_STARTED))) {
+		answer(waiter->client, waiter->id, error);
+		free(waiter);
+	}
+}
+
+static json_t *exit_message(struct supervisor *supervisor)
+{
+	const struct mvm_container_state *state = &supervisor->container->state;
+
+	return json_pack("{sI, ss*}", "exit_code", (json_int_t)state->exit_code, "error", state->error);
+}
+
+void clients_exited(struct supervisor *supervisor)
+{
+	struct waiter *waiter;
+
+	while ((waiter = next_waiter(supervisor, WAIT_EXIT))) {
+		json_t *message = exit_message(supervisor);
+
+		json_object_set_new(message, "id", json_integer(waiter->id));
+		json_object_set_new(message, "ok", json_true());
+		send_message(waiter->client, message, NULL, 0);
+		free(waiter);
+	}
+	for (struct client *client = supervisor->clients, *next; client; client = next) {
+		json_t *message;
+
+		next = client->next;
+		if (!client->attached)
+			continue;
+		message = exit_message(supervisor);
+		json_object_set_new(message, "event", json_string("exit"));
+		send_message(client, message, NULL, 0);
+	}
+}
+
+void clients_notice(struct supervisor *supervisor, const char *text)
+{
+	for (struct client *client = supervisor->clients, *next; client; client = next) {
+		next = client->next;
+		send_message(client, json_pack("{ss, ss}", "event", "notice", "text", text), NULL, 0);
+	}
+}
+
+void clients_logged(struct supervisor *supervisor)
+{
+	for (struct client *client = supervisor->clients, *next; client; client = next) {
+		json_t *message;
+
+		next = client->next;
+		if (!client->follows)
+			continue;
+		/* A follower that lags has word of growth waiting already; one more would say nothing new. */
+		message = json_pack("{ss}", "event", "log");
+		mvm_control_send(&client->control, message, NULL, 0, NULL);
+	}
+}
+
+static void attach(struct client *client, json_int_t id, const json_t *request)
+{
+	static const char *const names[STREAM_COUNT] = {"stdin", "stdout", "stderr"};
+	struct supervisor *supervisor = client->supervisor;
+	int theirs[STREAM_COUNT], ours[STREAM_COUNT], size = STREAM_BUFFER;
+	enum stream_kind kinds[STREAM_COUNT];
+	size_t count = 0;
+
+	for (int kind = 0; supervisor->streams && kind < STREAM_COUNT; kind++) {
+		int pair[2];
+
+		if (!json_is_true(json_object_get(request, names[kind])))
+			continue;
+		if (mvm_socketpair(SOCK_STREAM, pair) < 0) {
+			answer_failure(client, id, MVM_ERR_IO, "too many descriptors are open");
+			break;
+		}
+		setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		kinds[count] = (enum stream_kind)kind;
+		ours[count] = pair[0];
+		theirs[count++] = pair[1];
+	}
+	client->attached = true;
+	for (size_t i = 0; i < count; i++)
+		streams_attach(supervisor->streams, kinds[i], ours[i]);
+	if (supervisor->streams)
+		send_message(client, json_pack("{sI, sb}", "id", id, "ok", 1), theirs, count);
+	else
+		answer(client, id, supervisor->refusal);
+	for (size_t i = 0; i < count; i++)
+		close(theirs[i]);
+}
+
+static void start(struct client *client, json_int_t id, const json_t *request)
+{
+	if (client->supervisor->phase != PHASE_IDLE) {
+		answer_failure(client, id, MVM_ERR_CONFLICT, "it has been started already");
+		return;
+	}
+	wait_for(client, id, WAIT_STARTED);
+	supervisor_event(client->supervisor, EVENT_START);
+}
+
+static void relayed(void *arg, const struct mvm_error *error)
+{
+	struct relay *relay = arg;
+
+	relay->client->users--;
+	answer(relay->client, relay->id, error);
+	release_client(relay->client);
+	free(relay);
+}
+
+static struct relay *relay_create(struct client *client, json_int_t id)
+{
+	struct relay *relay = mvm_alloc(sizeof(*relay));
+
+	*relay = (struct relay){.client = client, .id = id};
+	client->users++;
+	return relay;
+}
+
+/* Refuses what needs a process where there is none. */
+static bool check_running(struct client *client, json_int_t id)
+{
+	char *text MVM_CLEAN_FREE = NULL;
+
+	if (supervisor_has_process(client->supervisor))
+		return true;
+	text = mvm_format("Container %s is not running", client->supervisor->container->config.id);
+	answer_failure(client, id, MVM_ERR_CONFLICT, text);
+	return false;
+}
+
+static void deliver_signal(struct client *client, json_int_t id, const json_t *request)
+{
+	int64_t signo;
+
+	if (mvm_json_get_int(request, "signo", 0, &signo, NULL) < 0 || signo < 1 || signo > 64) {
+		answer_failure(client, id, MVM_ERR_USAGE, "no such signal");
+		return;
+	}
+	if (!check_running(client, id))
+		return;
+	if (signo == 9)
+		supervisor_killed(client->supervisor);
+	agent_signal(client->supervisor->agent, (int)signo, relayed, relay_create(client, id));
+}
+
+static void stop(struct client *client, json_int_t id, const json_t *request)
+{
+	int64_t signo, timeout;
+
+	if (mvm_json_get_int(request, "signo", 15, &signo, NULL) < 0 ||
+	    mvm_json_get_int(request, "timeout", 10, &timeout, NULL) < 0 || signo < 1 || signo > 64) {
+		answer_failure(client, id, MVM_ERR_USAGE, "malformed stop request");
+		return;
+	}
+	wait_for(client, id, WAIT_EXIT);
+	supervisor_stop(client->supervisor, (int)signo, timeout);
+}
+
+static void resize(struct client *client, json_int_t id, const json_t *request)
+{
+	int64_t rows, cols;
+
+	if (mvm_json_get_int(request, "rows", 0, &rows, NULL) < 0 ||
+	    mvm_json_get_int(request, "cols", 0, &cols, NULL) < 0 || rows < 0 || cols < 0 || rows > 65535 ||
+	    cols > 65535) {
+		answer_failure(client, id, MVM_ERR_USAGE, "malformed size");
+		return;
+	}
+	client->supervisor->rows = (int)rows;
+	client->supervisor->cols = (int)cols;
+	if (client->supervisor->phase == PHASE_RUNNING)
+		agent_resize(client->supervisor->agent, (int)rows, (int)cols, relayed, relay_create(client, id));
+	else
+		answer(client, id, NULL);
+}
+
+static void follow(struct client *client, json_int_t id, const json_t *request)
+{
+	client->follows = true;
+	answer(client, id, NULL);
+}
+
+static void wait_exit(struct client *client, json_int_t id, const json_t *request)
+{
+	wait_for(client, id, WAIT_EXIT);
+}
+
+static void destroy(struct client *client, json_int_t id, const json_t *request)
+{
+	wait_for(client, id, WAIT_EXIT);
+	supervisor_event(client->supervisor, EVENT_DESTROY);
+}
+
+static const struct {
+	const char *op;
+	void (*run)(struct client *client, json_int_t id, const json_t *request);
+} operations[] = {
+	{"attach", attach}, {"start", start},	{"signal", deliver_signal}, {"stop", stop},
+	{"resize", resize}, {"follow", follow}, {"wait", wait_exit},	    {"destroy", destroy},
+};
+
+static void handle(struct client *client, const json_t *request)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+	json_int_t id = json_integer_value(json_object_get(request, "id"));
+
+	for (size_t i = 0; op && i < MVM_COUNT(operations); i++) {
+		if (strcmp(op, operations[i].op))
+			continue;
+		operations[i].run(client, id, request);
+		return;
+	}
+	answer_failure(client, id, MVM_ERR_UNSUPPORTED, "this supervisor does not know that request");
+}
+
+static void client_ready(void *arg, int fd, short revents)
+{
+	struct client *client = arg;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	client->users++;
+	while (!client->dead) {
+		json_t *request MVM_CLEAN_JSON = NULL;
+		int result = mvm_control_receive(&client->control, &request, &err);
+
+		if (result == MVM_CONTROL_AGAIN)
+			break;
+		if (result == 0) {
+			handle(client, request);
+			continue;
+		}
+		if (result < 0)
+			mvm_log(MVM_LOG_WARN, "%s", mvm_error_message(err));
+		drop_client(client);
+	}
+	client->users--;
+	release_client(client);
+}
+
+void clients_add(struct supervisor *supervisor, int fd)
+{
+	struct client *client = mvm_alloc(sizeof(*client));
+
+	mvm_set_nonblock(fd, true);
+	client->supervisor = supervisor;
+	mvm_control_init(&client->control, fd);
+	client->watch = mvm_loop_watch(supervisor->loop, fd, POLLIN, client_ready, client);
+	client->next = supervisor->clients;
+	supervisor->clients = client;
+}
+
+static void accept_client(void *arg, int listen_fd, short revents)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	int fd = accept(listen_fd, NULL, NULL);
+
+	if (fd < 0)
+		return;
+	mvm_set_cloexec(fd, true);
+	if (mvm_control_check_peer(fd, &err) < 0) {
+		mvm_log(MVM_LOG_WARN, "%s", mvm_error_message(err));
+		close(fd);
+		return;
+	}
+	clients_add(arg, fd);
+}
+
+int clients_listen(struct supervisor *supervisor, struct mvm_error **err)
+{
+	char *path MVM_CLEAN_FREE = mvm_state_socket_path(supervisor->state, supervisor->container->config.id);
+
+	if (mvm_control_listen(path, &supervisor->listen_fd, err) < 0)
+		return -1;
+	mvm_set_nonblock(supervisor->listen_fd, true);
+	supervisor->listen_watch =
+		mvm_loop_watch(supervisor->loop, supervisor->listen_fd, POLLIN, accept_client, supervisor);
+	return 0;
+}
+
+void clients_destroy(struct supervisor *supervisor)
+{
+	mvm_watch_remove(supervisor->listen_watch);
+	mvm_close(&supervisor->listen_fd);
+	while (supervisor->clients)
+		drop_client(supervisor->clients);
+}

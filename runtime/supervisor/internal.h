@@ -1,0 +1,149 @@
+/*
+ * The supervisor: one VM from start to removal, in one process with one loop.
+ *
+ *   main.c       arguments, what is inherited, the process's own end
+ *   lifecycle.c  the state machine; nothing else changes the phase
+ *   machine.c    vsock device and backend; the accelerator's fallback
+ *   agent.c      the guest agent's connection: orders, answers, events
+ *   streams.c    standard streams and the log
+ *   clients.c    the control socket
+ *
+ * All of them share struct supervisor and run on its loop; no function here blocks but for writing small files.
+ */
+#ifndef MVM_SUPERVISOR_INTERNAL_H
+#define MVM_SUPERVISOR_INTERNAL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/backend/backend.h"
+#include "runtime/base/loop.h"
+#include "runtime/state/container.h"
+#include "runtime/vsock/vsock.h"
+#include "streams.h"
+
+struct mvm_error;
+struct agent;
+struct client;
+struct waiter;
+
+enum phase {
+	PHASE_IDLE,	/* created, waiting for the order to start */
+	PHASE_BOOTING,	/* the machine is on its way, its agent has not called */
+	PHASE_STARTING, /* the agent has its orders */
+	PHASE_RUNNING,	/* the container's process runs */
+	PHASE_DRAINING, /* it has ended; its output is still on its way */
+	PHASE_CLOSING,	/* the agent brings the disk in order */
+	PHASE_ENDING,	/* the plug is pulled, the machine not yet gone */
+	PHASE_FLUSHING, /* the machine is gone; clients still take what it wrote */
+	PHASE_ENDED,
+	PHASE_COUNT
+};
+
+enum event {
+	EVENT_START,
+	EVENT_AGENT_READY,
+	EVENT_PROCESS_STARTED,
+	EVENT_START_REFUSED,
+	EVENT_PROCESS_EXITED,
+	EVENT_OUTPUT_ENDED,
+	EVENT_GUEST_CLOSED, /* the disk is in order */
+	EVENT_MACHINE_STOPPED,
+	EVENT_ACCEL_UNUSABLE,
+	EVENT_FAILURE, /* agent or vsock lost, or a setup step failed; the outcome is noted */
+	EVENT_DESTROY, /* a client wants it gone */
+	EVENT_TIMEOUT, /* the phase took longer than it may */
+	EVENT_COUNT
+};
+
+/* Who is told what when: a request whose answer comes later. */
+enum waiter_kind { WAIT_STARTED, WAIT_EXIT };
+
+struct supervisor {
+	struct mvm_loop *loop;
+	struct mvm_state *state;
+	struct mvm_container *container;
+	int lock_fd;
+
+	enum phase phase;
+	struct mvm_timer *phase_timer;
+
+	const struct mvm_backend_ops *backend;
+	enum mvm_accel accel;
+	struct mvm_machine *machine;
+	struct mvm_vsock *vsock;
+	struct agent *agent;
+	struct streams *streams;
+	bool output_ended;
+	int rows, cols; /* of the client's terminal, as last told */
+	bool broken;	/* could not even be set up; the start will say why */
+
+	/* A sign of the machine's death that waits for the backend to say more. */
+	char *lost_reason;
+	struct mvm_timer *lost_timer;
+
+	/* The outcome; the first to note one wins. */
+	bool outcome_known;
+	bool ran;		   /* the process did run; else the container stays `created` */
+	struct mvm_error *refusal; /* why it did not */
+
+	/* A stop on its way to SIGKILL, and then to the plug. */
+	struct mvm_timer *stop_timer;
+	bool stopping;
+	bool killed;
+
+	int listen_fd;
+	struct mvm_watch *listen_watch;
+	struct client *clients;
+	struct waiter *waiters;
+};
+
+/* lifecycle.c */
+void supervisor_event(struct supervisor *supervisor, enum event event);
+/* Notes the process's own end. */
+void supervisor_exited(struct supervisor *supervisor, int exit_code, bool oom_killed);
+/* Notes what went wrong instead, unless an outcome is known already: why the start failed, or how
+ * the machine died under the process (exit code 255). Takes the error. */
+void supervisor_failed(struct supervisor *supervisor, struct mvm_error *error);
+bool supervisor_has_process(const struct supervisor *supervisor);
+/* Sends signo and sees to the end: SIGKILL after `timeout` seconds (-1: never), the plug some seconds later. */
+void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout);
+/* SIGKILL is the last signal a process gets: watch that it works. */
+void supervisor_killed(struct supervisor *supervisor);
+void lifecycle_init(struct supervisor *supervisor);
+
+/* machine.c */
+int machine_boot(struct supervisor *supervisor, struct mvm_error **err);
+void machine_kill(struct supervisor *supervisor);
+/* Something other than the backend noticed that the machine is gone; noted if the backend does not say why. */
+void machine_lost(struct supervisor *supervisor, const char *reason);
+/* Ends the vsock device too; what it had delivered stays readable. */
+void machine_release(struct supervisor *supervisor);
+
+/* agent.c: ports are those the guest connects to. */
+struct agent *agent_create(struct supervisor *supervisor);
+void agent_destroy(struct agent *agent);
+void agent_connected(struct agent *agent, int fd);
+/* `done` gets NULL or the guest's error; it may be NULL itself. */
+typedef void (*agent_done_fn)(void *arg, const struct mvm_error *error);
+void agent_start_process(struct agent *agent);
+void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg);
+void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, void *arg);
+void agent_shutdown(struct agent *agent);
+/* The ports of the three streams; 0 where a stream is not there. */
+unsigned agent_stream_port(const struct agent *agent, enum stream_kind kind);
+
+/* clients.c */
+int clients_listen(struct supervisor *supervisor, struct mvm_error **err);
+void clients_add(struct supervisor *supervisor, int fd);
+void clients_destroy(struct supervisor *supervisor);
+void clients_notice(struct supervisor *supervisor, const char *text);
+void clients_logged(struct supervisor *supervisor);
+/* Answers who waits for the start; NULL error: it runs. */
+void clients_started(struct supervisor *supervisor, const struct mvm_error *error);
+/* Answers who waits for the end, and tells the attached. */
+void clients_exited(struct supervisor *supervisor);
+
+#endif

@@ -1,0 +1,348 @@
+/*
+ * The state machine of one VM. The table below is all there is: an event that a phase
+ * has no line for means nothing there. The phase changes first, then the action runs; it
+ * may raise the next event.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+
+/* Emulated, and with the host's processors shared by many VMs, a boot may take long. */
+#define BOOT_LIMIT_MS	  120000
+#define START_LIMIT_MS	  60000
+#define CLOSE_LIMIT_MS	  10000
+#define END_LIMIT_MS	  10000
+#define KILL_LIMIT_MS	  10000
+#define EXIT_MACHINE_DIED 255
+#define EXIT_KILLED	  137
+
+static const char *const phase_names[PHASE_COUNT] = {
+	[PHASE_IDLE] = "idle",	     [PHASE_BOOTING] = "booting",   [PHASE_STARTING] = "starting",
+	[PHASE_RUNNING] = "running", [PHASE_DRAINING] = "draining", [PHASE_CLOSING] = "closing",
+	[PHASE_ENDING] = "ending",   [PHASE_FLUSHING] = "flushing", [PHASE_ENDED] = "ended",
+};
+
+static void save(struct supervisor *supervisor)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	if (mvm_state_save(supervisor->container, &err) < 0)
+		mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
+}
+
+void supervisor_exited(struct supervisor *supervisor, int exit_code, bool oom_killed)
+{
+	struct mvm_container_state *state = &supervisor->container->state;
+
+	if (supervisor->outcome_known)
+		return;
+	supervisor->outcome_known = true;
+	state->exit_code = exit_code;
+	state->oom_killed = oom_killed;
+	clock_gettime(CLOCK_REALTIME, &state->finished);
+}
+
+/* The end of the boot log tells what a message from outside the guest cannot. */
+static void add_boot_log(struct supervisor *supervisor, struct mvm_error **error)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/boot.log", supervisor->container->folder);
+	char *tail MVM_CLEAN_FREE = mvm_boot_log_tail(path, 4);
+	struct mvm_error *longer = NULL;
+
+	if (mvm_error_code(*error) != MVM_ERR_MACHINE || !*tail)
+		return;
+	for (char *at = tail; *at; at++)
+		if (*at == '\n')
+			*at = at[1] ? '|' : '\0';
+	mvm_fail(&longer, MVM_ERR_MACHINE, "%s; its boot log ends: %s", mvm_error_message(*error), tail);
+	mvm_error_free(*error);
+	*error = longer;
+}
+
+void supervisor_failed(struct supervisor *supervisor, struct mvm_error *error)
+{
+	struct mvm_container_state *state = &supervisor->container->state;
+
+	if (supervisor->outcome_known) {
+		mvm_error_free(error);
+		return;
+	}
+	add_boot_log(supervisor, &error);
+	mvm_log(MVM_LOG_WARN, "%s", mvm_error_message(error));
+	supervisor->outcome_known = true;
+	free(state->error);
+	state->error = mvm_strdup(mvm_error_message(error));
+	if (supervisor->ran) {
+		state->exit_code = EXIT_MACHINE_DIED;
+		clock_gettime(CLOCK_REALTIME, &state->finished);
+		mvm_error_free(error);
+	} else {
+		state->exit_code = mvm_error_run_status(error);
+		supervisor->refusal = error;
+	}
+}
+
+bool supervisor_has_process(const struct supervisor *supervisor)
+{
+	return supervisor->phase == PHASE_RUNNING;
+}
+
+/* Actions */
+
+static void boot(struct supervisor *supervisor)
+{
+	struct mvm_container_state *state = &supervisor->container->state;
+	struct mvm_error *err = NULL;
+
+	if (supervisor->broken) {
+		supervisor_event(supervisor, EVENT_FAILURE);
+		return;
+	}
+	state->status = MVM_STATUS_STARTING;
+	state->pid = getpid();
+	free(state->error);
+	state->error = NULL;
+	state->oom_killed = false;
+	save(supervisor);
+	if (machine_boot(supervisor, &err) < 0) {
+		supervisor_failed(supervisor, err);
+		supervisor_event(supervisor, EVENT_FAILURE);
+	}
+}
+
+static void boot_again(struct supervisor *supervisor)
+{
+	struct mvm_error *err = NULL;
+
+	supervisor->accel = MVM_ACCEL_TCG;
+	if (machine_boot(supervisor, &err) < 0) {
+		supervisor_failed(supervisor, err);
+		supervisor_event(supervisor, EVENT_FAILURE);
+	}
+}
+
+static void give_orders(struct supervisor *supervisor)
+{
+	agent_start_process(supervisor->agent);
+}
+
+static void note_running(struct supervisor *supervisor)
+{
+	supervisor->ran = true;
+	supervisor->container->state.status = MVM_STATUS_RUNNING;
+	clock_gettime(CLOCK_REALTIME, &supervisor->container->state.started);
+	save(supervisor);
+	/* The terminal may have changed since the order was written. */
+	if (supervisor->container->config.tty && supervisor->rows)
+		agent_resize(supervisor->agent, supervisor->rows, supervisor->cols, NULL, NULL);
+	clients_started(supervisor, NULL);
+}
+
+static void drain(struct supervisor *supervisor)
+{
+	mvm_timer_stop(supervisor->stop_timer);
+	if (supervisor->stopping)
+		mvm_timer_start(supervisor->stop_timer, KILL_LIMIT_MS);
+	if (supervisor->output_ended)
+		supervisor_event(supervisor, EVENT_OUTPUT_ENDED);
+}
+
+static void close_guest(struct supervisor *supervisor)
+{
+	/* Nobody will look at the disk of a container that is about to be removed. */
+	if (supervisor->container->config.auto_remove)
+		supervisor_event(supervisor, EVENT_GUEST_CLOSED);
+	else
+		agent_shutdown(supervisor->agent);
+}
+
+static void pull_plug(struct supervisor *supervisor)
+{
+	if (supervisor->machine)
+		machine_kill(supervisor);
+	else
+		supervisor_event(supervisor, EVENT_MACHINE_STOPPED);
+}
+
+static void destroy(struct supervisor *supervisor)
+{
+	if (supervisor->ran)
+		supervisor_exited(supervisor, EXIT_KILLED, false);
+	pull_plug(supervisor);
+}
+
+static void give_up(struct supervisor *supervisor)
+{
+	struct mvm_error *err = NULL;
+
+	mvm_fail(&err, MVM_ERR_MACHINE, "the VM did not get as far as running the program in time");
+	supervisor_failed(supervisor, err);
+	pull_plug(supervisor);
+}
+
+static void flush(struct supervisor *supervisor)
+{
+	machine_release(supervisor);
+	streams_abandon(supervisor->streams);
+	if (supervisor->output_ended)
+		supervisor_event(supervisor, EVENT_OUTPUT_ENDED);
+}
+
+/* The order matters: when a client learns of the end, the state says so, the name of a removed
+ * container is free, and whoever comes next can take charge. */
+static void finish(struct supervisor *supervisor)
+{
+	struct mvm_container *container = supervisor->container;
+	char *socket MVM_CLEAN_FREE = mvm_state_socket_path(supervisor->state, container->config.id);
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	if (!supervisor->outcome_known) {
+		struct mvm_error *stopped = NULL;
+
+		mvm_fail(&stopped, MVM_ERR_INTERRUPTED, "the container was removed before it ran");
+		supervisor_failed(supervisor, stopped);
+	}
+	container->state.status = supervisor->ran ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
+	container->state.pid = 0;
+	if (container->config.auto_remove && mvm_state_remove(supervisor->state, container->config.id, &err) < 0)
+		mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
+	if (!container->config.auto_remove)
+		save(supervisor);
+	unlink(socket);
+	mvm_close(&supervisor->lock_fd);
+	if (supervisor->refusal)
+		clients_started(supervisor, supervisor->refusal);
+	clients_exited(supervisor);
+	mvm_loop_stop(supervisor->loop);
+}
+
+struct transition {
+	enum phase next;
+	void (*action)(struct supervisor *supervisor);
+};
+
+/* clang-format off */
+static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
+	[PHASE_IDLE] = {
+		[EVENT_START]           = {PHASE_BOOTING,  boot},
+		[EVENT_DESTROY]         = {PHASE_ENDED,    finish},
+	},
+	[PHASE_BOOTING] = {
+		[EVENT_AGENT_READY]     = {PHASE_STARTING, give_orders},
+		[EVENT_ACCEL_UNUSABLE]  = {PHASE_BOOTING,  boot_again},
+		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_TIMEOUT]         = {PHASE_ENDING,   give_up},
+	},
+	[PHASE_STARTING] = {
+		[EVENT_PROCESS_STARTED] = {PHASE_RUNNING,  note_running},
+		[EVENT_START_REFUSED]   = {PHASE_ENDING,   pull_plug},
+		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_TIMEOUT]         = {PHASE_ENDING,   give_up},
+	},
+	[PHASE_RUNNING] = {
+		[EVENT_PROCESS_EXITED]  = {PHASE_DRAINING, drain},
+		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+	},
+	[PHASE_DRAINING] = {
+		[EVENT_OUTPUT_ENDED]    = {PHASE_CLOSING,  close_guest},
+		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+	},
+	[PHASE_CLOSING] = {
+		[EVENT_GUEST_CLOSED]    = {PHASE_ENDING,   pull_plug},
+		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_TIMEOUT]         = {PHASE_ENDING,   pull_plug},
+	},
+	[PHASE_ENDING] = {
+		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_TIMEOUT]         = {PHASE_FLUSHING, flush},
+	},
+	[PHASE_FLUSHING] = {
+		[EVENT_OUTPUT_ENDED]    = {PHASE_ENDED,    finish},
+		[EVENT_DESTROY]         = {PHASE_ENDED,    finish},
+	},
+};
+/* clang-format on */
+
+static const uint64_t limits_ms[PHASE_COUNT] = {
+	[PHASE_BOOTING] = BOOT_LIMIT_MS,
+	[PHASE_STARTING] = START_LIMIT_MS,
+	[PHASE_CLOSING] = CLOSE_LIMIT_MS,
+	[PHASE_ENDING] = END_LIMIT_MS,
+};
+
+void supervisor_event(struct supervisor *supervisor, enum event event)
+{
+	const struct transition *transition = &table[supervisor->phase][event];
+
+	if (!transition->action)
+		return;
+	mvm_log(MVM_LOG_DEBUG, "%s -> %s", phase_names[supervisor->phase], phase_names[transition->next]);
+	supervisor->phase = transition->next;
+	mvm_timer_stop(supervisor->phase_timer);
+	if (limits_ms[transition->next])
+		mvm_timer_start(supervisor->phase_timer, limits_ms[transition->next]);
+	transition->action(supervisor);
+}
+
+static void phase_timed_out(void *arg)
+{
+	supervisor_event(arg, EVENT_TIMEOUT);
+}
+
+void supervisor_killed(struct supervisor *supervisor)
+{
+	supervisor->stopping = true;
+	supervisor->killed = true;
+	mvm_timer_start(supervisor->stop_timer, KILL_LIMIT_MS);
+}
+
+/* First the process gets SIGKILL; where even that changes nothing the guest hangs, and the machine goes. A client
+ * that does not take the last output of a container being stopped loses it. */
+static void stop_timed_out(void *arg)
+{
+	struct supervisor *supervisor = arg;
+
+	if (supervisor->phase == PHASE_RUNNING && !supervisor->killed) {
+		agent_signal(supervisor->agent, 9, NULL, NULL);
+		supervisor_killed(supervisor);
+	} else if (supervisor->phase != PHASE_CLOSING && supervisor->phase != PHASE_ENDING) {
+		supervisor_event(supervisor, EVENT_DESTROY);
+	}
+}
+
+void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout)
+{
+	if (supervisor->phase < PHASE_RUNNING) {
+		supervisor_event(supervisor, EVENT_DESTROY);
+		return;
+	}
+	supervisor->stopping = true;
+	if (supervisor->phase == PHASE_RUNNING)
+		agent_signal(supervisor->agent, signo, NULL, NULL);
+	if (timeout >= 0 && !supervisor->killed)
+		mvm_timer_start(supervisor->stop_timer, (uint64_t)timeout * 1000);
+}
+
+void lifecycle_init(struct supervisor *supervisor)
+{
+	supervisor->phase_timer = mvm_loop_timer(supervisor->loop, phase_timed_out, supervisor);
+	supervisor->stop_timer = mvm_loop_timer(supervisor->loop, stop_timed_out, supervisor);
+}

@@ -1,0 +1,204 @@
+/*
+ * The machine under the container: the vsock device's process and the backend, started together, and the
+ * accelerator's fallback.
+ *
+ * When a machine dies, several things are noticed in any order: its process has ended, the vsock device has
+ * lost it, the agent's connection is at its end. The backend knows best why, so the others wait
+ * a moment for its word (machine_lost()).
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest-agent/proto/proto.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/paths.h"
+
+#define GUEST_CID	3
+#define BACKEND_WORD_MS 500
+
+/* What the guest's kernel and the agent take beside the container's own limit: a fixed part, and the
+ * kernel's page descriptors, which grow with the memory. */
+static uint64_t machine_memory(uint64_t container)
+{
+	return container + (64u << 20) + container / 64;
+}
+
+static void accepted(void *arg, uint32_t port, int fd)
+{
+	struct supervisor *supervisor = arg;
+
+	/* One connection each, made by the agent before any program of the container runs. */
+	mvm_vsock_unlisten(supervisor->vsock, port);
+	if (port == MVM_PROTO_CONTROL_PORT)
+		agent_connected(supervisor->agent, fd);
+	else
+		streams_connect(supervisor->streams, (enum stream_kind)(port - MVM_PROTO_STREAM_PORT), fd);
+}
+
+static void lost_timed_out(void *arg)
+{
+	struct supervisor *supervisor = arg;
+	struct mvm_error *err = NULL;
+
+	mvm_fail(&err, MVM_ERR_MACHINE, "%s", supervisor->lost_reason);
+	supervisor_failed(supervisor, err);
+	supervisor_event(supervisor, EVENT_FAILURE);
+}
+
+void machine_lost(struct supervisor *supervisor, const char *reason)
+{
+	mvm_log(MVM_LOG_INFO, "%s", reason);
+	if (supervisor->lost_reason)
+		return;
+	supervisor->lost_reason = mvm_strdup(reason);
+	supervisor->lost_timer = mvm_loop_timer(supervisor->loop, lost_timed_out, supervisor);
+	mvm_timer_start(supervisor->lost_timer, BACKEND_WORD_MS);
+}
+
+static void forget_loss(struct supervisor *supervisor)
+{
+	mvm_timer_remove(supervisor->lost_timer);
+	supervisor->lost_timer = NULL;
+	free(supervisor->lost_reason);
+	supervisor->lost_reason = NULL;
+}
+
+static void vsock_died(void *arg, const char *reason)
+{
+	char *text MVM_CLEAN_FREE = mvm_format("the vsock process has died: %s", reason);
+
+	machine_lost(arg, text);
+}
+
+static void note_death(struct supervisor *supervisor, enum mvm_machine_stop reason, const char *detail)
+{
+	static const char *const what[] = {
+		[MVM_STOP_GUEST_OFF] = "the VM switched itself off",
+		[MVM_STOP_GUEST_RESET] = "the VM reset itself",
+		[MVM_STOP_GUEST_PANIC] = "the VM's kernel panicked",
+		[MVM_STOP_CRASHED] = "the VM died",
+	};
+	struct mvm_error *err = NULL;
+
+	if (reason == MVM_STOP_KILLED || reason == MVM_STOP_ACCEL_UNUSABLE)
+		return;
+	mvm_fail(&err, MVM_ERR_MACHINE, "%s%s%s", what[reason], *detail ? ": " : "", detail);
+	supervisor_failed(supervisor, err);
+}
+
+static void machine_stopped(void *arg, enum mvm_machine_stop reason, const char *detail)
+{
+	struct supervisor *supervisor = arg;
+
+	mvm_log(MVM_LOG_INFO, "phase machine stopped %s", detail);
+	forget_loss(supervisor);
+	if (reason == MVM_STOP_ACCEL_UNUSABLE && supervisor->phase == PHASE_BOOTING) {
+		machine_release(supervisor);
+		supervisor_event(supervisor, EVENT_ACCEL_UNUSABLE);
+		return;
+	}
+	note_death(supervisor, reason, detail);
+	supervisor_event(supervisor, EVENT_MACHINE_STOPPED);
+}
+
+static void machine_running(void *arg)
+{
+	mvm_log(MVM_LOG_INFO, "phase machine running");
+}
+
+static void machine_notice(void *arg, const char *text)
+{
+	clients_notice(arg, text);
+}
+
+static void nothing(void *arg)
+{
+}
+
+static int listen_for_agent(struct supervisor *supervisor, struct mvm_error **err)
+{
+	if (mvm_vsock_listen(supervisor->vsock, MVM_PROTO_CONTROL_PORT, err) < 0)
+		return -1;
+	for (int kind = 0; kind < STREAM_COUNT; kind++) {
+		unsigned port = agent_stream_port(supervisor->agent, (enum stream_kind)kind);
+
+		if (port && mvm_vsock_listen(supervisor->vsock, port, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm_error **err)
+{
+	static const struct mvm_machine_events events = {
+		.running = machine_running,
+		.paused = nothing,
+		.resumed = nothing,
+		.stopped = machine_stopped,
+		.notice = machine_notice,
+	};
+	const struct mvm_container_config *config = &supervisor->container->config;
+	const char *folder = supervisor->container->folder;
+	char *kernel MVM_CLEAN_FREE = mvm_strdup(config->kernel), *initrd MVM_CLEAN_FREE = NULL;
+	char *boot_log MVM_CLEAN_FREE = mvm_format("%s/boot.log", folder);
+	char *disk_path MVM_CLEAN_FREE = mvm_format("%s/%s", folder, config->disk_file);
+	const struct mvm_machine_disk disk = {
+		.path = disk_path,
+		.format = !strcmp(config->disk_format, "raw") ? MVM_DISK_RAW : MVM_DISK_QCOW2,
+		.serial = "root",
+	};
+	const char *level = getenv("MVM_LOG");
+	struct mvm_machine_spec spec = {
+		.cpus = (unsigned)config->cpus,
+		.memory = machine_memory(config->memory),
+		.disks = &disk,
+		.disk_count = 1,
+		.vsock_fd = vsock_fd,
+		.cid = GUEST_CID,
+		.boot_log = boot_log,
+		.accel = supervisor->accel,
+		.debug = level && !strcmp(level, "debug"),
+	};
+
+	if ((!kernel && mvm_own_file("initfs/vmlinux", &kernel, err) < 0) ||
+	    mvm_own_file("initfs/initramfs.cpio", &initrd, err) < 0)
+		return -1;
+	spec.kernel = kernel;
+	spec.initrd = initrd;
+	return supervisor->backend->start(supervisor->loop, &spec, &events, supervisor, &supervisor->machine, err);
+}
+
+int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
+{
+	static const struct mvm_vsock_events events = {.accepted = accepted, .died = vsock_died};
+	int vsock_fd MVM_CLEAN_FD = -1;
+
+	mvm_log(MVM_LOG_INFO, "phase boot");
+	supervisor->agent = agent_create(supervisor);
+	if (mvm_vsock_start(supervisor->loop, GUEST_CID, &events, supervisor, &supervisor->vsock, &vsock_fd, err) < 0 ||
+	    listen_for_agent(supervisor, err) < 0 || start_machine(supervisor, vsock_fd, err) < 0)
+		return -1;
+	return 0;
+}
+
+void machine_kill(struct supervisor *supervisor)
+{
+	mvm_log(MVM_LOG_INFO, "phase kill");
+	supervisor->backend->kill(supervisor->machine);
+}
+
+void machine_release(struct supervisor *supervisor)
+{
+	forget_loss(supervisor);
+	agent_destroy(supervisor->agent);
+	supervisor->agent = NULL;
+	supervisor->backend->destroy(supervisor->machine);
+	supervisor->machine = NULL;
+	mvm_vsock_destroy(supervisor->vsock);
+	supervisor->vsock = NULL;
+}

@@ -1,0 +1,126 @@
+/*
+ * mvm-supervisor: owns one VM from its start to its end. Started by the engine as
+ *
+ *   mvm-supervisor HOME CONTAINER-ID
+ *
+ * with descriptor 3 the first client's connection and 4 the container's lock, in a session of its
+ * own: killing the client that started it changes nothing here. Its own messages go to supervisor.log
+ * in the container's folder.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+
+#define FIRST_CLIENT_FD 3
+#define LOCK_FD		4
+
+static void logged(void *arg)
+{
+	clients_logged(arg);
+}
+
+static void output_ended(void *arg)
+{
+	struct supervisor *supervisor = arg;
+
+	supervisor->output_ended = true;
+	supervisor_event(supervisor, EVENT_OUTPUT_ENDED);
+}
+
+/* The user's session ends, or the system goes down: the container gets the chance that docker gives it. */
+static void asked_to_end(void *arg, int signo)
+{
+	struct supervisor *supervisor = arg;
+
+	supervisor_stop(supervisor, SIGTERM, 10);
+}
+
+static void open_log(struct supervisor *supervisor)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/supervisor.log", supervisor->container->folder);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	mvm_log_open("mvm-supervisor", fd, MVM_LOG_WARN);
+}
+
+static int set_up(struct supervisor *supervisor, struct mvm_error **err)
+{
+	static const struct streams_events events = {.logged = logged, .ended = output_ended};
+	char *log_path MVM_CLEAN_FREE = mvm_format("%s/container.log", supervisor->container->folder);
+	struct streams_config config = {
+		.tty = supervisor->container->config.tty,
+		.stdin_once = supervisor->container->config.stdin_once,
+		.log_path = log_path,
+	};
+
+	lifecycle_init(supervisor);
+	mvm_loop_signal(supervisor->loop, SIGTERM, asked_to_end, supervisor);
+	if (mvm_backend_find(NULL, &supervisor->backend, err) < 0 ||
+	    mvm_accel_parse(NULL, &supervisor->accel, err) < 0 ||
+	    streams_create(supervisor->loop, &config, &events, supervisor, &supervisor->streams, err) < 0)
+		return -1;
+	return clients_listen(supervisor, err);
+}
+
+static int run(struct supervisor *supervisor, struct mvm_error **err)
+{
+	int result = set_up(supervisor, err);
+
+	/* The first client is told of a failed set-up as of any refused start. */
+	clients_add(supervisor, FIRST_CLIENT_FD);
+	if (result < 0) {
+		supervisor_failed(supervisor, *err);
+		*err = NULL;
+		supervisor->broken = true;
+		supervisor->output_ended = !supervisor->streams;
+	}
+	return mvm_loop_run(supervisor->loop, err);
+}
+
+static void tear_down(struct supervisor *supervisor)
+{
+	machine_release(supervisor);
+	streams_destroy(supervisor->streams);
+	clients_destroy(supervisor);
+	mvm_error_free(supervisor->refusal);
+	mvm_container_free(supervisor->container);
+	mvm_state_close(supervisor->state);
+	mvm_loop_destroy(supervisor->loop);
+}
+
+int main(int argc, char **argv)
+{
+	struct supervisor supervisor = {.lock_fd = LOCK_FD, .listen_fd = -1};
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	if (argc != 3 || fcntl(FIRST_CLIENT_FD, F_GETFD) < 0 || fcntl(LOCK_FD, F_GETFD) < 0) {
+		fputs("mvm-supervisor: started by mvm, not by hand\n", stderr);
+		return 125;
+	}
+	mvm_set_cloexec(FIRST_CLIENT_FD, true);
+	mvm_set_cloexec(LOCK_FD, true);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	umask(077);
+	if (mvm_state_open(argv[1], &supervisor.state, &err) < 0 ||
+	    mvm_state_load(supervisor.state, argv[2], &supervisor.container, &err) < 0) {
+		fprintf(stderr, "mvm-supervisor: %s\n", mvm_error_message(err));
+		return 125;
+	}
+	open_log(&supervisor);
+	supervisor.loop = mvm_loop_create();
+	if (run(&supervisor, &err) < 0)
+		mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
+	tear_down(&supervisor);
+	return 0;
+}
