@@ -1,0 +1,415 @@
+/*
+ * The terminal or the pipes of this process, joined to a container.
+ *
+ * Theory of operation: one loop. Each output has its own buffer and is read again only when that is
+ * written, so that a reader of stdout that stalls does not hold up stderr. The user's descriptors stay
+ * blocking, because others share them: a pipe gets at most PIPE_BUF bytes when poll() says that
+ * it takes some, which never blocks. It is over when the supervisor has told the end and both outputs have ended.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "runtime/base/io.h"
+#include "runtime/base/json.h"
+#include "runtime/base/log.h"
+#include "runtime/base/loop.h"
+#include "runtime/base/text.h"
+#include "runtime/engine/client.h"
+#include "runtime/state/control.h"
+
+#define PIECE (128 * 1024)
+
+struct session;
+
+/* From the container (a socket of ours, non-blocking) to a descriptor of the user's. */
+struct output {
+	struct session *session;
+	int from, to;
+	size_t most; /* bytes in one write */
+	struct mvm_watch *readable, *writable;
+	char *piece;
+	size_t length, written;
+};
+
+struct session {
+	struct mvm_loop *loop;
+	struct mvm_client *client;
+	const struct cli_attach *options;
+	struct mvm_watch *control;
+	struct output outputs[2];
+	int outputs_open;
+
+	int input; /* to the container, -1 once closed */
+	struct mvm_watch *input_watch, *stdin_watch;
+	char *piece;
+	size_t length, sent;
+
+	json_int_t start_id;
+	bool started, ended, broken_pipe;
+	int ended_by; /* a signal that came before the start, 0 for none */
+	int exit_code;
+	struct mvm_error *error;
+};
+
+static struct termios saved_terminal;
+static bool terminal_is_raw;
+
+static void restore_terminal(void)
+{
+	if (terminal_is_raw)
+		tcsetattr(STDIN_FILENO, TCSANOW, &saved_terminal);
+	terminal_is_raw = false;
+}
+
+static void make_terminal_raw(void)
+{
+	struct termios raw;
+
+	if (tcgetattr(STDIN_FILENO, &saved_terminal) < 0)
+		return;
+	raw = saved_terminal;
+	cfmakeraw(&raw);
+	if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)
+		return;
+	terminal_is_raw = true;
+	atexit(restore_terminal);
+}
+
+static void check_end(struct session *session)
+{
+	if (session->ended && (!session->outputs_open || session->broken_pipe))
+		mvm_loop_stop(session->loop);
+}
+
+static void end_session(struct session *session)
+{
+	session->ended = true;
+	check_end(session);
+}
+
+/* Outputs */
+
+static void close_output(struct output *output)
+{
+	mvm_watch_remove(output->readable);
+	mvm_watch_remove(output->writable);
+	mvm_close(&output->from);
+	output->session->outputs_open--;
+	check_end(output->session);
+}
+
+static void output_failed(struct output *output)
+{
+	struct session *session = output->session;
+
+	/* Docker's way: the container goes on without its reader. */
+	session->broken_pipe = true;
+	mvm_fail(&session->error, MVM_ERR_IO, "cannot write to %s: %s; the container goes on, see 'mvm ps'",
+		 output->to == STDOUT_FILENO ? "stdout" : "stderr", strerror(errno));
+	close_output(output);
+	end_session(session);
+}
+
+static void write_output(void *arg, int fd, short revents)
+{
+	struct output *output = arg;
+	size_t left = output->length - output->written;
+	ssize_t n = write(fd, output->piece + output->written, left < output->most ? left : output->most);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n < 0) {
+		output_failed(output);
+		return;
+	}
+	output->written += (size_t)n;
+	if (output->written == output->length) {
+		mvm_watch_set(output->writable, 0);
+		mvm_watch_set(output->readable, POLLIN);
+	}
+}
+
+static void read_output(void *arg, int fd, short revents)
+{
+	struct output *output = arg;
+	ssize_t n = read(fd, output->piece, PIECE);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		close_output(output);
+		return;
+	}
+	output->length = (size_t)n;
+	output->written = 0;
+	mvm_watch_set(output->readable, 0);
+	mvm_watch_set(output->writable, POLLOUT);
+}
+
+static void open_output(struct session *session, struct output *output, int from, int to)
+{
+	struct stat st;
+
+	*output = (struct output){.session = session, .from = from, .to = to, .most = PIECE};
+	if (from < 0)
+		return;
+	if (fstat(to, &st) == 0 && S_ISFIFO(st.st_mode))
+		output->most = PIPE_BUF;
+	mvm_set_nonblock(from, true);
+	output->piece = mvm_alloc(PIECE);
+	output->readable = mvm_loop_watch(session->loop, from, POLLIN, read_output, output);
+	output->writable = mvm_loop_watch(session->loop, to, 0, write_output, output);
+	session->outputs_open++;
+}
+
+/* Input */
+
+static void close_input(struct session *session)
+{
+	mvm_watch_remove(session->stdin_watch);
+	mvm_watch_remove(session->input_watch);
+	session->stdin_watch = session->input_watch = NULL;
+	mvm_close(&session->input);
+}
+
+static void write_input(void *arg, int fd, short revents)
+{
+	struct session *session = arg;
+
+	while (session->sent < session->length) {
+		ssize_t n = send(session->input, session->piece + session->sent, session->length - session->sent, 0);
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			mvm_watch_set(session->input_watch, POLLOUT);
+			mvm_watch_set(session->stdin_watch, 0);
+			return;
+		}
+		if (n < 0 && errno != EINTR) {
+			close_input(session);
+			return;
+		}
+		if (n > 0)
+			session->sent += (size_t)n;
+	}
+	mvm_watch_set(session->input_watch, 0);
+	mvm_watch_set(session->stdin_watch, POLLIN);
+}
+
+static void read_input(void *arg, int fd, short revents)
+{
+	struct session *session = arg;
+	ssize_t n = read(fd, session->piece, PIECE);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		shutdown(session->input, SHUT_WR);
+		close_input(session);
+		return;
+	}
+	session->length = (size_t)n;
+	session->sent = 0;
+	write_input(session, session->input, 0);
+}
+
+static void open_input(struct session *session, int fd)
+{
+	session->input = fd;
+	if (fd < 0)
+		return;
+	mvm_set_nonblock(fd, true);
+	session->piece = mvm_alloc(PIECE);
+	session->input_watch = mvm_loop_watch(session->loop, fd, 0, write_input, session);
+	session->stdin_watch = mvm_loop_watch(session->loop, STDIN_FILENO, POLLIN, read_input, session);
+}
+
+/* Signals: their numbers in the guest are Linux's, whatever the host's are. */
+
+static const struct {
+	int signo;
+	const char *name;
+} proxied[] = {
+	{SIGHUP, "HUP"},   {SIGINT, "INT"},   {SIGQUIT, "QUIT"}, {SIGUSR1, "USR1"},
+	{SIGUSR2, "USR2"}, {SIGTERM, "TERM"}, {SIGALRM, "ALRM"},
+};
+
+static void send_signal(void *arg, int signo)
+{
+	struct session *session = arg;
+	json_int_t id;
+	int theirs = 0;
+
+	for (size_t i = 0; i < MVM_COUNT(proxied); i++)
+		if (proxied[i].signo == signo)
+			mvm_parse_signal(proxied[i].name, &theirs);
+	if (session->started) {
+		mvm_client_send(session->client, "signal", json_pack("{si}", "signo", theirs), &id, NULL);
+	} else if (signo == SIGINT || signo == SIGTERM || signo == SIGHUP || signo == SIGQUIT) {
+		session->ended_by = theirs;
+		mvm_client_send(session->client, "destroy", NULL, &id, NULL);
+	}
+}
+
+static json_t *window_size(void)
+{
+	struct winsize size = {0};
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
+		ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
+	return json_pack("{si, si}", "rows", (int)size.ws_row, "cols", (int)size.ws_col);
+}
+
+static void window_changed(void *arg, int signo)
+{
+	struct session *session = arg;
+	json_int_t id;
+
+	mvm_client_send(session->client, "resize", window_size(), &id, NULL);
+}
+
+static void catch_signals(struct session *session)
+{
+	if (session->options->tty)
+		mvm_loop_signal(session->loop, SIGWINCH, window_changed, session);
+	for (size_t i = 0; session->options->sig_proxy && i < MVM_COUNT(proxied); i++)
+		mvm_loop_signal(session->loop, proxied[i].signo, send_signal, session);
+}
+
+/* What the supervisor says */
+
+void cli_print_event(void *arg, const json_t *event)
+{
+	const char *text = json_string_value(json_object_get(event, "text"));
+
+	/* In raw mode a line end is two characters. */
+	if (text)
+		fprintf(stderr, "mvm: %s%s\n", text, terminal_is_raw ? "\r" : "");
+}
+
+static void handle_exit(struct session *session, const json_t *message)
+{
+	const char *error = json_string_value(json_object_get(message, "error"));
+
+	session->exit_code = (int)json_integer_value(json_object_get(message, "exit_code"));
+	if (error && session->started)
+		mvm_fail(&session->error, MVM_ERR_MACHINE, "%s", error);
+	end_session(session);
+}
+
+static void handle_message(struct session *session, const json_t *message)
+{
+	const char *event = json_string_value(json_object_get(message, "event"));
+	const json_t *error = json_object_get(message, "error");
+
+	if (event && !strcmp(event, "exit")) {
+		handle_exit(session, message);
+	} else if (event) {
+		cli_print_event(NULL, message);
+	} else if (json_integer_value(json_object_get(message, "id")) == session->start_id) {
+		session->started = !json_is_object(error);
+		if (!session->started)
+			mvm_control_error_from_json(error, &session->error);
+	}
+}
+
+static void read_control(void *arg, int fd, short revents)
+{
+	struct session *session = arg;
+
+	for (;;) {
+		json_t *message MVM_CLEAN_JSON = NULL;
+		int result = mvm_client_receive(session->client, &message, &session->error);
+
+		if (result == MVM_CONTROL_AGAIN)
+			return;
+		if (result == 0) {
+			handle_message(session, message);
+			continue;
+		}
+		mvm_watch_remove(session->control);
+		if (!session->ended) {
+			session->exit_code = 255;
+			mvm_fail(&session->error, MVM_ERR_MACHINE, "the supervisor of the container was killed");
+			end_session(session);
+		}
+		return;
+	}
+}
+
+static int begin(struct session *session, struct mvm_error **err)
+{
+	const struct cli_attach *options = session->options;
+	const bool wanted[3] = {options->stdin_on, true, !options->tty};
+	int fds[3];
+
+	mvm_client_on_event(session->client, cli_print_event, NULL);
+	if ((options->tty && mvm_client_call(session->client, "resize", window_size(), NULL, err) < 0) ||
+	    mvm_client_attach(session->client, wanted, fds, err) < 0)
+		return -1;
+	open_input(session, fds[0]);
+	open_output(session, &session->outputs[0], fds[1], STDOUT_FILENO);
+	open_output(session, &session->outputs[1], fds[2], STDERR_FILENO);
+	if (mvm_client_send(session->client, "start", NULL, &session->start_id, err) < 0)
+		return -1;
+	mvm_set_nonblock(mvm_client_fd(session->client), true);
+	session->control = mvm_loop_watch(session->loop, mvm_client_fd(session->client), POLLIN, read_control, session);
+	return 0;
+}
+
+static int outcome(struct session *session, int *exit_code, struct mvm_error **err)
+{
+	*exit_code = session->exit_code;
+	if (session->ended_by && !session->started) {
+		*exit_code = 128 + session->ended_by;
+		mvm_error_clear(&session->error);
+	}
+	if (!session->error)
+		return 0;
+	/* It ran, and what is left to tell is how it ended: that has an exit code of its own. */
+	if (session->started && !session->broken_pipe) {
+		cli_print_error(session->error);
+		mvm_error_clear(&session->error);
+		return 0;
+	}
+	*err = session->error;
+	return -1;
+}
+
+int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *options, int *exit_code,
+			 struct mvm_error **err)
+{
+	struct session session = {.client = client, .options = options, .input = -1};
+	int result;
+
+	session.loop = mvm_loop_create();
+	catch_signals(&session);
+	if (options->tty && options->stdin_on)
+		make_terminal_raw();
+	result = begin(&session, err);
+	if (result == 0)
+		result = mvm_loop_run(session.loop, err);
+	restore_terminal();
+	if (result == 0)
+		result = outcome(&session, exit_code, err);
+	else
+		mvm_error_free(session.error);
+	close_input(&session);
+	for (size_t i = 0; i < MVM_COUNT(session.outputs); i++) {
+		if (session.outputs[i].piece)
+			mvm_close(&session.outputs[i].from);
+		free(session.outputs[i].piece);
+	}
+	free(session.piece);
+	mvm_loop_destroy(session.loop);
+	return result;
+}

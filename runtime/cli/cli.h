@@ -1,0 +1,105 @@
+/*
+ * The command line: one file a command, each with its options, its help and what it does.
+ *
+ * Commands print what was asked for on stdout and return 0, or an exit status of their own, or -1
+ * with an error that main() prints: one line "mvm: ..." on stderr.
+ */
+#ifndef MVM_CLI_CLI_H
+#define MVM_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/mem.h"
+#include "runtime/engine/engine.h"
+
+/* Where an option's value goes: the member at `offset` of the command's own struct. */
+enum cli_option_kind {
+	CLI_FLAG,   /* bool */
+	CLI_STRING, /* const char *, the last one wins */
+	CLI_LIST,   /* struct mvm_strv, all of them */
+};
+
+struct cli_option {
+	const char *name; /* without dashes */
+	char letter;	  /* 0: none */
+	enum cli_option_kind kind;
+	size_t offset;
+	const char *argument; /* what help calls the value */
+	const char *help;
+};
+
+/* A line for help, at the end of each table. */
+#define CLI_OPTIONS_END                                                                                                \
+	{                                                                                                              \
+		NULL, 0, CLI_FLAG, 0, NULL, NULL                                                                       \
+	}
+
+struct cli_command {
+	const char *name;
+	const char *usage; /* after the name: "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
+	const char *summary;
+	const struct cli_option *options;
+	size_t min_args, max_args; /* SIZE_MAX: any number */
+	/* Options after the first argument are the program's, not ours. */
+	bool options_first;
+	size_t values_size; /* of the struct that the options fill */
+	int (*run)(const void *values, char **args, struct mvm_error **err);
+	/* Exit status for errors: `run` has its own rules. */
+	int (*status)(const struct mvm_error *err);
+};
+
+extern const struct cli_command cli_run, cli_pull, cli_images, cli_rmi, cli_ps, cli_logs, cli_stop, cli_kill, cli_rm,
+	cli_version, cli_info;
+
+/* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
+int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
+	      struct mvm_error **err);
+void cli_values_finish(const struct cli_command *command, void *values);
+void cli_print_help(const struct cli_command *command, FILE *out);
+
+/* attach.c: joins the terminal or the pipes of this process to a container that is about to start. */
+struct cli_attach {
+	bool tty;
+	bool stdin_on;
+	bool sig_proxy;
+};
+/* Starts the container and stays until it has ended and all its output is written. 0 and its exit
+ * code, or -1 with the error of the start. */
+int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *options, int *exit_code,
+			 struct mvm_error **err);
+/* A notice of the supervisor, on stderr. */
+void cli_print_event(void *arg, const json_t *event);
+
+/* each.c: does one thing to each argument, whatever becomes of the others. All failures are printed; the
+ * last one is the error. */
+int cli_for_each(char **args,
+		 int (*action)(struct mvm_engine *engine, const char *arg, void *context, struct mvm_error **err),
+		 void *context, struct mvm_error **err);
+/* "mvm: <message>" on stderr. */
+void cli_print_error(const struct mvm_error *err);
+
+/* table.c: what `--format` prints: "table" (or NULL), or "json", one object a line. */
+struct cli_column {
+	const char *title; /* NULL: JSON only */
+	const char *key;
+};
+struct cli_table {
+	const struct cli_column *columns;
+	size_t column_count;
+	struct mvm_strv cells; /* row after row */
+};
+int cli_check_format(const char *format, struct mvm_error **err);
+void cli_table_print(const struct cli_table *table, const char *format);
+void cli_table_finish(struct cli_table *table);
+/* "3 minutes ago" */
+char *cli_ago(int64_t then);
+
+/* pull.c: progress on stderr, or silence, and Ctrl-C ends the pull. */
+int cli_get_image(struct mvm_engine *engine, struct mvm_image_request *request, bool quiet, struct mvm_image **image,
+		  struct mvm_error **err);
+int cli_parse_pull_policy(const char *text, enum mvm_pull_policy *policy, struct mvm_error **err);
+
+#endif

@@ -1,0 +1,280 @@
+#include "cli.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/io.h"
+#include "runtime/base/text.h"
+#include "runtime/engine/client.h"
+
+#define MAX_ENV_FILE (4u << 20)
+
+struct values {
+	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy;
+	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
+		*kernel, *cidfile, *stop_signal;
+	struct mvm_strv env, env_files, labels;
+};
+
+#define AT(member) offsetof(struct values, member)
+
+static const struct cli_option options[] = {
+	{"cidfile", 0, CLI_STRING, AT(cidfile), "FILE", "Write the container's ID to a new file"},
+	{"cpus", 0, CLI_STRING, AT(cpus), "N", "Processors, such as 2 or 0.5"},
+	{"detach", 'd', CLI_FLAG, AT(detach), NULL, "Run in the background and print the ID"},
+	{"disk-size", 0, CLI_STRING, AT(disk_size), "SIZE", "Size of the root disk (default 64g, sparse)"},
+	{"entrypoint", 0, CLI_STRING, AT(entrypoint), "PROGRAM", "Replace the image's entrypoint"},
+	{"env", 'e', CLI_LIST, AT(env), "NAME[=VALUE]", "Set a variable, or pass one of yours on"},
+	{"env-file", 0, CLI_LIST, AT(env_files), "FILE", "Read variables from a file"},
+	{"hostname", 'h', CLI_STRING, AT(hostname), "NAME", "Host name inside"},
+	{"init", 0, CLI_FLAG, AT(init), NULL, "Put a reaper before the program"},
+	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "Keep stdin open"},
+	{"kernel", 0, CLI_STRING, AT(kernel), "FILE", "Boot another kernel"},
+	{"label", 'l', CLI_LIST, AT(labels), "KEY[=VALUE]", "Set a label"},
+	{"memory", 'm', CLI_STRING, AT(memory), "SIZE", "Memory limit (default 1g)"},
+	{"name", 0, CLI_STRING, AT(name), "NAME", "Name the container"},
+	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Take the image for this platform"},
+	{"pull", 0, CLI_STRING, AT(pull), "WHEN", "always, missing (the default) or never"},
+	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Pull without a word"},
+	{"read-only", 0, CLI_FLAG, AT(read_only), NULL, "Mount the root read-only"},
+	{"rm", 0, CLI_FLAG, AT(rm), NULL, "Remove the container when it has ended"},
+	{"tty", 't', CLI_FLAG, AT(tty), NULL, "Give it a terminal"},
+	{"user", 'u', CLI_STRING, AT(user), "USER[:GROUP]", "Run as this user, by name or number"},
+	{"workdir", 'w', CLI_STRING, AT(workdir), "FOLDER", "Working folder inside"},
+	CLI_OPTIONS_END,
+};
+
+/* NAME=value as it is; NAME alone takes ours, or nothing where we have none. */
+static void add_env(struct mvm_strv *env, const char *text)
+{
+	const char *ours = strchr(text, '=') ? NULL : getenv(text);
+
+	if (strchr(text, '='))
+		mvm_strv_add(env, text);
+	else if (ours)
+		mvm_strv_addf(env, "%s=%s", text, ours);
+}
+
+static int add_env_line(struct mvm_strv *env, const char *path, size_t number, char *line, struct mvm_error **err)
+{
+	size_t name;
+
+	while (isspace((unsigned char)*line))
+		line++;
+	if (!*line || *line == '#')
+		return 0;
+	name = strcspn(line, "=");
+	if (!name)
+		return mvm_fail(err, MVM_ERR_USAGE, "%s, line %zu: no variable name on line '%s'", path, number, line);
+	for (size_t i = 0; i < name; i++)
+		if (isspace((unsigned char)line[i]))
+			return mvm_fail(err, MVM_ERR_USAGE, "%s, line %zu: variable '%.*s' contains whitespaces", path,
+					number, (int)name, line);
+	add_env(env, line);
+	return 0;
+}
+
+static int add_env_file(struct mvm_strv *env, const char *path, struct mvm_error **err)
+{
+	char *data MVM_CLEAN_FREE = NULL;
+	size_t length, number = 0;
+
+	if (mvm_read_file(path, MAX_ENV_FILE, &data, &length, err) < 0)
+		return mvm_error_wrap(err, "env file");
+	if (memchr(data, '\0', length))
+		return mvm_fail(err, MVM_ERR_USAGE, "env file %s: not a text file", path);
+	for (char *line = data, *next; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		line[strcspn(line, "\r")] = '\0';
+		if (add_env_line(env, path, ++number, line, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int parse_cpus(const char *text, int64_t *nano_cpus, struct mvm_error **err)
+{
+	char *end;
+	double cpus = strtod(text, &end);
+
+	if (!isdigit((unsigned char)*text) || *end || !isfinite(cpus) || cpus > 1e6)
+		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --cpus: not a number", text);
+	*nano_cpus = (int64_t)llround(cpus * 1e9);
+	return 0;
+}
+
+static int parse_bytes(const char *flag, const char *text, uint64_t *bytes, struct mvm_error **err)
+{
+	if (!text)
+		return 0;
+	if (!mvm_parse_size(text, bytes))
+		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --%s: a size such as 512m or 2g", text,
+				flag);
+	return 0;
+}
+
+/* Everything that can be refused without looking at an image. */
+static int make_request(const struct values *values, char **args, struct mvm_strv *env, struct mvm_strv *command,
+			struct mvm_create_request *request, struct mvm_error **err)
+{
+	*request = (struct mvm_create_request){
+		.image = {.reference = args[0], .platform = values->platform},
+		.name = values->name,
+		.command = command,
+		.entrypoint = values->entrypoint,
+		.env = env,
+		.labels = &values->labels,
+		.working_dir = values->workdir,
+		.user = values->user,
+		.hostname = values->hostname,
+		.kernel = values->kernel ? values->kernel : getenv("MVM_KERNEL"),
+		.tty = values->tty,
+		.open_stdin = values->interactive,
+		.stdin_once = values->interactive && !values->detach,
+		.init = values->init,
+		.read_only = values->read_only,
+		.auto_remove = values->rm,
+	};
+	if (cli_parse_pull_policy(values->pull, &request->image.pull, err) < 0 ||
+	    (values->cpus && parse_cpus(values->cpus, &request->nano_cpus, err) < 0) ||
+	    parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
+	    parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0)
+		return -1;
+	for (size_t i = 0; i < values->env_files.count; i++)
+		if (add_env_file(env, values->env_files.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < values->env.count; i++)
+		add_env(env, values->env.items[i]);
+	for (char **arg = args + 1; *arg; arg++)
+		mvm_strv_add(command, *arg);
+	return 0;
+}
+
+static int make_cidfile(const char *path, int *fd, struct mvm_error **err)
+{
+	if (!path)
+		return 0;
+	*fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (*fd < 0 && errno == EEXIST)
+		return mvm_fail(err, MVM_ERR_EXISTS,
+				"container ID file found, make sure the other container isn't running or delete %s",
+				path);
+	if (*fd < 0)
+		return mvm_fail_errno(err, errno, "failed to create the container ID file %s", path);
+	return 0;
+}
+
+static int write_cidfile(const char *path, int fd, const char *id, struct mvm_error **err)
+{
+	if (path && mvm_write_full(fd, id, strlen(id)) < 0)
+		return mvm_fail_errno(err, errno, "failed to write the container ID to %s", path);
+	return 0;
+}
+
+static int run_attached(struct mvm_client *client, const struct values *values, int *exit_code, struct mvm_error **err)
+{
+	struct cli_attach attach = {.tty = values->tty, .stdin_on = values->interactive, .sig_proxy = true};
+
+	return cli_attach_and_start(client, &attach, exit_code, err);
+}
+
+static int run_detached(struct mvm_client *client, const char *id, struct mvm_error **err)
+{
+	mvm_client_on_event(client, cli_print_event, NULL);
+	if (mvm_client_call(client, "start", NULL, NULL, err) < 0)
+		return -1;
+	puts(id);
+	return 0;
+}
+
+/* Nothing is left of a container that could not even be given to a supervisor. */
+static void drop_container(struct mvm_engine *engine, const struct mvm_container *container)
+{
+	mvm_engine_remove(engine, container->config.id, true, NULL);
+}
+
+static int create_and_run(struct mvm_engine *engine, const struct values *values,
+			  const struct mvm_create_request *request, int cid_fd, int *exit_code, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
+	int lock = -1;
+
+	if (mvm_engine_create(engine, request, &container, &lock, err) < 0)
+		return -1;
+	if (write_cidfile(values->cidfile, cid_fd, container->config.id, err) < 0) {
+		mvm_close(&lock);
+		drop_container(engine, container);
+		return -1;
+	}
+	if (mvm_engine_supervise(engine, container, lock, &client, err) < 0) {
+		drop_container(engine, container);
+		return -1;
+	}
+	if (values->detach)
+		return run_detached(client, container->config.id, err);
+	return run_attached(client, values, exit_code, err);
+}
+
+static int run_request(const struct values *values, struct mvm_create_request *request, int *exit_code,
+		       struct mvm_error **err)
+{
+	struct mvm_engine *engine;
+	struct mvm_image *image = NULL;
+	int cid_fd MVM_CLEAN_FD = -1;
+	int result;
+
+	if (mvm_engine_open(&engine, err) < 0)
+		return -1;
+	result = make_cidfile(values->cidfile, &cid_fd, err);
+	if (result == 0)
+		result = cli_get_image(engine, &request->image, values->quiet, &image, err);
+	mvm_image_destroy(image);
+	/* It is here now; what is looked up again must not be fetched again. */
+	if (request->image.pull == MVM_PULL_ALWAYS)
+		request->image.pull = MVM_PULL_MISSING;
+	if (result == 0)
+		result = create_and_run(engine, values, request, cid_fd, exit_code, err);
+	if (result < 0 && cid_fd >= 0 && lseek(cid_fd, 0, SEEK_END) == 0)
+		unlink(values->cidfile);
+	mvm_engine_close(engine);
+	return result;
+}
+
+static int run(const void *given, char **args, struct mvm_error **err)
+{
+	const struct values *values = given;
+	struct mvm_strv env MVM_CLEAN_STRV = {0}, command MVM_CLEAN_STRV = {0};
+	struct mvm_create_request request;
+	int exit_code = 0;
+
+	if (values->tty && values->interactive && !values->detach && !isatty(STDIN_FILENO)) {
+		/* Docker's one case of status 1 here. */
+		fputs("mvm: the input device is not a TTY\n", stderr);
+		return 1;
+	}
+	if (make_request(values, args, &env, &command, &request, err) < 0 ||
+	    run_request(values, &request, &exit_code, err) < 0)
+		return -1;
+	return exit_code;
+}
+
+const struct cli_command cli_run = {
+	.name = "run",
+	.usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+	.summary = "Create a container from an image and run a program in it",
+	.options = options,
+	.min_args = 1,
+	.max_args = SIZE_MAX,
+	.options_first = true,
+	.values_size = sizeof(struct values),
+	.run = run,
+	.status = mvm_error_run_status,
+};

@@ -1,0 +1,109 @@
+#include "client.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/json.h"
+#include "runtime/base/mem.h"
+#include "runtime/state/control.h"
+
+struct mvm_client {
+	struct mvm_control control;
+	json_int_t last_id;
+	void (*on_event)(void *arg, const json_t *event);
+	void *arg;
+};
+
+struct mvm_client *mvm_client_create(int fd)
+{
+	struct mvm_client *client = mvm_alloc(sizeof(*client));
+
+	mvm_control_init(&client->control, fd);
+	return client;
+}
+
+void mvm_client_destroy(struct mvm_client *client)
+{
+	if (!client)
+		return;
+	mvm_control_finish(&client->control);
+	free(client);
+}
+
+int mvm_client_fd(const struct mvm_client *client)
+{
+	return client->control.fd;
+}
+
+void mvm_client_on_event(struct mvm_client *client, void (*fn)(void *arg, const json_t *event), void *arg)
+{
+	client->on_event = fn;
+	client->arg = arg;
+}
+
+int mvm_client_send(struct mvm_client *client, const char *op, json_t *fields, json_int_t *id, struct mvm_error **err)
+{
+	json_t *message = fields ? fields : json_object();
+
+	*id = ++client->last_id;
+	json_object_set_new(message, "op", json_string(op));
+	json_object_set_new(message, "id", json_integer(*id));
+	return mvm_control_send(&client->control, message, NULL, 0, err);
+}
+
+int mvm_client_receive(struct mvm_client *client, json_t **message, struct mvm_error **err)
+{
+	return mvm_control_receive(&client->control, message, err);
+}
+
+static int wait_answer(struct mvm_client *client, json_int_t id, json_t **answer, struct mvm_error **err)
+{
+	for (;;) {
+		json_t *message MVM_CLEAN_JSON = NULL;
+		json_t *error;
+		int result = mvm_client_receive(client, &message, err);
+
+		if (result < 0)
+			return -1;
+		if (result > 0)
+			return mvm_fail(err, MVM_ERR_MACHINE, "the supervisor of the container has gone");
+		if (json_object_get(message, "event")) {
+			if (client->on_event)
+				client->on_event(client->arg, message);
+			continue;
+		}
+		if (json_integer_value(json_object_get(message, "id")) != id)
+			continue;
+		error = json_object_get(message, "error");
+		if (json_is_object(error))
+			return mvm_control_error_from_json(error, err);
+		if (answer)
+			*answer = json_incref(message);
+		return 0;
+	}
+}
+
+int mvm_client_call(struct mvm_client *client, const char *op, json_t *fields, json_t **answer, struct mvm_error **err)
+{
+	json_int_t id;
+
+	if (mvm_client_send(client, op, fields, &id, err) < 0)
+		return -1;
+	return wait_answer(client, id, answer, err);
+}
+
+int mvm_client_attach(struct mvm_client *client, const bool wanted[3], int fds[3], struct mvm_error **err)
+{
+	json_t *fields =
+		json_pack("{sb, sb, sb}", "stdin", (int)wanted[0], "stdout", (int)wanted[1], "stderr", (int)wanted[2]);
+
+	if (mvm_client_call(client, "attach", fields, NULL, err) < 0)
+		return -1;
+	for (int i = 0; i < 3; i++) {
+		fds[i] = -1;
+		if (wanted[i] && mvm_control_steal_fds(&client->control, &fds[i], 1, err) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,40 @@
+/*
+ * A connection to a container's supervisor: requests and answers of runtime/state/control.h, blocking.
+ */
+#ifndef MVM_ENGINE_CLIENT_H
+#define MVM_ENGINE_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct mvm_error;
+struct mvm_client;
+
+/* Takes fd. */
+struct mvm_client *mvm_client_create(int fd);
+void mvm_client_destroy(struct mvm_client *client);
+static inline void mvm_client_cleanup(struct mvm_client **client)
+{
+	mvm_client_destroy(*client);
+}
+#define MVM_CLEAN_CLIENT __attribute__((cleanup(mvm_client_cleanup)))
+
+int mvm_client_fd(const struct mvm_client *client);
+
+/* Called for each event that arrives while waiting; the message is borrowed. */
+void mvm_client_on_event(struct mvm_client *client, void (*fn)(void *arg, const json_t *event), void *arg);
+
+/* Sends a request; `fields` is stolen and may be NULL. *id identifies its answer. */
+int mvm_client_send(struct mvm_client *client, const char *op, json_t *fields, json_int_t *id, struct mvm_error **err);
+
+/* The next message, owned by the caller. 0, or what mvm_control_receive() says. */
+int mvm_client_receive(struct mvm_client *client, json_t **message, struct mvm_error **err);
+
+/* Sends and waits for the answer; an error in it becomes *err. *answer, where not NULL, is the caller's. A supervisor
+ * that goes away first is MACHINE. */
+int mvm_client_call(struct mvm_client *client, const char *op, json_t *fields, json_t **answer, struct mvm_error **err);
+
+/* "attach": stream descriptors for stdin, stdout, stderr; -1 for those not asked for. */
+int mvm_client_attach(struct mvm_client *client, const bool wanted[3], int fds[3], struct mvm_error **err);
+
+#endif

@@ -1,0 +1,246 @@
+/*
+ * From an image and what the user asked for to a container on disk, by docker's rules.
+ */
+#include "internal.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "image/clone.h"
+#include "image/platform.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/text.h"
+
+#define DEFAULT_MEMORY	   (1ULL << 30)
+#define DEFAULT_CPUS	   4
+#define DEFAULT_STOP_LIMIT 10 /* seconds */
+#define MIN_MEMORY	   (6ULL << 20)
+#define DEFAULT_PATH	   "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static int64_t host_cpus(void)
+{
+	long count = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return count < 1 ? 1 : count;
+}
+
+static int set_resources(const struct mvm_create_request *request, struct mvm_container_config *config,
+			 struct mvm_error **err)
+{
+	int64_t host = host_cpus(), limit = host * 1000000000;
+
+	if (request->memory && request->memory < MIN_MEMORY)
+		return mvm_fail(err, MVM_ERR_USAGE, "Minimum memory limit allowed is 6MB");
+	if (request->nano_cpus && (request->nano_cpus < 10000000 || request->nano_cpus > limit))
+		return mvm_fail(err, MVM_ERR_USAGE,
+				"range of CPUs is from 0.01 to %lld.00, as there are only %lld CPUs available",
+				(long long)host, (long long)host);
+	config->memory = request->memory ? request->memory : DEFAULT_MEMORY;
+	config->nano_cpus = request->nano_cpus;
+	config->cpus = request->nano_cpus    ? (request->nano_cpus + 999999999) / 1000000000
+		       : host < DEFAULT_CPUS ? host
+					     : DEFAULT_CPUS;
+	return 0;
+}
+
+/* `value` replaces the variable of the same name where it stands, else goes to the end. */
+static void set_env(struct mvm_strv *env, const char *value)
+{
+	size_t name = strcspn(value, "=") + 1;
+
+	for (size_t i = 0; i < env->count; i++) {
+		if (strncmp(env->items[i], value, name))
+			continue;
+		free(env->items[i]);
+		env->items[i] = mvm_strdup(value);
+		return;
+	}
+	mvm_strv_add(env, value);
+}
+
+static void set_environment(const struct mvm_create_request *request, const struct mvm_image_config *image,
+			    struct mvm_container_config *config)
+{
+	mvm_strv_add(&config->env, DEFAULT_PATH);
+	mvm_strv_addf(&config->env, "HOSTNAME=%s", config->hostname);
+	if (config->tty)
+		mvm_strv_add(&config->env, "TERM=xterm");
+	for (size_t i = 0; i < image->env.count; i++)
+		set_env(&config->env, image->env.items[i]);
+	for (size_t i = 0; request->env && i < request->env->count; i++)
+		set_env(&config->env, request->env->items[i]);
+}
+
+/* Entrypoint and command: a new entrypoint drops the image's command too. */
+static int set_command(const struct mvm_create_request *request, const struct mvm_image_config *image,
+		       struct mvm_container_config *config, struct mvm_error **err)
+{
+	const struct mvm_strv *given = request->command;
+	bool own_command = given && given->count;
+
+	if (request->entrypoint && *request->entrypoint)
+		mvm_strv_add(&config->args, request->entrypoint);
+	for (size_t i = 0; !request->entrypoint && i < image->entrypoint.count; i++)
+		mvm_strv_add(&config->args, image->entrypoint.items[i]);
+	for (size_t i = 0; own_command && i < given->count; i++)
+		mvm_strv_add(&config->args, given->items[i]);
+	for (size_t i = 0; !own_command && !request->entrypoint && i < image->cmd.count; i++)
+		mvm_strv_add(&config->args, image->cmd.items[i]);
+	if (!config->args.count)
+		return mvm_fail(err, MVM_ERR_USAGE,
+				"no command specified, and image %s has none; name a program to run",
+				request->image.reference);
+	return 0;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void set_labels(const struct mvm_create_request *request, const struct mvm_image_config *image,
+		       struct mvm_container_config *config)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(image->labels, key, value)
+	{
+		char *label MVM_CLEAN_FREE =
+			mvm_format("%s=%s", key, json_string_value(value) ? json_string_value(value) : "");
+
+		set_env(&config->labels, label);
+	}
+	for (size_t i = 0; request->labels && i < request->labels->count; i++) {
+		const char *label = request->labels->items[i];
+		char *full MVM_CLEAN_FREE = mvm_format(strchr(label, '=') ? "%s" : "%s=", label);
+
+		set_env(&config->labels, full);
+	}
+	if (config->labels.count)
+		qsort(config->labels.items, config->labels.count, sizeof(char *), by_key);
+}
+
+static const char *first_of(const char *given, const char *image)
+{
+	return given ? given : image && *image ? image : NULL;
+}
+
+static int check_hostname(const char *name, struct mvm_error **err)
+{
+	size_t length = strlen(name);
+
+	if (length > 63 || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != length)
+		return mvm_fail(err, MVM_ERR_USAGE,
+				"invalid hostname '%s': at most 63 letters, digits, '-', '.' or '_'", name);
+	return 0;
+}
+
+/* All that does not need the container's ID. */
+static int configure(const struct mvm_create_request *request, const struct mvm_image *image,
+		     struct mvm_container_config *config, struct mvm_error **err)
+{
+	const struct mvm_image_config *theirs = mvm_image_config(image);
+	const char *stop_signal = first_of(request->stop_signal, theirs->stop_signal);
+	int signo;
+
+	if (set_resources(request, config, err) < 0 || set_command(request, theirs, config, err) < 0)
+		return -1;
+	if (stop_signal && !mvm_parse_signal(stop_signal, &signo))
+		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", stop_signal);
+	if (request->hostname && check_hostname(request->hostname, err) < 0)
+		return -1;
+	config->image = mvm_strdup(request->image.reference);
+	config->image_id = mvm_strdup(mvm_image_id(image)->text);
+	config->platform = mvm_platform_format(mvm_image_platform(image));
+	config->name = mvm_strdup(request->name);
+	config->working_dir = mvm_strdup(first_of(request->working_dir, theirs->working_dir));
+	config->user = mvm_strdup(first_of(request->user, theirs->user));
+	config->stop_signal = mvm_strdup(stop_signal ? stop_signal : "SIGTERM");
+	config->stop_timeout = DEFAULT_STOP_LIMIT;
+	config->kernel = mvm_strdup(request->kernel);
+	config->tty = request->tty;
+	config->open_stdin = request->open_stdin;
+	config->stdin_once = request->stdin_once;
+	config->init = request->init;
+	config->read_only = request->read_only;
+	config->auto_remove = request->auto_remove;
+	if (config->working_dir && *config->working_dir != '/')
+		return mvm_fail(err, MVM_ERR_USAGE,
+				"the working directory '%s' is invalid, it needs to be an absolute path",
+				config->working_dir);
+	return 0;
+}
+
+static int make_disk(struct mvm_engine *engine, const struct mvm_create_request *request, const struct mvm_image *image,
+		     const char *folder, struct mvm_container_config *config, struct mvm_error **err)
+{
+	/* A larger disk is the image's own with room to grow; a smaller one must be built so. */
+	uint64_t built = request->disk_size < MVM_DISK_DEFAULT_SIZE ? request->disk_size : 0;
+	char *base MVM_CLEAN_FREE = NULL;
+	struct mvm_disk_clone clone;
+
+	if (engine_image_disk(engine, image, built, &config->disk_key, &base, err) < 0 ||
+	    mvm_disk_clone(base, folder, request->disk_size, 0, &clone, err) < 0)
+		return -1;
+	config->disk_file = mvm_strdup(strrchr(clone.path, '/') + 1);
+	config->disk_format = mvm_strdup(clone.qcow2 ? "qcow2" : "raw");
+	mvm_disk_clone_finish(&clone);
+	return 0;
+}
+
+static int fill_and_commit(struct mvm_engine *engine, const struct mvm_create_request *request,
+			   const struct mvm_image *image, const char *folder, struct mvm_container_config *config,
+			   struct mvm_error **err)
+{
+	struct mvm_state *state = mvm_engine_state(engine);
+
+	config->hostname =
+		request->hostname ? mvm_strdup(request->hostname) : mvm_strndup(config->id, MVM_SHORT_ID_LENGTH);
+	set_environment(request, mvm_image_config(image), config);
+	set_labels(request, mvm_image_config(image), config);
+	if (make_disk(engine, request, image, folder, config, err) < 0 || mvm_state_commit(state, config, err) < 0) {
+		mvm_state_abort(state, config);
+		return -1;
+	}
+	return 0;
+}
+
+/* The image cannot be removed between our finding it and the container that stands on it. */
+static int hold_image(struct mvm_engine *engine, const struct mvm_create_request *request, struct mvm_image **image,
+		      int *images, struct mvm_error **err)
+{
+	struct mvm_image_request again = request->image;
+
+	if (mvm_engine_get_image(engine, &request->image, image, err) < 0 ||
+	    engine_lock_images(engine, false, images, err) < 0)
+		return -1;
+	/* A pull may take long, so the lock is taken after it; then the image must still be there. */
+	mvm_image_destroy(*image);
+	*image = NULL;
+	again.pull = MVM_PULL_NEVER;
+	return mvm_engine_get_image(engine, &again, image, err);
+}
+
+int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request *request,
+		      struct mvm_container **container, int *lock, struct mvm_error **err)
+{
+	struct mvm_container *made MVM_CLEAN_CONTAINER = mvm_alloc(sizeof(*made));
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+	int images MVM_CLEAN_FD = -1, held MVM_CLEAN_FD = -1;
+	char *folder MVM_CLEAN_FREE = NULL;
+
+	if (hold_image(engine, request, &image, &images, err) < 0 ||
+	    engine_check_platform(&request->image, image, err) < 0 ||
+	    configure(request, image, &made->config, err) < 0 ||
+	    mvm_state_create(mvm_engine_state(engine), &made->config, &folder, &held, err) < 0 ||
+	    fill_and_commit(engine, request, image, folder, &made->config, err) < 0)
+		return -1;
+	made->folder = mvm_format("%s/containers/%s", mvm_state_home(mvm_engine_state(engine)), made->config.id);
+	*container = made;
+	made = NULL;
+	*lock = held;
+	held = -1;
+	return 0;
+}

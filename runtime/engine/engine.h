@@ -1,0 +1,107 @@
+/*
+ * The engine: what any client may ask for. The CLI is its first client; it holds no terminal, no
+ * options and no texts for people beyond errors.
+ *
+ * Runs in short-lived client processes and blocks. Containers that run belong to their
+ * supervisors; the engine meets those over the control socket and the state on disk only. Every
+ * function may be called by several processes at once.
+ */
+#ifndef MVM_ENGINE_ENGINE_H
+#define MVM_ENGINE_ENGINE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "image/image.h"
+#include "image/progress.h"
+#include "image/store.h"
+#include "runtime/base/config.h"
+#include "runtime/base/mem.h"
+#include "runtime/state/container.h"
+
+struct mvm_engine;
+struct mvm_client;
+
+/* Finds home and configuration, and collects what dead processes left. */
+int mvm_engine_open(struct mvm_engine **out, struct mvm_error **err);
+void mvm_engine_close(struct mvm_engine *engine);
+
+/* Borrowed. The store is opened at first use. */
+struct mvm_state *mvm_engine_state(struct mvm_engine *engine);
+const struct mvm_config *mvm_engine_config(const struct mvm_engine *engine);
+int mvm_engine_store(struct mvm_engine *engine, struct mvm_store **store, struct mvm_error **err);
+
+enum mvm_pull_policy { MVM_PULL_MISSING, MVM_PULL_ALWAYS, MVM_PULL_NEVER };
+
+/* How an image is looked for and fetched. All borrowed. */
+struct mvm_image_request {
+	const char *reference; /* as the user wrote it: a name, or an image ID */
+	const char *platform;  /* NULL: the host's */
+	enum mvm_pull_policy pull;
+	/* Called when the image is not here and a pull begins. NULL for none. */
+	void (*missing)(void *arg, const char *reference);
+	void *arg;
+	const struct mvm_progress *progress; /* NULL: silent */
+	const volatile sig_atomic_t *interrupted;
+};
+
+/* The image, pulled where policy and absence ask for it. The caller owns it. */
+int mvm_engine_get_image(struct mvm_engine *engine, const struct mvm_image_request *request, struct mvm_image **image,
+			 struct mvm_error **err);
+
+/* `rmi`: removes a name or an image, with its disk when nothing needs it any more. Refused with CONFLICT
+ * while a container uses it; `force` allows that for containers that do not run. */
+int mvm_engine_remove_image(struct mvm_engine *engine, const char *text, bool force, struct mvm_store_removed *removed,
+			    struct mvm_error **err);
+
+/* What a container is made of. All borrowed; NULL, 0 or empty leaves it to the image or the defaults. */
+struct mvm_create_request {
+	struct mvm_image_request image;
+	const char *name;
+	const struct mvm_strv *command;
+	const char *entrypoint;	    /* "" removes the image's */
+	const struct mvm_strv *env; /* NAME=value, later ones win */
+	const struct mvm_strv *labels;
+	const char *working_dir;
+	const char *user;
+	const char *hostname;
+	const char *stop_signal;
+	const char *kernel;
+	bool tty, open_stdin, stdin_once, init, read_only, auto_remove;
+	int64_t nano_cpus;
+	uint64_t memory;    /* bytes */
+	uint64_t disk_size; /* bytes */
+};
+
+/* Makes a container that has not been started. *lock is held: hand it to mvm_engine_start() or close it. */
+int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request *request,
+		      struct mvm_container **container, int *lock, struct mvm_error **err);
+
+/* Starts a supervisor for the container and connects to it. The container does not run yet: the client attaches,
+ * then orders "start". Takes the lock. */
+int mvm_engine_supervise(struct mvm_engine *engine, const struct mvm_container *container, int lock,
+			 struct mvm_client **client, struct mvm_error **err);
+
+/* Connects to the supervisor of a container that somebody is in charge of. CONFLICT where nobody is. */
+int mvm_engine_connect(struct mvm_engine *engine, const struct mvm_container *container, struct mvm_client **client,
+		       struct mvm_error **err);
+
+int mvm_engine_kill(struct mvm_engine *engine, const char *what, int signo, struct mvm_error **err);
+/* Returns when it has exited; one that does not run is success. `signo` 0: the container's own; `timeout` in
+ * seconds before SIGKILL, -1 for ever, MVM_STOP_DEFAULT the container's own. */
+enum { MVM_STOP_DEFAULT = -2 };
+int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int64_t timeout, struct mvm_error **err);
+/* `force` ends one that runs, whatever its guest does. */
+int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, struct mvm_error **err);
+
+/* Where the pieces of a log go. */
+struct mvm_log_sink {
+	void (*write)(void *arg, bool is_stderr, const char *text, size_t length);
+	void *arg;
+};
+/* The output so far, and with `follow` all that comes until the container ends. */
+int mvm_engine_logs(struct mvm_engine *engine, const char *what, bool follow, const struct mvm_log_sink *sink,
+		    struct mvm_error **err);
+
+#endif

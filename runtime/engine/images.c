@@ -1,0 +1,239 @@
+/*
+ * Images as containers need them: found or pulled, unpacked into a disk, and removed when nothing uses them.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "image/platform.h"
+#include "image/pull.h"
+#include "image/reference.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+
+static int wanted_platform(const struct mvm_image_request *request, struct mvm_platform *platform,
+			   struct mvm_error **err)
+{
+	if (request->platform)
+		return mvm_platform_parse(request->platform, platform, err);
+	mvm_platform_default(platform);
+	return 0;
+}
+
+/* Only what the machine's processor runs can become a container. */
+int engine_check_platform(const struct mvm_image_request *request, const struct mvm_image *image,
+			  struct mvm_error **err)
+{
+	char *theirs MVM_CLEAN_FREE = mvm_platform_format(mvm_image_platform(image)), *ours MVM_CLEAN_FREE = NULL;
+	struct mvm_platform host;
+
+	mvm_platform_default(&host);
+	if (mvm_platform_match(&host, mvm_image_platform(image)))
+		return 0;
+	ours = mvm_platform_format(&host);
+	return mvm_fail(err, MVM_ERR_UNSUPPORTED,
+			"image %s is for %s, and the VM runs %s programs; pull it with --platform %s if it is "
+			"offered for that",
+			request->reference, theirs, ours, ours);
+}
+
+static int pull(struct mvm_engine *engine, const struct mvm_image_request *request, const struct mvm_platform *platform,
+		struct mvm_image **image, struct mvm_error **err)
+{
+	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
+	struct mvm_pull_options options = {.platform = platform,
+					   .progress = request->progress,
+					   .config = mvm_engine_config(engine),
+					   .interrupted = request->interrupted};
+	struct mvm_store *store;
+
+	if (mvm_engine_store(engine, &store, err) < 0 || mvm_reference_parse(request->reference, &reference, err) < 0)
+		return -1;
+	return mvm_image_pull(store, &reference, &options, image, err);
+}
+
+/* 0 found, 1 not here. */
+static int find_local(struct mvm_engine *engine, const struct mvm_image_request *request,
+		      const struct mvm_platform *platform, struct mvm_image **out, struct mvm_error **err)
+{
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+	struct mvm_store *store;
+
+	if (mvm_engine_store(engine, &store, err) < 0)
+		return -1;
+	if (mvm_store_find(store, request->reference, &image, &local) < 0) {
+		if (mvm_error_code(local) == MVM_ERR_NOT_FOUND)
+			return 1;
+		*err = local;
+		local = NULL;
+		return -1;
+	}
+	/* The name may stand for another platform's image from an earlier pull. */
+	if (request->platform && !mvm_platform_match(platform, mvm_image_platform(image)))
+		return 1;
+	*out = image;
+	image = NULL;
+	return 0;
+}
+
+int mvm_engine_get_image(struct mvm_engine *engine, const struct mvm_image_request *request, struct mvm_image **image,
+			 struct mvm_error **err)
+{
+	struct mvm_platform platform;
+	int missing = 1;
+
+	if (wanted_platform(request, &platform, err) < 0)
+		return -1;
+	if (request->pull != MVM_PULL_ALWAYS)
+		missing = find_local(engine, request, &platform, image, err);
+	if (missing <= 0)
+		return missing;
+	if (request->pull == MVM_PULL_NEVER)
+		return mvm_fail(err, MVM_ERR_NOT_FOUND, "No such image: %s; pull it first, or leave out --pull never",
+				request->reference);
+	if (request->pull == MVM_PULL_MISSING && request->missing)
+		request->missing(request->arg, request->reference);
+	return pull(engine, request, &platform, image, err);
+}
+
+struct blobs {
+	struct mvm_store *store;
+};
+
+static int open_blob(void *arg, const struct mvm_layer *layer, int *fd, struct mvm_error **err)
+{
+	struct blobs *blobs = arg;
+	char *path MVM_CLEAN_FREE = NULL;
+	struct mvm_digest digest;
+
+	if (mvm_digest_parse(layer->digest, &digest, err) < 0)
+		return -1;
+	path = mvm_store_blob_path(blobs->store, &digest);
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (*fd < 0)
+		return mvm_fail_errno(err, errno, "%s", path);
+	return 0;
+}
+
+static struct mvm_layer *layers_of(const struct mvm_image *image, size_t *count)
+{
+	struct mvm_layer *layers;
+
+	*count = mvm_image_layer_count(image);
+	layers = mvm_alloc((*count + 1) * sizeof(*layers));
+	for (size_t i = 0; i < *count; i++) {
+		const struct mvm_image_layer *layer = mvm_image_layer(image, i);
+
+		layers[i] = (struct mvm_layer){.media_type = layer->blob.media_type,
+					       .digest = layer->blob.digest.text,
+					       .size = layer->blob.size,
+					       .diff_id = layer->diff_id.text};
+	}
+	return layers;
+}
+
+int engine_image_disk(struct mvm_engine *engine, const struct mvm_image *image, uint64_t size, char **key, char **path,
+		      struct mvm_error **err)
+{
+	size_t count;
+	struct mvm_layer *layers MVM_CLEAN_FREE = layers_of(image, &count);
+	struct mvm_disk_spec spec = {.layers = layers, .layer_count = count, .size = size};
+	struct blobs blobs;
+
+	if (mvm_engine_store(engine, &blobs.store, err) < 0 || mvm_disk_key(&spec, key, err) < 0)
+		return -1;
+	return mvm_disk_ensure(mvm_state_home(mvm_engine_state(engine)), &spec, open_blob, &blobs, path, err);
+}
+
+/* CONFLICT where a container stands on the image: always while it runs, else unless forced. */
+static int check_unused(struct mvm_engine *engine, const struct mvm_image *image, const char *text, bool force,
+			struct mvm_error **err)
+{
+	const char *id = mvm_image_id(image)->text;
+	struct mvm_container **list;
+	size_t count;
+	int result = 0;
+
+	if (mvm_state_list(mvm_engine_state(engine), &list, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		const struct mvm_container *container = list[i];
+		bool alive = mvm_status_alive(container->state.status);
+
+		if (!result && !strcmp(container->config.image_id, id) && (alive || !force))
+			result = mvm_fail(err, MVM_ERR_CONFLICT,
+					  "conflict: unable to remove image %s (%s) - container %.12s is using it",
+					  text, alive ? "cannot be forced" : "must be forced", container->config.id);
+		mvm_container_free(list[i]);
+	}
+	free(list);
+	return result;
+}
+
+static bool disk_in_use(struct mvm_container **list, size_t count, const char *key)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i]->config.disk_key && !strcmp(list[i]->config.disk_key, key))
+			return true;
+	return false;
+}
+
+static bool wanted_by_image(struct mvm_image_list *images, const char *key)
+{
+	for (size_t i = 0; i < images->count; i++) {
+		size_t layers_count;
+		struct mvm_layer *layers MVM_CLEAN_FREE = layers_of(images->items[i], &layers_count);
+		struct mvm_disk_spec spec = {.layers = layers, .layer_count = layers_count};
+		char *theirs MVM_CLEAN_FREE = NULL;
+
+		/* A disk of another size has this key and a suffix. */
+		if (mvm_disk_key(&spec, &theirs, NULL) == 0 && !strncmp(key, theirs, strlen(theirs)))
+			return true;
+	}
+	return false;
+}
+
+/* Drops the disks that no image asks for and no container stands on: that of the image that went, and
+ * those that a forced removal had to leave. */
+static int collect_disks(struct mvm_engine *engine, struct mvm_error **err)
+{
+	const char *home = mvm_state_home(mvm_engine_state(engine));
+	struct mvm_image_list images MVM_CLEAN_IMAGE_LIST = {0};
+	struct mvm_strv keys MVM_CLEAN_STRV = {0};
+	struct mvm_container **list;
+	struct mvm_store *store;
+	size_t count;
+	int result = 0;
+
+	if (mvm_engine_store(engine, &store, err) < 0 || mvm_store_list(store, &images, err) < 0 ||
+	    mvm_disk_list(home, &keys, err) < 0 || mvm_state_list(mvm_engine_state(engine), &list, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < keys.count && result == 0; i++)
+		if (!disk_in_use(list, count, keys.items[i]) && !wanted_by_image(&images, keys.items[i]))
+			result = mvm_disk_remove(home, keys.items[i], err);
+	for (size_t i = 0; i < count; i++)
+		mvm_container_free(list[i]);
+	free(list);
+	return result < 0 ? -1 : mvm_disk_collect(home, err);
+}
+
+int mvm_engine_remove_image(struct mvm_engine *engine, const char *text, bool force, struct mvm_store_removed *removed,
+			    struct mvm_error **err)
+{
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+	int lock MVM_CLEAN_FD = -1;
+	struct mvm_store *store;
+
+	if (mvm_engine_store(engine, &store, err) < 0 || engine_lock_images(engine, true, &lock, err) < 0 ||
+	    mvm_store_find(store, text, &image, err) < 0)
+		return -1;
+	/* Taking one of several names away harms nobody. */
+	if (mvm_image_names(image)->count <= 1 && check_unused(engine, image, text, force, err) < 0)
+		return -1;
+	if (mvm_store_remove(store, text, force, removed, err) < 0)
+		return -1;
+	return removed->orphan ? collect_disks(engine, err) : 0;
+}

@@ -1,0 +1,20 @@
+/* What the files of this folder share. */
+#ifndef MVM_ENGINE_INTERNAL_H
+#define MVM_ENGINE_INTERNAL_H
+
+#include "client.h"
+#include "engine.h"
+#include "image/disk.h"
+
+/* An image being made into a container must not vanish meanwhile: creation holds this shared, removal exclusive. */
+int engine_lock_images(struct mvm_engine *engine, bool exclusive, int *fd, struct mvm_error **err);
+
+/* UNSUPPORTED where the machine's processor does not run the image's programs. */
+int engine_check_platform(const struct mvm_image_request *request, const struct mvm_image *image,
+			  struct mvm_error **err);
+
+/* The disk that the image's layers make, built from the store's blobs where it is not there. `size` 0: the default. */
+int engine_image_disk(struct mvm_engine *engine, const struct mvm_image *image, uint64_t size, char **key, char **path,
+		      struct mvm_error **err);
+
+#endif

@@ -1,0 +1,198 @@
+/*
+ * Containers that run: supervisors started and met, signals, stop, removal.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/loop.h"
+#include "runtime/base/paths.h"
+#include "runtime/base/spawn.h"
+#include "runtime/base/text.h"
+#include "runtime/state/control.h"
+
+#define CONNECT_LIMIT_MS 5000
+#define DESTROY_LIMIT_S	 20
+
+int mvm_engine_supervise(struct mvm_engine *engine, const struct mvm_container *container, int lock,
+			 struct mvm_client **client, struct mvm_error **err)
+{
+	int owned MVM_CLEAN_FD = lock, ours MVM_CLEAN_FD = -1, theirs MVM_CLEAN_FD = -1;
+	const char *home = mvm_state_home(mvm_engine_state(engine));
+	char *argv[] = {(char *)"mvm-supervisor", (char *)home, container->config.id, NULL};
+	char *program MVM_CLEAN_FREE = NULL;
+	int pair[2];
+	pid_t pid;
+
+	if (mvm_own_file("mvm-supervisor", &program, err) < 0)
+		return -1;
+	if (mvm_socketpair(SOCK_STREAM, pair) < 0)
+		return mvm_fail_errno(err, errno, "cannot make a socket");
+	ours = pair[0];
+	theirs = pair[1];
+	const struct mvm_spawn_fd fds[] = {{theirs, 3}, {owned, 4}};
+	const struct mvm_spawn spawn = {
+		.program = program, .argv = argv, .fds = fds, .fd_count = MVM_COUNT(fds), .new_session = true};
+	if (mvm_spawn(&spawn, &pid, err) < 0)
+		return -1;
+	*client = mvm_client_create(ours);
+	ours = -1;
+	return 0;
+}
+
+static void pause_ms(int milliseconds)
+{
+	poll(NULL, 0, milliseconds);
+}
+
+/* Whoever is in charge may just be starting (no socket yet) or ending (no socket any more); neither
+ * announces it, so it is tried again for a moment. 0 connected, 1 nobody is in charge. */
+static int reach(struct mvm_engine *engine, const char *id, struct mvm_client **client, struct mvm_error **err)
+{
+	char *path MVM_CLEAN_FREE = mvm_state_socket_path(mvm_engine_state(engine), id);
+	uint64_t deadline = mvm_now_ns() + CONNECT_LIMIT_MS * 1000000ULL;
+	int fd, lock MVM_CLEAN_FD = -1;
+
+	for (;;) {
+		struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+		int busy;
+
+		if (mvm_control_connect(path, &fd, &local) == 0) {
+			*client = mvm_client_create(fd);
+			return 0;
+		}
+		busy = mvm_state_lock(mvm_engine_state(engine), id, &lock, NULL);
+		if (busy <= 0)
+			return 1;
+		if (mvm_now_ns() > deadline) {
+			*err = local;
+			local = NULL;
+			return mvm_error_wrap(err,
+					      "the supervisor of container %.12s does not answer; "
+					      "'mvm rm -f' ends it",
+					      id);
+		}
+		pause_ms(20);
+	}
+}
+
+int mvm_engine_connect(struct mvm_engine *engine, const struct mvm_container *container, struct mvm_client **client,
+		       struct mvm_error **err)
+{
+	int result = mvm_status_alive(container->state.status) ? reach(engine, container->config.id, client, err) : 1;
+
+	if (result > 0)
+		return mvm_fail(err, MVM_ERR_CONFLICT, "container %s is not running", container->config.id);
+	return result;
+}
+
+int mvm_engine_kill(struct mvm_engine *engine, const char *what, int signo, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
+
+	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0)
+		return -1;
+	if (mvm_engine_connect(engine, container, &client, err) < 0 ||
+	    mvm_client_call(client, "signal", json_pack("{si}", "signo", signo), NULL, err) < 0)
+		return mvm_error_wrap(err, "cannot kill container %s", what);
+	return 0;
+}
+
+int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int64_t timeout, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+	json_t *fields;
+
+	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0)
+		return -1;
+	if (!signo && !mvm_parse_signal(container->config.stop_signal, &signo))
+		signo = 15;
+	if (timeout == MVM_STOP_DEFAULT)
+		timeout = container->config.stop_timeout;
+	fields = json_pack("{si, sI}", "signo", signo, "timeout", (json_int_t)timeout);
+	if (mvm_engine_connect(engine, container, &client, &local) < 0) {
+		json_decref(fields);
+	} else if (mvm_client_call(client, "stop", fields, NULL, &local) == 0) {
+		return 0;
+	}
+	/* It ended before we asked, or while. */
+	if (mvm_error_code(local) == MVM_ERR_CONFLICT)
+		return 0;
+	*err = local;
+	local = NULL;
+	return mvm_error_wrap(err, "cannot stop container %s", what);
+}
+
+/* Ends what runs: by its supervisor, and where that hangs, by ending the supervisor, with which its machine dies. */
+static void end_by_force(struct mvm_engine *engine, const struct mvm_container *container)
+{
+	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
+	struct pollfd poll_fd;
+	json_int_t id;
+
+	if (reach(engine, container->config.id, &client, NULL) == 0 &&
+	    mvm_client_send(client, "destroy", NULL, &id, NULL) == 0) {
+		poll_fd = (struct pollfd){.fd = mvm_client_fd(client), .events = POLLIN};
+		if (poll(&poll_fd, 1, DESTROY_LIMIT_S * 1000) > 0)
+			return;
+	}
+	if (container->state.pid > 1)
+		kill((pid_t)container->state.pid, SIGKILL);
+}
+
+/* Waits until the one in charge has let go. */
+static int take_charge(struct mvm_engine *engine, const char *id, int *lock, struct mvm_error **err)
+{
+	uint64_t deadline = mvm_now_ns() + DESTROY_LIMIT_S * 1000000000ULL;
+	int busy;
+
+	while ((busy = mvm_state_lock(mvm_engine_state(engine), id, lock, err)) > 0) {
+		if (mvm_now_ns() > deadline)
+			return mvm_fail(err, MVM_ERR_TIMEOUT, "its processes do not end");
+		pause_ms(10);
+	}
+	return busy;
+}
+
+int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+	struct mvm_state *state = mvm_engine_state(engine);
+	int lock MVM_CLEAN_FD = -1;
+	int busy;
+
+	if (mvm_state_find(state, what, &container, err) < 0)
+		return -1;
+	busy = mvm_state_lock(state, container->config.id, &lock, &local);
+	if (busy > 0 && !force)
+		return mvm_fail(
+			err, MVM_ERR_CONFLICT,
+			"cannot remove container \"/%s\": container is running: stop the container before removing "
+			"or force remove",
+			container->config.name);
+	if (busy > 0) {
+		end_by_force(engine, container);
+		busy = take_charge(engine, container->config.id, &lock, &local);
+	}
+	/* One that was to be removed at its end is gone by now. */
+	if (busy < 0 && access(container->folder, F_OK) < 0)
+		return 0;
+	if (busy < 0) {
+		*err = local;
+		local = NULL;
+		return mvm_error_wrap(err, "cannot remove container %s", what);
+	}
+	return mvm_state_remove(state, container->config.id, err);
+}
