@@ -185,6 +185,20 @@ int mvm_state_lock(struct mvm_state *state, const char *id, int *lock, struct mv
 	return mvm_lock(path, MVM_LOCK_TRY, lock, err);
 }
 
+static void note_crash(struct mvm_container_state *state)
+{
+	bool ran = state->status != MVM_STATUS_STARTING;
+
+	state->status = ran ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
+	state->exit_code = ran ? 255 : 125;
+	state->pid = 0;
+	free(state->error);
+	state->error = mvm_strdup(ran ? "the supervisor of the VM was killed"
+				      : "the supervisor of the VM was killed before the program ran");
+	if (ran)
+		clock_gettime(CLOCK_REALTIME, &state->finished);
+}
+
 /* Its status says that a supervisor keeps it: true unless nobody holds the lock. Returns 1 where
  * the crash took the container with it (--rm). */
 static int settle_crash(struct mvm_state *state, struct mvm_container *container, struct mvm_error **err)
@@ -203,12 +217,7 @@ static int settle_crash(struct mvm_state *state, struct mvm_container *container
 	unlink(socket);
 	if (container->config.auto_remove)
 		return mvm_state_remove(state, container->config.id, err) < 0 ? -1 : 1;
-	container->state.status = MVM_STATUS_EXITED;
-	container->state.exit_code = 255;
-	container->state.pid = 0;
-	free(container->state.error);
-	container->state.error = mvm_strdup("the supervisor of the VM was killed");
-	clock_gettime(CLOCK_REALTIME, &container->state.finished);
+	note_crash(&container->state);
 	return mvm_state_save(container, err);
 }
 

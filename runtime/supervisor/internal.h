@@ -112,7 +112,7 @@ bool supervisor_has_process(const struct supervisor *supervisor);
 void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout);
 /* SIGKILL is the last signal a process gets: watch that it works. */
 void supervisor_killed(struct supervisor *supervisor);
-void lifecycle_init(struct supervisor *supervisor);
+int lifecycle_init(struct supervisor *supervisor, struct mvm_error **err);
 
 /* machine.c */
 int machine_boot(struct supervisor *supervisor, struct mvm_error **err);

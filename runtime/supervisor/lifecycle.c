@@ -99,19 +99,12 @@ bool supervisor_has_process(const struct supervisor *supervisor)
 
 static void boot(struct supervisor *supervisor)
 {
-	struct mvm_container_state *state = &supervisor->container->state;
 	struct mvm_error *err = NULL;
 
 	if (supervisor->broken) {
 		supervisor_event(supervisor, EVENT_FAILURE);
 		return;
 	}
-	state->status = MVM_STATUS_STARTING;
-	state->pid = getpid();
-	free(state->error);
-	state->error = NULL;
-	state->oom_killed = false;
-	save(supervisor);
 	if (machine_boot(supervisor, &err) < 0) {
 		supervisor_failed(supervisor, err);
 		supervisor_event(supervisor, EVENT_FAILURE);
@@ -341,8 +334,17 @@ void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout)
 		mvm_timer_start(supervisor->stop_timer, (uint64_t)timeout * 1000);
 }
 
-void lifecycle_init(struct supervisor *supervisor)
+/* Saved before anything else is made: who finds the status later without us knows that there may be remains. */
+int lifecycle_init(struct supervisor *supervisor, struct mvm_error **err)
 {
+	struct mvm_container_state *state = &supervisor->container->state;
+
+	state->status = MVM_STATUS_STARTING;
+	state->pid = getpid();
+	free(state->error);
+	state->error = NULL;
+	state->oom_killed = false;
 	supervisor->phase_timer = mvm_loop_timer(supervisor->loop, phase_timed_out, supervisor);
 	supervisor->stop_timer = mvm_loop_timer(supervisor->loop, stop_timed_out, supervisor);
+	return mvm_state_save(supervisor->container, err);
 }

@@ -62,9 +62,8 @@ static int set_up(struct supervisor *supervisor, struct mvm_error **err)
 		.log_path = log_path,
 	};
 
-	lifecycle_init(supervisor);
 	mvm_loop_signal(supervisor->loop, SIGTERM, asked_to_end, supervisor);
-	if (mvm_backend_find(NULL, &supervisor->backend, err) < 0 ||
+	if (lifecycle_init(supervisor, err) < 0 || mvm_backend_find(NULL, &supervisor->backend, err) < 0 ||
 	    mvm_accel_parse(NULL, &supervisor->accel, err) < 0 ||
 	    streams_create(supervisor->loop, &config, &events, supervisor, &supervisor->streams, err) < 0)
 		return -1;
