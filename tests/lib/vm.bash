@@ -44,10 +44,17 @@ error_says() {
   same '' "$output" && same 1 "${#stderr_lines[@]}" && has "$stderr" "mvm: " "$@"
 }
 
-# state_of CONTAINER: its status, as docker names it.
-state_of() { mvm ps -a --format json | jq -r --arg name "$1" 'select(.Names == $name) | .State'; }
+# column CONTAINER COLUMN: what `mvm ps` says of it, by docker's names: State, Status, Labels, ...
+column() { mvm ps -a --format json | jq -r --arg name "$1" --arg column "$2" 'select(.Names == $name) | .[$column]'; }
 
-is_state() { [ "$(state_of "$1")" = "$2" ]; }
+is_state() { [ "$(column "$1" State)" = "$2" ]; }
+
+# image_id NAME[:TAG]: the short id of an image in the store; nothing where it is not there.
+image_id() {
+  local tag=latest name=$1
+  case ${1##*/} in *:*) tag=${1##*:} name=${1%:*} ;; esac
+  mvm images --format json | jq -r --arg name "$name" --arg tag "$tag" 'select(.Repository == $name and .Tag == $tag) | .ID'
+}
 
 log_has() { mvm logs "$1" 2>&1 | grep -qF -- "$2"; }
 

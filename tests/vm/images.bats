@@ -14,10 +14,10 @@ load ../lib/vm.bash
   has "$output" "$IMAGE"
   run --separate-stderr -0 mvm pull -q "$IMAGE:v2"
   same "$IMAGE:v2" "$output"
-  [[ $(mvm images -q "$IMAGE:v2") =~ ^[0-9a-f]{12}$ ]]
+  [[ $(image_id "$IMAGE:v2") =~ ^[0-9a-f]{12}$ ]]
   run -0 mvm rmi "$IMAGE:v2"
   has "$output" "Untagged: $IMAGE:v2" "Deleted: sha256:"
-  same '' "$(mvm images -q "$IMAGE:v2")"
+  same '' "$(image_id "$IMAGE:v2")"
   # The layer that another image uses is still there.
   run -0 mvm run --rm --pull never "$IMAGE" true
 }

@@ -126,29 +126,24 @@ load ../lib/vm.bash
   mvm rm -f "$id"
 }
 
-@test "labels and filters" {
-  mvm run -d --name red --label colour=red --label size "$IMAGE" sleep 1000
-  mvm run -d --name blue -l colour=blue "$REGISTRY/defaults" sleep 1000
+@test "labels: the image's and those given, and ps in JSON" {
+  mvm run -d --name blue -l colour=blue --label size --label of=flag "$REGISTRY/defaults" sleep 1000
   mvm run --name "done" --label colour=red "$IMAGE" true
-  same red "$(mvm ps --filter label=colour=red --format '{{.Names}}')"
-  same $'done\nred' "$(mvm ps -a --filter label=colour=red --format '{{.Names}}' | sort)"
-  same red "$(mvm ps -a --filter label=size --format '{{.Names}}')"
-  same blue "$(mvm ps -a -f label=of=image --format '{{.Names}}')"
-  same blue "$(mvm ps -a --filter name=blu --format '{{.Names}}')"
-  same "done" "$(mvm ps -a --filter status=exited --format '{{.Names}}')"
-  same 2 "$(mvm ps -q | wc -l)"
-  [[ $(mvm ps -q --no-trunc | head -n 1) =~ ^[0-9a-f]{64}$ ]]
-  run -0 mvm ps -a --format json
-  same 3 "${#lines[@]}"
-  same "exited" "$(printf '%s\n' "$output" | jq -r 'select(.Names == "done") | .State')"
-  has "$(printf '%s\n' "$output" | jq -r 'select(.Names == "red") | .Labels')" colour=red size
-  mvm rm -f red blue "done"
+  same colour=blue,of=flag,size= "$(column blue Labels)"
+  same colour=red "$(column "done" Labels)"
+  same running "$(column blue State)"
+  same exited "$(column "done" State)"
+  same "$IMAGE" "$(column "done" Image)"
+  same 1 "$(mvm ps -q | wc -l)"
+  same 2 "$(mvm ps -aq | wc -l)"
+  [[ $(mvm ps -q --no-trunc) =~ ^[0-9a-f]{64}$ ]]
+  mvm rm -f blue "done"
 }
 
 @test "a name is made up where none is given, and is usable" {
   mvm run -d "$IMAGE" sleep 1000
   local name
-  name=$(mvm ps --format '{{.Names}}')
+  name=$(mvm ps --format json | jq -r .Names)
   [[ $name =~ ^[a-z]+_[a-z]+[0-9]*$ ]]
   mvm rm -f "$name"
 }
