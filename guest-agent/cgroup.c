@@ -1,0 +1,85 @@
+#include "cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "failure.h"
+#include "files.h"
+#include "machine.h"
+#include "proto/message.h"
+
+static int group = -1;
+
+/* A kernel without one of them still runs containers; a limit that needs it is then refused below. */
+static void enable_controllers(void)
+{
+	static const char *const controllers[] = {"+cpu", "+memory", "+pids", "+io", "+cpuset"};
+
+	if (file_set("/cgroup/cgroup.subtree_control", "+cpu +memory +pids +io +cpuset") == 0)
+		return;
+	for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++)
+		if (file_set("/cgroup/cgroup.subtree_control", controllers[i]))
+			trace("no cgroup controller %s", controllers[i]);
+}
+
+static int set_limit(const char *name, const char *value, struct failure *failure)
+{
+	if (file_set_at(group, name, value))
+		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot set %s to %s", name, value);
+	return 0;
+}
+
+static int set_limits(const struct mvm_proto_machine *order, struct failure *failure)
+{
+	char value[48];
+
+	snprintf(value, sizeof(value), "%llu", (unsigned long long)order->memory_max);
+	if (order->memory_max && set_limit("memory.max", value, failure))
+		return -1;
+	snprintf(value, sizeof(value), "%llu 100000", (unsigned long long)order->cpu_quota);
+	if (order->cpu_quota && set_limit("cpu.max", value, failure))
+		return -1;
+	snprintf(value, sizeof(value), "%llu", (unsigned long long)order->pids_max);
+	if (order->pids_max && set_limit("pids.max", value, failure))
+		return -1;
+	return 0;
+}
+
+int cgroup_prepare(const struct mvm_proto_machine *order, struct failure *failure)
+{
+	enable_controllers();
+	if (mkdir(MACHINE_CONTAINER, 0755) && errno != EEXIST)
+		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot make the container's cgroup");
+	if (group < 0)
+		group = open(MACHINE_CONTAINER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (group < 0)
+		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot open the container's cgroup");
+	return set_limits(order, failure);
+}
+
+int cgroup_fd(void)
+{
+	return group;
+}
+
+void cgroup_kill(void)
+{
+	if (group >= 0 && file_set_at(group, "cgroup.kill", "1"))
+		complain("cannot kill the container's processes: %s", strerror(errno));
+}
+
+uint64_t cgroup_oom_kills(void)
+{
+	char events[256];
+	const char *line;
+
+	if (group < 0 || file_read_at(group, "memory.events", events, sizeof(events)) < 0)
+		return 0;
+	line = strstr(events, "oom_kill ");
+	return line ? strtoull(line + strlen("oom_kill "), NULL, 10) : 0;
+}

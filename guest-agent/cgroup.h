@@ -1,0 +1,19 @@
+/*
+ * cgroup v2: one group holds the container, the agent stays in the root of the hierarchy.
+ */
+#ifndef AGENT_CGROUP_H
+#define AGENT_CGROUP_H
+
+#include <stdint.h>
+
+struct failure;
+struct mvm_proto_machine;
+
+int cgroup_prepare(const struct mvm_proto_machine *order, struct failure *failure);
+/* The container's group, for CLONE_INTO_CGROUP. */
+int cgroup_fd(void);
+void cgroup_kill(void);
+/* How often the kernel has killed in the container for lack of memory. */
+uint64_t cgroup_oom_kills(void);
+
+#endif

@@ -1,0 +1,237 @@
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "container.h"
+#include "failure.h"
+#include "files.h"
+#include "program.h"
+#include "proto/message.h"
+#include "reaper.h"
+#include "sys.h"
+#include "users.h"
+
+/* What PATH names when the environment has none: as in the kernel's and docker's defaults. */
+static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/* What the agent has changed for itself. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int set_rlimits(const struct mvm_proto_process *order, struct failure *failure)
+{
+	for (size_t i = 0; i < order->rlimit_count; i++) {
+		const struct mvm_proto_rlimit *limit = &order->rlimits[i];
+		struct rlimit value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
+
+		if (setrlimit((int)limit->resource, &value))
+			return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot set resource limit %u to %llu:%llu",
+					  (unsigned)limit->resource, (unsigned long long)limit->soft,
+					  (unsigned long long)limit->hard);
+	}
+	return 0;
+}
+
+static int find_identity(const struct mvm_proto_process *order, struct identity *identity, struct failure *failure)
+{
+	struct text passwd = file_text("/etc/passwd");
+	struct text group = file_text("/etc/group");
+
+	return users_resolve(order->user ? order->user : "", passwd, group, identity, failure);
+}
+
+static int become(const struct identity *identity, struct failure *failure)
+{
+	_Static_assert(sizeof(gid_t) == sizeof(identity->groups[0]), "setgroups() takes them as they are");
+	if (setgroups(identity->group_count, identity->groups) || setgid(identity->gid) || setuid(identity->uid))
+		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot become user %u, group %u", identity->uid,
+				  identity->gid);
+	return 0;
+}
+
+/* Made when missing, as docker does: root's, 0755. */
+static int enter_cwd(const char *cwd, struct failure *failure)
+{
+	if (!cwd || !*cwd)
+		return 0;
+	if (cwd[0] != '/')
+		return fail(failure, MVM_PROTO_BAD_CWD, "the working folder %.400s is not an absolute path", cwd);
+	if (chdir(cwd) == 0)
+		return 0;
+	if (errno == ENOENT && make_folders(cwd) == 0 && chdir(cwd) == 0)
+		return 0;
+	return fail_errno(failure, MVM_PROTO_BAD_CWD, "cannot enter the working folder %.400s", cwd);
+}
+
+static int send_terminal(int report, int master, struct failure *failure)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	char mark = 't';
+	struct iovec data = {.iov_base = &mark, .iov_len = 1};
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.header), &master, sizeof(master));
+	if (sendmsg(report, &message, MSG_NOSIGNAL) != 1)
+		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot hand over the terminal");
+	return 0;
+}
+
+static int open_terminal(struct child_plan *plan, struct failure *failure)
+{
+	struct winsize size = {.ws_row = plan->order->rows, .ws_col = plan->order->cols};
+	int master = -1, slave = -1;
+
+	if (container_terminal(&master, &slave, failure))
+		return -1;
+	if (size.ws_row && size.ws_col)
+		ioctl(slave, TIOCSWINSZ, &size);
+	if (plan->join < 0 && container_console(slave, failure))
+		return -1;
+	if (send_terminal(plan->report, master, failure))
+		return -1;
+	close(master);
+	plan->stdio[0] = plan->stdio[1] = plan->stdio[2] = slave;
+	return 0;
+}
+
+/* So that the user can open /dev/stdout again, whatever is behind it. Not /dev/null, which is everybody's. */
+static int own_stdio(const struct child_plan *plan, const struct identity *identity, struct failure *failure)
+{
+	for (int i = 0; i < 3; i++) {
+		gid_t gid = plan->order->tty ? (gid_t)-1 : identity->gid;
+
+		if (plan->stdio[i] >= 0 && fchown(plan->stdio[i], identity->uid, gid))
+			return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot give the standard streams to the user");
+	}
+	return 0;
+}
+
+static int place_stdio(const struct child_plan *plan, struct failure *failure)
+{
+	for (int i = 0; i < 3; i++) {
+		int fd = plan->stdio[i] >= 0 ? plan->stdio[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		/* The agent's own are 0 to 2, so none of these is among them. */
+		if (fd < 0 || dup2(fd, i) < 0)
+			return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot set up the standard streams");
+	}
+	return 0;
+}
+
+/* HOME is all that the agent adds. */
+static char *const *complete_env(char *const *env, const struct identity *identity)
+{
+	static char home[sizeof(identity->home) + 8];
+	size_t count = 0;
+	char **all;
+
+	if (env_get(env, "HOME"))
+		return env;
+	while (env && env[count])
+		count++;
+	all = malloc((count + 2) * sizeof(*all));
+	if (!all)
+		return env;
+	if (count > 0)
+		memcpy(all, env, count * sizeof(*all));
+	strcpy(home, "HOME=");
+	strcat(home, identity->home);
+	all[count] = home;
+	all[count + 1] = NULL;
+	return all;
+}
+
+static int set_up(struct child_plan *plan, struct identity *identity, struct failure *failure)
+{
+	const struct mvm_proto_process *order = plan->order;
+
+	if (plan->join >= 0 ? container_join(plan->join, failure) : container_make(failure))
+		return -1;
+	trace("process %u: container", order->id);
+	if (find_identity(order, identity, failure))
+		return -1;
+	if (order->tty && open_terminal(plan, failure))
+		return -1;
+	if (own_stdio(plan, identity, failure) || enter_cwd(order->cwd, failure))
+		return -1;
+	if (plan->join < 0 && container_seal(failure))
+		return -1;
+	trace("process %u: user, folder, streams", order->id);
+	if (set_rlimits(order, failure) || place_stdio(plan, failure))
+		return -1;
+	return become(identity, failure);
+}
+
+static int run(const struct child_plan *plan, const struct identity *identity, struct failure *failure)
+{
+	const struct mvm_proto_process *order = plan->order;
+	char *const *env = complete_env(order->env, identity);
+	const char *path = env_get(env, "PATH");
+	char file[4096];
+
+	setsid();
+	if (order->tty && ioctl(0, TIOCSCTTY, 0))
+		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot take the terminal");
+	if (program_find(order->argv[0], path ? path : default_path, file, sizeof(file), failure))
+		return -1;
+	/* Everything is opened close-on-exec already; this makes it certain. */
+	sys_cloexec_from(3);
+	return program_exec(file, order->argv, env, failure);
+}
+
+/* Before the program there is PID 1, which goes on with the agent's own code. */
+static int split_init(struct failure *failure)
+{
+	sigset_t old;
+	pid_t pid;
+
+	reaper_block(&old);
+	pid = fork();
+	if (pid < 0)
+		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot fork");
+	if (pid > 0)
+		reaper_run(pid);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return 0;
+}
+
+_Noreturn void child_run(struct child_plan *plan)
+{
+	static struct identity identity;
+	static struct failure failure;
+	ssize_t sent;
+
+	reset_signals();
+	if (set_up(plan, &identity, &failure) == 0 && (!plan->order->init || split_init(&failure) == 0))
+		run(plan, &identity, &failure);
+	sent = send(plan->report, &failure, sizeof(failure), MSG_NOSIGNAL);
+	_exit(sent == (ssize_t)sizeof(failure) ? 127 : 126);
+}

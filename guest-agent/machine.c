@@ -1,0 +1,293 @@
+#include "machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "failure.h"
+#include "files.h"
+#include "loop.h"
+#include "process.h"
+#include "proto/message.h"
+#include "rootdisk.h"
+#include "control.h"
+
+struct machine machine;
+
+/* How long killed processes may take to end before the root is made clean under them. */
+enum { END_SECONDS = 5 };
+
+static enum { ENDING_NOT, ENDING_REQUEST, ENDING_POWER } ending;
+static uint32_t ending_request;
+static struct watch ending_timer = {.fd = -1};
+
+/* The initramfs cannot be pivoted away from (pivot_root(2): EINVAL on the initial root), so a tmpfs takes
+ * its place. It holds mount points and three small files. */
+static int replace_own_root(struct failure *failure)
+{
+	mkdir("/newroot", 0755);
+	if (mount("tmpfs", "/newroot", "tmpfs", 0, "mode=0755,size=4m") || chdir("/newroot") ||
+	    mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/"))
+		return fail_errno(failure, MVM_PROTO_MOUNT, "cannot replace the initial root");
+	return 0;
+}
+
+int machine_mount_own(struct failure *failure)
+{
+	static const struct {
+		const char *path, *type;
+	} mounts[] = {{"/dev", "devtmpfs"}, {"/proc", "proc"}, {"/cgroup", "cgroup2"}};
+
+	if (replace_own_root(failure))
+		return -1;
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		mkdir(mounts[i].path, 0755);
+		if (mount(mounts[i].type, mounts[i].path, mounts[i].type, MS_NOSUID | MS_NOEXEC, NULL))
+			return fail_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s", mounts[i].path);
+	}
+	mkdir(MACHINE_ROOT, 0755);
+	mkdir("/etc", 0755);
+	return 0;
+}
+
+static int set_clock(uint64_t clock, struct failure *failure)
+{
+	struct timespec now = {.tv_sec = (time_t)(clock / 1000000000u), .tv_nsec = (long)(clock % 1000000000u)};
+
+	if (clock && clock_settime(CLOCK_REALTIME, &now))
+		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot set the clock");
+	return 0;
+}
+
+static int set_hostname(const char *name, struct failure *failure)
+{
+	if (name && sethostname(name, strlen(name)))
+		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot set the host name to %s", name);
+	return 0;
+}
+
+static int bring_up_loopback(struct failure *failure)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc = fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &request);
+
+	if (rc)
+		fail_errno(failure, MVM_PROTO_INTERNAL, "cannot bring up the loopback interface");
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+int machine_set_sysctl(const char *setting, struct failure *failure)
+{
+	const char *value = strchr(setting, '=');
+	char path[256];
+	int length;
+
+	if (!value || value - setting > 200)
+		return fail(failure, MVM_PROTO_MALFORMED, "%.200s is no sysctl setting", setting);
+	length = snprintf(path, sizeof(path), "/proc/sys/%.*s", (int)(value - setting), setting);
+	for (int i = (int)strlen("/proc/sys/"); i < length; i++)
+		if (path[i] == '.')
+			path[i] = '/';
+	if (file_set(path, value + 1))
+		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot set sysctl %s", setting);
+	return 0;
+}
+
+/* They belong to an IPC name space, and so are set in the container's. */
+static bool is_ipc_sysctl(const char *setting)
+{
+	static const char *const prefixes[] = {"kernel.shm", "kernel.msg", "kernel.sem=", "fs.mqueue."};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (strncmp(setting, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return false;
+}
+
+static void keep_ipc_sysctls(char *const *settings)
+{
+	size_t size = 1;
+	char *at;
+
+	for (char *const *setting = settings; setting && *setting; setting++)
+		size += is_ipc_sysctl(*setting) ? strlen(*setting) + 1 : 0;
+	free(machine.ipc_sysctls);
+	machine.ipc_sysctls = at = size > 1 ? calloc(1, size) : NULL;
+	for (char *const *setting = settings; at && setting && *setting; setting++)
+		if (is_ipc_sysctl(*setting))
+			at = stpcpy(at, *setting) + 1;
+}
+
+static int set_sysctls(char *const *settings, struct failure *failure)
+{
+	/* Docker's defaults: anyone may listen on low ports and ping, since nobody else lives here. */
+	static const char *const defaults[] = {"net.ipv4.ip_unprivileged_port_start=0",
+					       "net.ipv4.ping_group_range=0 2147483647"};
+
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+		if (machine_set_sysctl(defaults[i], failure))
+			return -1;
+	for (char *const *setting = settings; setting && *setting; setting++)
+		if (!is_ipc_sysctl(*setting) && machine_set_sysctl(*setting, failure))
+			return -1;
+	keep_ipc_sysctls(settings);
+	return 0;
+}
+
+static int write_hosts(char *const *lines)
+{
+	static const char usual[] = "127.0.0.1\tlocalhost\n"
+				    "::1\tlocalhost ip6-localhost ip6-loopback\n"
+				    "fe00::0\tip6-localnet\n"
+				    "ff00::0\tip6-mcastprefix\n"
+				    "ff02::1\tip6-allnodes\n"
+				    "ff02::2\tip6-allrouters\n";
+	FILE *file = fopen(MACHINE_HOSTS, "we");
+
+	if (!file)
+		return -1;
+	fputs(usual, file);
+	for (; lines && *lines; lines++) {
+		fputs(*lines, file);
+		fputc('\n', file);
+	}
+	return fclose(file);
+}
+
+/* They are mounted over the image's own, so that nothing of this machine gets onto the disk. */
+static int write_files(const struct mvm_proto_machine *order, struct failure *failure)
+{
+	const char *hostname = order->hostname ? order->hostname : "";
+	char line[256];
+	int length = snprintf(line, sizeof(line), "%.250s\n", hostname);
+
+	if (write_hosts(order->hosts) || file_write(MACHINE_HOSTNAME, line, (size_t)length))
+		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot write /etc/hosts and /etc/hostname");
+	machine.has_resolv = order->resolv_conf != NULL;
+	if (order->resolv_conf && file_write(MACHINE_RESOLV, order->resolv_conf, strlen(order->resolv_conf)))
+		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot write /etc/resolv.conf");
+	return 0;
+}
+
+int machine_prepare(const struct mvm_proto_machine *order, struct failure *failure)
+{
+	if (machine.ready)
+		return fail(failure, MVM_PROTO_BAD_STATE, "the machine has its orders already");
+	if (set_clock(order->clock, failure) || set_hostname(order->hostname, failure))
+		return -1;
+	trace("clock and host name set");
+	/* The only step that a second MACHINE must not find done; the others are the same twice. */
+	if (bring_up_loopback(failure) || set_sysctls(order->sysctls, failure))
+		return -1;
+	trace("loopback up, sysctls set");
+	if (cgroup_prepare(order, failure) || write_files(order, failure))
+		return -1;
+	trace("cgroup and files made");
+	if (rootdisk_mount(order->root_device, order->root_type, failure))
+		return -1;
+	trace("root mounted");
+	machine.read_only = order->read_only;
+	machine.shm_size = order->shm_size ? order->shm_size : 64u << 20;
+	machine.ready = true;
+	return 0;
+}
+
+/* The end. */
+
+static void finish_ending(void)
+{
+	struct failure failure;
+	int rc = rootdisk_clean(&failure);
+	bool power = ending == ENDING_POWER;
+
+	trace("root clean");
+	ending = ENDING_NOT;
+	machine.ready = false;
+	if (rc && power)
+		complain("%s", failure.message);
+	if (power) {
+		reboot(RB_POWER_OFF);
+		_exit(1); /* a panic is better than a machine that hangs */
+	}
+	if (rc)
+		control_reply_failure(ending_request, &failure);
+	else
+		control_reply_ok(ending_request);
+}
+
+static void stop_timer(void)
+{
+	if (ending_timer.fd < 0)
+		return;
+	loop_remove(&ending_timer);
+	close(ending_timer.fd);
+	ending_timer.fd = -1;
+}
+
+void machine_processes_gone(void)
+{
+	if (ending == ENDING_NOT)
+		return;
+	stop_timer();
+	finish_ending();
+}
+
+static void ending_too_slow(struct watch *watch, uint32_t events)
+{
+	complain("processes have not ended %d s after they were killed", END_SECONDS);
+	stop_timer();
+	finish_ending();
+}
+
+static void start_timer(void)
+{
+	struct itimerspec when = {.it_value.tv_sec = END_SECONDS};
+
+	ending_timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	ending_timer.ready = ending_too_slow;
+	if (ending_timer.fd < 0 || timerfd_settime(ending_timer.fd, 0, &when, NULL) || loop_add(&ending_timer, EPOLLIN))
+		complain("cannot wait with a limit: %s", strerror(errno));
+}
+
+static void start_ending(void)
+{
+	machine.ready = false;
+	if (!process_any()) {
+		finish_ending();
+		return;
+	}
+	start_timer();
+	cgroup_kill();
+}
+
+void machine_shut_down(uint32_t request)
+{
+	if (ending != ENDING_NOT)
+		return;
+	ending = ENDING_REQUEST;
+	ending_request = request;
+	start_ending();
+}
+
+void machine_power_off(void)
+{
+	bool already = ending != ENDING_NOT;
+
+	ending = ENDING_POWER;
+	if (!already)
+		start_ending();
+}

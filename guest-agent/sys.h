@@ -1,0 +1,60 @@
+/*
+ * Kernel interfaces that musl's headers do not have. The agent is built without
+ * the kernel's own headers, so that a cross compiler needs nothing but musl.
+ */
+#ifndef AGENT_SYS_H
+#define AGENT_SYS_H
+
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/types.h>
+
+#ifndef AF_VSOCK
+#define AF_VSOCK 40
+#endif
+
+struct sockaddr_vm {
+	uint16_t family;
+	uint16_t reserved;
+	uint32_t port;
+	uint32_t cid;
+	uint8_t zero[4];
+};
+
+/* clone3(): <linux/sched.h> */
+struct clone_args {
+	uint64_t flags;
+	uint64_t pidfd;
+	uint64_t child_tid;
+	uint64_t parent_tid;
+	uint64_t exit_signal;
+	uint64_t stack;
+	uint64_t stack_size;
+	uint64_t tls;
+	uint64_t set_tid;
+	uint64_t set_tid_size;
+	uint64_t cgroup;
+};
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+#define CLONE_INTO_CGROUP 0x200000000ull
+
+/* Returns twice, as fork() does. */
+pid_t sys_clone(struct clone_args *args);
+int sys_pivot_root(const char *new_root, const char *put_old);
+/* A detached copy of the mount of a file, and putting it in its place. */
+int sys_open_tree(const char *path);
+int sys_move_mount(int tree, int target);
+/* All descriptors from `first` on will be closed by exec, or now. */
+int sys_cloexec_from(unsigned first);
+int sys_close_from(unsigned first);
+int sys_pidfd_kill(int pidfd, int signo);
+
+#define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
+
+#endif
