@@ -17,12 +17,13 @@ struct node {
 	dev_t minor;
 };
 
-/* The kernel opens /dev/console as the standard streams of /init before anything is mounted. Folders come
- * before what is in them: the kernel makes no parents. */
+/* The kernel opens /dev/console as the standard streams of /init before anything is mounted, and the agent /dev/null.
+ * All else the agent makes on a tmpfs that takes this root's place. Folders come before what is in them: the
+ * kernel makes no parents. */
 static const struct node nodes[] = {
-	{"dev", S_IFDIR | 0755, 0, 0},	   {"dev/console", S_IFCHR | 0600, 5, 1}, {"dev/null", S_IFCHR | 0666, 1, 3},
-	{"proc", S_IFDIR | 0555, 0, 0},	   {"sys", S_IFDIR | 0555, 0, 0},	  {"run", S_IFDIR | 0755, 0, 0},
-	{"newroot", S_IFDIR | 0755, 0, 0},
+	{"dev", S_IFDIR | 0755, 0, 0},
+	{"dev/console", S_IFCHR | 0600, 5, 1},
+	{"dev/null", S_IFCHR | 0666, 1, 3},
 };
 
 static la_ssize_t append(struct archive *archive, void *out, const void *data, size_t length)
