@@ -16,7 +16,7 @@
 enum command_id { ID_CAPABILITIES = 1, ID_STATUS, ID_OTHER };
 
 /* A machine that ran this long on KVM ran a kernel. */
-#define KVM_TRIAL_NS (10 * 1000000000ull)
+#define KVM_TRIAL_NS (60 * 1000000000ull)
 
 int control_send(struct mvm_machine *machine, const char *command, struct mvm_error **err)
 {

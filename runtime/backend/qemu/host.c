@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "kvm_probe.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
@@ -16,10 +17,8 @@
 enum { FACTS_MAX = 4096, BOOT_ID_MAX = 64 };
 
 static const char *const state_names[] = {
-	[KVM_USABLE] = "usable",
-	[KVM_MISSING] = "missing",
-	[KVM_DENIED] = "denied",
-	[KVM_UNUSABLE] = "unusable",
+	[KVM_USABLE] = "usable", [KVM_MISSING] = "missing",   [KVM_DENIED] = "denied",
+	[KVM_BUSY] = "busy",	 [KVM_UNUSABLE] = "unusable",
 };
 
 static int boot_id(char **id, struct mvm_error **err)
@@ -59,6 +58,7 @@ static int read_facts(struct host_facts *facts, struct mvm_error **err)
 	if (facts_path(&folder, &path, err) < 0 || boot_id(&now, err) < 0 ||
 	    mvm_json_load(path, FACTS_MAX, &object, err) < 0 ||
 	    mvm_json_get_string(object, "bootId", "", &then, err) < 0 ||
+	    mvm_json_get_bool(object, "kvmTried", false, &read.kvm_tried, err) < 0 ||
 	    mvm_json_get_bool(object, "kvmUnusable", false, &read.kvm_unusable, err) < 0 ||
 	    mvm_json_get_string(object, "told", "", &told, err) < 0 ||
 	    mvm_json_get_int(object, "tscKHz", 0, &khz, err) < 0 ||
@@ -88,9 +88,9 @@ static int write_facts(const struct host_facts *facts, struct mvm_error **err)
 
 	if (facts_path(&folder, &path, err) < 0 || mvm_make_folders(folder, err) < 0 || boot_id(&id, err) < 0)
 		return -1;
-	object = json_pack("{s:s, s:b, s:s, s:I, s:b}", "bootId", id, "kvmUnusable", facts->kvm_unusable, "told",
-			   state_names[facts->told], "tscKHz", (json_int_t)facts->tsc_khz, "tscVaries",
-			   facts->tsc_varies);
+	object = json_pack("{s:s, s:b, s:b, s:s, s:I, s:b}", "bootId", id, "kvmTried", facts->kvm_tried, "kvmUnusable",
+			   facts->kvm_unusable, "told", state_names[facts->told], "tscKHz", (json_int_t)facts->tsc_khz,
+			   "tscVaries", facts->tsc_varies);
 	return mvm_json_save(path, object, err);
 }
 
@@ -102,12 +102,36 @@ void host_facts_save(const struct host_facts *facts)
 		mvm_log(MVM_LOG_WARN, "host facts: %s", mvm_error_message(err));
 }
 
-enum kvm_state host_probe_kvm(const char *device, const struct host_facts *facts)
+static enum kvm_state open_device(const char *device, int *fd)
 {
-	int fd MVM_CLEAN_FD = open(device, O_RDWR | O_CLOEXEC);
+	*fd = open(device, O_RDWR | O_CLOEXEC);
+	if (*fd >= 0)
+		return KVM_USABLE;
+	return errno == EACCES || errno == EPERM ? KVM_DENIED : KVM_MISSING;
+}
 
-	if (fd < 0)
-		return errno == EACCES || errno == EPERM ? KVM_DENIED : KVM_MISSING;
+enum kvm_state host_open_kvm(const char *device)
+{
+	int fd MVM_CLEAN_FD = -1;
+
+	return open_device(device, &fd);
+}
+
+enum kvm_state host_try_kvm(const char *device, struct host_facts *facts)
+{
+	int fd MVM_CLEAN_FD = -1;
+	enum kvm_state state = open_device(device, &fd);
+
+	if (state != KVM_USABLE)
+		return state;
+	if (!facts->kvm_tried && !facts->kvm_unusable) {
+		enum kvm_probe result = kvm_probe(fd);
+
+		if (result == KVM_PROBE_BUSY)
+			return KVM_BUSY;
+		facts->kvm_tried = result == KVM_PROBE_RUNS;
+		facts->kvm_unusable = !facts->kvm_tried;
+	}
 	return facts->kvm_unusable ? KVM_UNUSABLE : KVM_USABLE;
 }
 
@@ -120,6 +144,10 @@ const char *host_kvm_notice(enum kvm_state state)
 	case KVM_DENIED:
 		return "/dev/kvm may not be opened, so the machine is emulated, which is slower; join the group kvm "
 		       "(sudo usermod -aG kvm $USER) and log in again";
+	case KVM_BUSY:
+		return "/dev/kvm makes no machine now, so this one is emulated, which is slower; another hypervisor "
+		       "may "
+		       "hold the processor";
 	case KVM_UNUSABLE:
 		return "/dev/kvm is there but cannot run a kernel, so the machine is emulated, which is slower; "
 		       "MVM_ACCEL=kvm tries it again";

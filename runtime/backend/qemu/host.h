@@ -13,16 +13,18 @@
 
 struct mvm_error;
 
-/* Ordered by nothing; names go into the file. */
+/* Names of these go into the file. */
 enum kvm_state {
 	KVM_USABLE,   /* as far as one can tell without running a kernel */
 	KVM_MISSING,  /* no /dev/kvm */
 	KVM_DENIED,   /* not ours to open */
-	KVM_UNUSABLE, /* opened, and could not run a kernel */
+	KVM_BUSY,     /* opens, but makes no machine now */
+	KVM_UNUSABLE, /* makes machines that cannot run a kernel */
 };
 
 struct host_facts {
-	bool kvm_unusable;
+	bool kvm_tried;	     /* kvm_probe() was content with it */
+	bool kvm_unusable;   /* it was not, or a kernel could not run */
 	enum kvm_state told; /* the state that the user was last told about; KVM_USABLE: none */
 	uint32_t tsc_khz;    /* 0: not measured */
 	bool tsc_varies;     /* measured once: it does not tick evenly, so the guest must not rely on it */
@@ -33,8 +35,11 @@ void host_facts_load(struct host_facts *facts);
 /* A failure is logged, nothing more. */
 void host_facts_save(const struct host_facts *facts);
 
-/* Opens the device to see; takes no time. */
-enum kvm_state host_probe_kvm(const char *device, const struct host_facts *facts);
+/* Whether the device can be opened; takes no time. */
+enum kvm_state host_open_kvm(const char *device);
+/* Whether it is worth starting a machine on. Tries it where the facts do not tell, and adds to them; the caller
+ * saves them. */
+enum kvm_state host_try_kvm(const char *device, struct host_facts *facts);
 /* The line for the user about a state other than KVM_USABLE. */
 const char *host_kvm_notice(enum kvm_state state);
 

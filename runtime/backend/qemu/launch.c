@@ -58,30 +58,29 @@ static int check_spec(const struct mvm_machine_spec *spec, struct mvm_error **er
 	return 0;
 }
 
-static int choose_accel(struct mvm_machine *machine, enum mvm_accel wanted, struct host_facts *facts,
-			struct mvm_error **err)
+static int require_kvm(struct mvm_error **err)
 {
-	enum kvm_state state;
+	enum kvm_state state = host_open_kvm(KVM_DEVICE);
 
-	machine->accel = wanted;
-	if (wanted == MVM_ACCEL_TCG)
+	if (state == KVM_USABLE)
 		return 0;
-	state = host_probe_kvm(KVM_DEVICE, facts);
-	if (wanted == MVM_ACCEL_KVM) {
-		if (state == KVM_MISSING || state == KVM_DENIED)
-			return mvm_fail(
-				err, MVM_ERR_UNSUPPORTED, "MVM_ACCEL=kvm, but " KVM_DEVICE " %s; set it to auto or tcg",
-				state == KVM_MISSING ? "is not there" : "may not be opened (join the group kvm)");
-		return 0;
-	}
-	machine->accel = state == KVM_USABLE ? MVM_ACCEL_KVM : MVM_ACCEL_TCG;
+	return mvm_fail(err, MVM_ERR_UNSUPPORTED, "MVM_ACCEL=kvm, but " KVM_DEVICE " %s; set it to auto or tcg",
+			state == KVM_MISSING ? "is not there" : "may not be opened (join the group kvm)");
+}
+
+static void choose_accel(struct mvm_machine *machine, struct host_facts *facts)
+{
+	bool tried = facts->kvm_tried;
+	enum kvm_state state = host_try_kvm(KVM_DEVICE, facts);
+	bool tell = state != KVM_USABLE && facts->told != state;
+
 	machine->kvm_trial = state == KVM_USABLE;
-	if (state == KVM_USABLE || facts->told == state)
-		return 0;
-	facts->told = state;
-	host_facts_save(facts);
-	machine_notice(machine, host_kvm_notice(state));
-	return 0;
+	machine->accel = machine->kvm_trial ? MVM_ACCEL_KVM : MVM_ACCEL_TCG;
+	facts->told = tell ? state : facts->told;
+	if (tell || facts->kvm_tried != tried)
+		host_facts_save(facts);
+	if (tell)
+		machine_notice(machine, host_kvm_notice(state));
 }
 
 /* Measured once per boot of the host. */
@@ -165,11 +164,13 @@ int machine_launch(struct mvm_machine *machine, const struct mvm_machine_spec *s
 	struct qemu_args args = {.spec = spec};
 	struct host_facts facts;
 
-	if (find_qemu(&program, err) < 0 || check_spec(spec, err) < 0)
+	if (find_qemu(&program, err) < 0 || check_spec(spec, err) < 0 ||
+	    (spec->accel == MVM_ACCEL_KVM && require_kvm(err) < 0))
 		return -1;
 	host_facts_load(&facts);
-	if (choose_accel(machine, spec->accel, &facts, err) < 0)
-		return -1;
+	machine->accel = spec->accel;
+	if (spec->accel == MVM_ACCEL_AUTO)
+		choose_accel(machine, &facts);
 	args.program = program;
 	args.accel = machine->accel;
 	if (machine->accel == MVM_ACCEL_TCG)
