@@ -1,0 +1,207 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "runtime/backend/qemu/args.h"
+#include "runtime/base/mem.h"
+
+static struct mvm_machine_spec plain_spec(void)
+{
+	return (struct mvm_machine_spec){
+		.kernel = "/k/vmlinux",
+		.initrd = "/k/initramfs",
+		.cpus = 2,
+		.memory = 1000u << 20,
+		.vsock_fd = -1,
+		.boot_log = "/c/boot.log",
+	};
+}
+
+static struct mvm_strv build(const struct mvm_machine_spec *spec, enum mvm_accel accel, uint32_t tsc_khz)
+{
+	struct qemu_args args = {.program = "qemu", .spec = spec, .accel = accel, .tsc_khz = tsc_khz};
+	struct mvm_strv argv = {0};
+
+	qemu_args_build(&args, &argv);
+	return argv;
+}
+
+/* The n-th value of an option, NULL where there is none. */
+static const char *value(const struct mvm_strv *argv, const char *option, unsigned n)
+{
+	for (size_t i = 0; i + 1 < argv->count; i++)
+		if (strcmp(argv->items[i], option) == 0 && n-- == 0)
+			return argv->items[i + 1];
+	return NULL;
+}
+
+static bool any_contains(const struct mvm_strv *argv, const char *part)
+{
+	for (size_t i = 0; i < argv->count; i++)
+		if (strstr(argv->items[i], part))
+			return true;
+	return false;
+}
+
+static void test_emulation(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct mvm_strv argv MVM_CLEAN_STRV = build(&spec, MVM_ACCEL_TCG, 2793440);
+
+	(void)state;
+	assert_string_equal(argv.items[0], "qemu");
+	assert_null(argv.items[argv.count]);
+	assert_string_equal(value(&argv, "-cpu", 0), "max,-erms");
+	assert_non_null(strstr(value(&argv, "-accel", 0), "tcg"));
+	assert_non_null(strstr(value(&argv, "-M", 0), "microvm,pcie=on,acpi=on"));
+	assert_string_equal(value(&argv, "-smp", 0), "2");
+	assert_string_equal(value(&argv, "-kernel", 0), "/k/vmlinux");
+	assert_string_equal(value(&argv, "-initrd", 0), "/k/initramfs");
+	assert_non_null(strstr(value(&argv, "-append", 0), "tsc=reliable tsc_early_khz=2793440"));
+}
+
+static void test_kvm(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct mvm_strv argv MVM_CLEAN_STRV = build(&spec, MVM_ACCEL_KVM, 2793440);
+
+	(void)state;
+	assert_string_equal(value(&argv, "-accel", 0), "kvm");
+	assert_string_equal(value(&argv, "-cpu", 0), "host");
+	/* It has a clock of its own, and a counter that need not be the host's. */
+	assert_null(strstr(value(&argv, "-append", 0), "tsc"));
+}
+
+static void test_unknown_counter(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct mvm_strv argv MVM_CLEAN_STRV = build(&spec, MVM_ACCEL_TCG, 0);
+
+	(void)state;
+	assert_null(strstr(value(&argv, "-append", 0), "tsc"));
+}
+
+static void test_memory_is_whole_mebibytes(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct mvm_strv argv;
+
+	(void)state;
+	spec.memory = (100u << 20) + 1;
+	argv = build(&spec, MVM_ACCEL_TCG, 0);
+	assert_string_equal(value(&argv, "-m", 0), "101M");
+	assert_non_null(strstr(value(&argv, "-object", 0), "memory-backend-memfd,id=mem,size=101M,share=on"));
+	assert_non_null(strstr(value(&argv, "-M", 0), "memory-backend=mem"));
+	mvm_strv_finish(&argv);
+}
+
+static void test_confinement(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct mvm_strv argv MVM_CLEAN_STRV = build(&spec, MVM_ACCEL_KVM, 0);
+	const char *sandbox = value(&argv, "-sandbox", 0);
+
+	(void)state;
+	assert_non_null(sandbox);
+	assert_non_null(strstr(sandbox, "on,"));
+	assert_non_null(strstr(sandbox, "elevateprivileges=deny"));
+	assert_non_null(strstr(sandbox, "spawn=deny"));
+	assert_true(any_contains(&argv, "-nodefaults"));
+	assert_true(any_contains(&argv, "-no-user-config"));
+	assert_true(any_contains(&argv, "-no-reboot"));
+}
+
+static void test_vsock_only_with_a_descriptor(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct mvm_strv without MVM_CLEAN_STRV = build(&spec, MVM_ACCEL_TCG, 0);
+	struct mvm_strv with MVM_CLEAN_STRV = {0};
+
+	(void)state;
+	assert_false(any_contains(&without, "vsock"));
+	spec.vsock_fd = 77;
+	with = build(&spec, MVM_ACCEL_TCG, 0);
+	assert_true(any_contains(&with, "vhost-user-vsock-pci"));
+	/* The number in QEMU, not ours. */
+	assert_true(any_contains(&with, "socket,id=vsock,fd=5"));
+	assert_false(any_contains(&with, "77"));
+}
+
+static void test_disks(void **state)
+{
+	const struct mvm_machine_disk disks[] = {
+		{.path = "/a,b/root.qcow2", .format = MVM_DISK_QCOW2, .scratch = true},
+		{.path = "/data.ext4", .format = MVM_DISK_RAW, .read_only = true, .serial = "image"},
+	};
+	struct mvm_machine_spec spec = plain_spec();
+	struct mvm_strv argv;
+
+	(void)state;
+	spec.disks = disks;
+	spec.disk_count = MVM_COUNT(disks);
+	argv = build(&spec, MVM_ACCEL_TCG, 0);
+	/* A comma in a path must not become an option. */
+	assert_non_null(strstr(value(&argv, "-blockdev", 0), "filename=/a,,b/root.qcow2,"));
+	assert_non_null(strstr(value(&argv, "-blockdev", 0), "cache.no-flush=on"));
+	assert_non_null(strstr(value(&argv, "-blockdev", 1), "driver=qcow2"));
+	assert_non_null(strstr(value(&argv, "-blockdev", 1), "read-only=off"));
+	assert_non_null(strstr(value(&argv, "-blockdev", 1), "discard=unmap"));
+	assert_non_null(strstr(value(&argv, "-blockdev", 2), "cache.no-flush=off"));
+	assert_non_null(strstr(value(&argv, "-blockdev", 3), "driver=raw"));
+	assert_non_null(strstr(value(&argv, "-blockdev", 3), "read-only=on"));
+	assert_true(any_contains(&argv, "drive=disk1"));
+	assert_true(any_contains(&argv, "serial=image"));
+	mvm_strv_finish(&argv);
+}
+
+static void test_kernel_command_line(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct qemu_args args = {.spec = &spec, .accel = MVM_ACCEL_KVM};
+	char *line = qemu_kernel_args(&args);
+
+	(void)state;
+	assert_non_null(strstr(line, "console=hvc0"));
+	assert_non_null(strstr(line, "panic=-1"));
+	assert_non_null(strstr(line, "dummy.numdummies=0"));
+	free(line);
+	spec.kernel_args = "loglevel=8 mine=1";
+	line = qemu_kernel_args(&args);
+	assert_string_equal(line + strlen(line) - strlen(" loglevel=8 mine=1"), " loglevel=8 mine=1");
+	free(line);
+}
+
+static void test_debug_unmutes_the_kernel(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct qemu_args args = {.spec = &spec, .accel = MVM_ACCEL_TCG};
+	char *quiet MVM_CLEAN_FREE = qemu_kernel_args(&args), *loud MVM_CLEAN_FREE = NULL;
+
+	(void)state;
+	spec.debug = true;
+	loud = qemu_kernel_args(&args);
+	assert_null(strstr(quiet, "loglevel=7"));
+	assert_non_null(strstr(loud, "loglevel=7"));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_emulation),
+		cmocka_unit_test(test_kvm),
+		cmocka_unit_test(test_unknown_counter),
+		cmocka_unit_test(test_memory_is_whole_mebibytes),
+		cmocka_unit_test(test_confinement),
+		cmocka_unit_test(test_vsock_only_with_a_descriptor),
+		cmocka_unit_test(test_disks),
+		cmocka_unit_test(test_kernel_command_line),
+		cmocka_unit_test(test_debug_unmutes_the_kernel),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
