@@ -103,8 +103,9 @@ int mvm_ingest_begin(const struct mvm_store *store, const struct mvm_descriptor 
 	result = open_and_lock(ingest, wait, interrupted, err);
 	if (result == 0 && mvm_store_has_blob(store, descriptor))
 		result = MVM_INGEST_PRESENT;
-	if (result == 0)
-		result = mvm_ingest_restart(ingest, err);
+	/* What a killed process has left may be longer than this blob. */
+	if (result == 0 && ftruncate(ingest->fd, 0) < 0)
+		result = cannot_store(ingest, errno, err);
 	if (result == 0)
 		*out = ingest;
 	else
@@ -112,14 +113,11 @@ int mvm_ingest_begin(const struct mvm_store *store, const struct mvm_descriptor 
 	return result;
 }
 
-int mvm_ingest_restart(struct mvm_ingest *ingest, struct mvm_error **err)
+void mvm_ingest_restart(struct mvm_ingest *ingest)
 {
-	if (ftruncate(ingest->fd, 0) < 0)
-		return cannot_store(ingest, errno, err);
 	mvm_hash_destroy(ingest->hash);
 	ingest->hash = mvm_hash_create();
 	ingest->received = 0;
-	return 0;
 }
 
 int mvm_ingest_write(struct mvm_ingest *ingest, const void *data, size_t length, struct mvm_error **err)

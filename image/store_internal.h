@@ -90,8 +90,8 @@ int mvm_ingest_begin(const struct mvm_store *store, const struct mvm_descriptor 
 		     const volatile sig_atomic_t *interrupted, struct mvm_ingest **ingest, struct mvm_error **err);
 /* CORRUPT where it would grow past its size. */
 int mvm_ingest_write(struct mvm_ingest *ingest, const void *data, size_t length, struct mvm_error **err);
-/* Forgets what has been written, for another try. */
-int mvm_ingest_restart(struct mvm_ingest *ingest, struct mvm_error **err);
+/* Begins again at the first byte, over what has been written: somebody may be reading it. */
+void mvm_ingest_restart(struct mvm_ingest *ingest);
 /* Checks size and digest (CORRUPT), makes it durable and gives it its final name. */
 int mvm_ingest_commit(struct mvm_ingest *ingest, struct mvm_error **err);
 /* Drops it where it was not committed, and frees it. NULL is fine. */

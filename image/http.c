@@ -1,0 +1,324 @@
+#include "http.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "reference.h"
+#include "runtime/base/error.h"
+
+/* Error pages are read for their reason, which is short. */
+#define MAX_ERROR_BODY	(64 << 10)
+#define MAX_HEADER	8192
+#define MAX_REDIRECTS	5L
+#define MAX_RETRY_AFTER 86400
+
+char *mvm_http_host(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	host = host ? host + 3 : url;
+	return mvm_strndup(host, strcspn(host, "/?#"));
+}
+
+static void answer_finish(struct mvm_http_answer *answer)
+{
+	free(answer->content_type);
+	free(answer->challenge);
+	free(answer->digest);
+	mvm_buf_finish(&answer->body);
+	*answer = (struct mvm_http_answer){0};
+}
+
+/* The value of header `name`, the caller's; NULL where the line is another. */
+static char *header_value(const char *line, size_t length, const char *name)
+{
+	size_t skip = strlen(name);
+
+	if (length <= skip || strncasecmp(line, name, skip) || line[skip] != ':')
+		return NULL;
+	for (skip++; skip < length && (line[skip] == ' ' || line[skip] == '\t'); skip++)
+		;
+	while (length > skip && strchr(" \t\r\n", line[length - 1]))
+		length--;
+	return mvm_strndup(line + skip, length - skip);
+}
+
+static void replace(char **field, char *value)
+{
+	free(*field);
+	*field = value;
+}
+
+static void take_header(struct mvm_http_answer *answer, const char *line, size_t length)
+{
+	char *value;
+
+	if ((value = header_value(line, length, "content-type"))) {
+		value[strcspn(value, "; ")] = '\0';
+		replace(&answer->content_type, value);
+	} else if ((value = header_value(line, length, "docker-content-digest"))) {
+		replace(&answer->digest, value);
+	} else if ((value = header_value(line, length, "retry-after"))) {
+		long seconds = strtol(value, NULL, 10);
+
+		answer->retry_after = seconds > 0 && seconds < MAX_RETRY_AFTER ? seconds : 0;
+		free(value);
+	} else if ((value = header_value(line, length, "www-authenticate"))) {
+		if (!answer->challenge)
+			replace(&answer->challenge, mvm_strdup(value));
+		else if (strlen(answer->challenge) < MAX_HEADER)
+			replace(&answer->challenge, mvm_format("%s, %s", answer->challenge, value));
+		free(value);
+	}
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *arg)
+{
+	struct mvm_http_transfer *transfer = arg;
+	size_t length = size * count;
+
+	/* Each answer on the way, redirects among them, starts anew. */
+	if (length >= 5 && !strncmp(line, "HTTP/", 5))
+		answer_finish(&transfer->answer);
+	else if (length <= MAX_HEADER)
+		take_header(&transfer->answer, line, length);
+	return length;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+	struct mvm_http_transfer *transfer = arg;
+	struct mvm_buf *body = &transfer->answer.body;
+	size_t length = size * count;
+	size_t max = transfer->request.max;
+	long status = 0;
+
+	transfer->received += length;
+	curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 200 && transfer->request.sink)
+		return transfer->request.sink(transfer->request.arg, data, length, &transfer->failure) < 0 ? 0 : length;
+	if (status == 200 && length > max - body->length) {
+		mvm_fail(&transfer->failure, MVM_ERR_INVALID, "the answer is larger than %zu bytes", max);
+		return 0;
+	}
+	if (status != 200 && length > MAX_ERROR_BODY - body->length)
+		return length;
+	mvm_buf_add(body, data, length);
+	return length;
+}
+
+static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+	const struct mvm_http_limits *limits = ((struct mvm_http_transfer *)arg)->limits;
+
+	return limits->stopped && limits->stopped(limits->arg);
+}
+
+static void set_limits(CURL *curl, struct mvm_http_transfer *transfer)
+{
+	const struct mvm_http_limits *limits = transfer->limits;
+
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, limits->connect_seconds);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, limits->stall_seconds);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
+	/* Threads and signal handlers do not mix. */
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+}
+
+static void set_protocols(CURL *curl, const char *url)
+{
+	bool plain = !strncmp(url, "http://", 7);
+	const char *authorities = getenv("SSL_CERT_FILE");
+	char *host MVM_CLEAN_FREE = mvm_http_host(url);
+
+	/* What began under TLS does not go on without. */
+#if CURL_AT_LEAST_VERSION(7, 85, 0)
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
+	curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, plain ? "http,https" : "https");
+#else
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS, (long)(plain ? CURLPROTO_HTTP : CURLPROTO_HTTPS));
+	curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTPS | (plain ? CURLPROTO_HTTP : 0)));
+#endif
+	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+	curl_easy_setopt(curl, CURLOPT_MAXREDIRS, MAX_REDIRECTS);
+	if (authorities && *authorities)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
+	if (mvm_reference_is_loopback(host))
+		curl_easy_setopt(curl, CURLOPT_PROXY, "");
+}
+
+static void set_request(CURL *curl, struct mvm_http_transfer *transfer)
+{
+	const struct mvm_http_request *request = &transfer->request;
+
+	curl_easy_setopt(curl, CURLOPT_URL, request->url);
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, "mvm/" MVM_VERSION);
+	curl_easy_setopt(curl, CURLOPT_NOBODY, request->head ? 1L : 0L);
+	if (request->accept) {
+		char *line MVM_CLEAN_FREE = mvm_format("Accept: %s", request->accept);
+
+		transfer->headers = curl_slist_append(NULL, line);
+		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers);
+	}
+	/* As a credential, not as a header: curl sends it to the first host only. */
+	if (request->token) {
+		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, request->token);
+	}
+	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 512L * 1024);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, transfer->detail);
+	curl_easy_setopt(curl, CURLOPT_PRIVATE, transfer);
+}
+
+struct mvm_http_transfer *mvm_http_create(const struct mvm_http_request *request, const struct mvm_http_limits *limits)
+{
+	static bool ready;
+	struct mvm_http_transfer *transfer = mvm_alloc(sizeof(*transfer));
+
+	if (!ready)
+		curl_global_init(CURL_GLOBAL_DEFAULT);
+	ready = true;
+	transfer->request = *request;
+	transfer->request.url = mvm_strdup(request->url);
+	transfer->request.accept = mvm_strdup(request->accept);
+	transfer->request.token = mvm_strdup(request->token);
+	transfer->limits = limits;
+	transfer->curl = curl_easy_init();
+	if (!transfer->curl)
+		abort(); /* only memory can be missing */
+	set_limits(transfer->curl, transfer);
+	set_protocols(transfer->curl, request->url);
+	set_request(transfer->curl, transfer);
+	return transfer;
+}
+
+void mvm_http_destroy(struct mvm_http_transfer *transfer)
+{
+	if (!transfer)
+		return;
+	curl_easy_cleanup(transfer->curl);
+	curl_slist_free_all(transfer->headers);
+	answer_finish(&transfer->answer);
+	mvm_error_free(transfer->failure);
+	free((char *)transfer->request.url);
+	free((char *)transfer->request.accept);
+	free((char *)transfer->request.token);
+	free(transfer);
+}
+
+static int connect_failure(const struct mvm_http_transfer *transfer, const char *host, struct mvm_error **err)
+{
+	long errnum = 0;
+
+	curl_easy_getinfo(transfer->curl, CURLINFO_OS_ERRNO, &errnum);
+	if (errnum == ECONNREFUSED)
+		return mvm_fail(err, MVM_ERR_NETWORK, "connection refused by %s; is the registry running there?", host);
+	return mvm_fail(err, MVM_ERR_NETWORK, "cannot connect to %s: %s; check the network and the proxy settings",
+			host, errnum ? strerror((int)errnum) : transfer->detail);
+}
+
+static int timeout_failure(const struct mvm_http_transfer *transfer, const char *host, struct mvm_error **err)
+{
+	curl_off_t connected = 0;
+
+	curl_easy_getinfo(transfer->curl, CURLINFO_CONNECT_TIME_T, &connected);
+	if (!connected)
+		return mvm_fail(err, MVM_ERR_TIMEOUT, "%s did not answer within %ld s; check the network", host,
+				transfer->limits->connect_seconds);
+	return mvm_fail(err, MVM_ERR_TIMEOUT, "%s sent nothing for %ld s; the server hangs, try again later", host,
+			transfer->limits->stall_seconds);
+}
+
+/* What curl says, as a sentence that says what to do. */
+static int describe(const struct mvm_http_transfer *transfer, CURLcode code, struct mvm_error **err)
+{
+	char *host MVM_CLEAN_FREE = mvm_http_host(transfer->request.url);
+	const char *detail = *transfer->detail ? transfer->detail : curl_easy_strerror(code);
+
+	switch (code) {
+	case CURLE_ABORTED_BY_CALLBACK:
+		return mvm_fail(err, MVM_ERR_INTERRUPTED, "interrupted");
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return mvm_fail(err, MVM_ERR_NETWORK, "cannot find the host %s; check the name and the network", host);
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return mvm_fail(err, MVM_ERR_NETWORK, "cannot find the proxy: %s; check https_proxy and http_proxy",
+				detail);
+	case CURLE_COULDNT_CONNECT:
+		return connect_failure(transfer, host, err);
+	case CURLE_OPERATION_TIMEDOUT:
+		return timeout_failure(transfer, host, err);
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+		return mvm_fail(err, MVM_ERR_NETWORK,
+				"the certificate of %s is not trusted (%s); SSL_CERT_FILE can name "
+				"other authorities",
+				host, detail);
+	case CURLE_SSL_CONNECT_ERROR:
+		return mvm_fail(err, MVM_ERR_NETWORK,
+				"no TLS with %s (%s); if it serves plain HTTP, name it with http:// as a mirror in the "
+				"config file",
+				host, detail);
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return mvm_fail(err, MVM_ERR_NETWORK, "%s redirects to where only plain HTTP is spoken; refused", host);
+	case CURLE_TOO_MANY_REDIRECTS:
+		return mvm_fail(err, MVM_ERR_NETWORK, "%s redirects in circles", host);
+	case CURLE_PARTIAL_FILE:
+	case CURLE_GOT_NOTHING:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+		return mvm_fail(err, MVM_ERR_NETWORK,
+				"%s closed the connection early after %llu bytes; try again later", host,
+				(unsigned long long)transfer->received);
+	default:
+		return mvm_fail(err, MVM_ERR_NETWORK, "%s: %s", host, detail);
+	}
+}
+
+static bool is_transient(const struct mvm_http_transfer *transfer, CURLcode code)
+{
+	switch (code) {
+	case CURLE_PARTIAL_FILE:
+	case CURLE_GOT_NOTHING:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
+		return true;
+	case CURLE_OPERATION_TIMEDOUT:
+		/* A server that has sent something may do so again; one that is silent from the start will not. */
+		return transfer->received > 0;
+	default:
+		return false;
+	}
+}
+
+int mvm_http_result(struct mvm_http_transfer *transfer, CURLcode code, struct mvm_error **err)
+{
+	long status = 0;
+
+	if (transfer->failure)
+		return mvm_error_move(err, &transfer->failure);
+	transfer->transient = is_transient(transfer, code);
+	if (code != CURLE_OK)
+		return describe(transfer, code, err);
+	curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+	transfer->answer.status = status;
+	transfer->transient = status == 408 || status == 429 || (status >= 500 && status != 501);
+	if (!transfer->answer.content_type)
+		transfer->answer.content_type = mvm_strdup("");
+	return 0;
+}
+
+int mvm_http_perform(struct mvm_http_transfer *transfer, struct mvm_error **err)
+{
+	return mvm_http_result(transfer, curl_easy_perform(transfer->curl), err);
+}

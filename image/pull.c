@@ -1,0 +1,345 @@
+#include "pull.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk.h"
+#include "image_internal.h"
+#include "registry.h"
+#include "resolve.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/log.h"
+#include "store_internal.h"
+#include "unpack.h"
+
+/* A blob that one or more layers need. */
+struct blob {
+	struct pull *pull;
+	const struct mvm_descriptor *descriptor;
+	struct mvm_ingest *ingest; /* NULL unless we fetch it */
+	uint64_t seen;		   /* bytes the unpacker was told of */
+	bool ready;
+};
+
+struct pull {
+	struct mvm_store *store;
+	const struct mvm_reference *reference;
+	const struct mvm_pull_options *options;
+	struct mvm_platform platform;
+	char *name; /* full */
+	struct mvm_registry *registry;
+	struct mvm_image *image;
+	struct blob *blobs;
+	size_t blob_count;
+	struct mvm_unpack *unpack; /* NULL where the disk is there already */
+	bool restarted;		   /* a download began again: the unpacker may have read what was not verified */
+};
+
+/* Under use.lock still: without it, ingests may be another process's. */
+static void pull_finish(struct pull *pull)
+{
+	/* The thread first: it reads what the rest owns. */
+	mvm_unpack_destroy(pull->unpack);
+	for (size_t i = 0; i < pull->blob_count; i++)
+		mvm_ingest_destroy(pull->blobs[i].ingest);
+	free(pull->blobs);
+	mvm_image_destroy(pull->image);
+	mvm_registry_close(pull->registry);
+}
+
+static bool interrupted(const struct pull *pull)
+{
+	return pull->options->interrupted && *pull->options->interrupted;
+}
+
+static bool should_stop(void *arg)
+{
+	struct pull *pull = arg;
+
+	return interrupted(pull) || (pull->unpack && mvm_unpack_hopeless(pull->unpack));
+}
+
+static void tell(const struct blob *blob, enum mvm_progress_state state, uint64_t done)
+{
+	mvm_progress_layer(blob->pull->options->progress, &blob->descriptor->digest, state, done,
+			   blob->descriptor->size);
+}
+
+/* Tells the unpacker how much of a blob there is, for every layer that it is. */
+static int feed(struct blob *blob, int fd, uint64_t available, struct mvm_error **err)
+{
+	struct pull *pull = blob->pull;
+
+	for (size_t i = 0; pull->unpack && i < mvm_image_layer_count(pull->image); i++)
+		if (mvm_digest_equal(&mvm_image_layer(pull->image, i)->blob.digest, &blob->descriptor->digest) &&
+		    mvm_unpack_feed(pull->unpack, i, fd, available, blob->ready, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int feed_from_store(struct blob *blob, struct mvm_error **err)
+{
+	char *path MVM_CLEAN_FREE = mvm_store_blob_path(blob->pull->store, &blob->descriptor->digest);
+	int fd MVM_CLEAN_FD = -1;
+
+	blob->ready = true;
+	if (!blob->pull->unpack)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return mvm_fail_errno(err, errno, "%s", path);
+	return feed(blob, fd, blob->descriptor->size, err);
+}
+
+static int on_fetched(void *arg, bool committed, struct mvm_error **err)
+{
+	struct blob *blob = arg;
+
+	blob->ready = committed;
+	blob->pull->restarted |= blob->ingest->received < blob->seen;
+	blob->seen = blob->ingest->received;
+	tell(blob, committed ? MVM_PROGRESS_DOWNLOADED : MVM_PROGRESS_DOWNLOADING, blob->ingest->received);
+	return feed(blob, blob->ingest->fd, blob->ingest->received, err);
+}
+
+static void list_blobs(struct pull *pull)
+{
+	size_t count = mvm_image_layer_count(pull->image);
+
+	pull->blobs = mvm_alloc(count * sizeof(*pull->blobs));
+	for (size_t i = 0; i < count; i++) {
+		const struct mvm_descriptor *descriptor = &mvm_image_layer(pull->image, i)->blob;
+		bool listed = false;
+
+		for (size_t j = 0; j < pull->blob_count; j++)
+			listed |= mvm_digest_equal(&pull->blobs[j].descriptor->digest, &descriptor->digest);
+		if (!listed)
+			pull->blobs[pull->blob_count++] = (struct blob){.pull = pull, .descriptor = descriptor};
+	}
+}
+
+/* 1 where another process is at it and we do not wait; else the blob is there, or `fetch` is ready to fetch it. */
+static int take_up(struct blob *blob, bool wait, struct mvm_fetch *fetch, struct mvm_error **err)
+{
+	struct pull *pull = blob->pull;
+	int result =
+		mvm_ingest_begin(pull->store, blob->descriptor, wait, pull->options->interrupted, &blob->ingest, err);
+
+	switch (result) {
+	case MVM_INGEST_PRESENT:
+		if (feed_from_store(blob, err) < 0)
+			return -1;
+		tell(blob, pull->unpack ? MVM_PROGRESS_DOWNLOADED : MVM_PROGRESS_EXISTS, 0);
+		return 0;
+	case MVM_INGEST_BUSY:
+		tell(blob, MVM_PROGRESS_WAITING, 0);
+		return 1;
+	case 0:
+		tell(blob, MVM_PROGRESS_PENDING, 0);
+		*fetch = (struct mvm_fetch){.ingest = blob->ingest, .changed = on_fetched, .arg = blob};
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+/* First what nobody else is fetching, all at once; then the rest one by one, so that two processes never wait for each
+ * other. */
+static int fetch_blobs(struct pull *pull, struct mvm_error **err)
+{
+	struct mvm_fetch *fetches MVM_CLEAN_FREE = mvm_alloc(pull->blob_count * sizeof(*fetches));
+	size_t count = 0;
+
+	for (size_t i = 0; i < pull->blob_count; i++) {
+		struct blob *blob = &pull->blobs[i];
+
+		if (take_up(blob, false, &fetches[count], err) < 0)
+			return -1;
+		count += blob->ingest != NULL;
+	}
+	if (mvm_registry_fetch(pull->registry, fetches, count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < pull->blob_count; i++) {
+		struct blob *blob = &pull->blobs[i];
+
+		if (blob->ready)
+			continue;
+		if (take_up(blob, true, fetches, err) < 0 ||
+		    (blob->ingest && mvm_registry_fetch(pull->registry, fetches, 1, err) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+/* Starts unpacking, unless the disk is there. */
+static int start_unpacking(struct pull *pull, struct mvm_error **err)
+{
+	struct mvm_layer *layers MVM_CLEAN_FREE = mvm_image_disk_layers(pull->image);
+	struct mvm_disk_spec spec = {.layers = layers, .layer_count = mvm_image_layer_count(pull->image)};
+	const char *home = mvm_store_home(pull->store);
+	char *path MVM_CLEAN_FREE = NULL;
+	int result = mvm_disk_find(home, &spec, &path, err);
+
+	if (result <= 0)
+		return result;
+	return mvm_unpack_start(home, pull->image, pull->options->progress, &pull->unpack, err);
+}
+
+static int finish_unpacking(struct pull *pull, struct mvm_error **err)
+{
+	int result = pull->unpack ? mvm_unpack_finish(pull->unpack, err) : 0;
+
+	mvm_unpack_destroy(pull->unpack);
+	pull->unpack = NULL;
+	return result;
+}
+
+/* Downloads and unpacks; the two run side by side. */
+static int fetch_and_unpack(struct pull *pull, struct mvm_error **err)
+{
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+
+	list_blobs(pull);
+	if (start_unpacking(pull, err) < 0)
+		return -1;
+	if (fetch_blobs(pull, &cause) < 0) {
+		if (pull->unpack && mvm_unpack_hopeless(pull->unpack))
+			return finish_unpacking(pull, err);
+		return mvm_error_move(err, &cause);
+	}
+	if (finish_unpacking(pull, &cause) == 0)
+		return 0;
+	if (!pull->restarted)
+		return mvm_error_move(err, &cause);
+	/* It may have choked on bytes that were not the blob's; these now are. */
+	mvm_log(MVM_LOG_INFO, "unpacking again: %s", mvm_error_message(cause));
+	if (start_unpacking(pull, err) < 0)
+		return -1;
+	for (size_t i = 0; i < pull->blob_count; i++)
+		if (feed_from_store(&pull->blobs[i], err) < 0)
+			return -1;
+	return finish_unpacking(pull, err);
+}
+
+static bool is_complete(const struct pull *pull, const struct mvm_image *image)
+{
+	for (size_t i = 0; i < mvm_image_layer_count(image); i++)
+		if (!mvm_store_has_blob(pull->store, &mvm_image_layer(image, i)->blob))
+			return false;
+	return mvm_platform_match(&pull->platform, mvm_image_platform(image)) > 0;
+}
+
+static char *source_text(const struct pull *pull, const struct mvm_digest *digest)
+{
+	char *repository MVM_CLEAN_FREE = mvm_reference_repository(pull->reference);
+
+	return mvm_format("%s@%s", repository, digest->text);
+}
+
+/* 1 where the image that has the name already is what the registry has for it. */
+static int is_up_to_date(struct pull *pull, const struct mvm_image *image, struct mvm_error **err)
+{
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+	char *source MVM_CLEAN_FREE = NULL;
+	struct mvm_digest digest;
+	int result;
+
+	if (mvm_digest_is_set(&pull->reference->digest))
+		return 1;
+	result = mvm_registry_head_manifest(pull->registry, pull->reference->tag, &digest, &cause);
+	if (result < 0 && (mvm_error_code(cause) == MVM_ERR_TIMEOUT || mvm_error_code(cause) == MVM_ERR_INTERRUPTED))
+		return mvm_error_move(err, &cause);
+	/* Servers that know no HEAD are asked again by GET, which tells best what is wrong. */
+	if (result != 0)
+		return 0;
+	source = source_text(pull, &digest);
+	for (size_t i = 0; i < mvm_image_repo_digests(image)->count; i++)
+		if (!strcmp(mvm_image_repo_digests(image)->items[i], source))
+			return 1;
+	return 0;
+}
+
+static void report(const struct pull *pull, bool news)
+{
+	char *familiar MVM_CLEAN_FREE = mvm_reference_familiar(pull->reference);
+	const struct mvm_digest *digest = &pull->image->repo_digest;
+
+	mvm_progress_message(pull->options->progress, "Digest: %s",
+			     mvm_digest_is_set(digest) ? digest->text : pull->image->descriptor.digest.text);
+	mvm_progress_message(pull->options->progress, "Status: %s for %s",
+			     news ? "Downloaded newer image" : "Image is up to date", familiar);
+}
+
+/* Brings what is missing and gives the name last. `existing` is the image that the name has now, or NULL; it is taken
+ * when it is still the right one. */
+static int bring(struct pull *pull, struct mvm_image **existing, struct mvm_error **err)
+{
+	struct mvm_image *old = *existing;
+	int current = old && is_complete(pull, old) ? is_up_to_date(pull, old, err) : 0;
+	char *source MVM_CLEAN_FREE = NULL;
+	bool news;
+
+	if (current < 0)
+		return -1;
+	if (current) {
+		pull->image = old;
+		*existing = NULL;
+	} else if (mvm_image_resolve(pull->store, pull->registry, pull->reference, &pull->platform,
+				     pull->options->interrupted, &pull->image, err) < 0) {
+		return -1;
+	}
+	news = !current && !(old && mvm_digest_equal(&old->descriptor.digest, &pull->image->descriptor.digest));
+	if (fetch_and_unpack(pull, err) < 0)
+		return -1;
+	if (!current) {
+		source = source_text(pull, &pull->image->repo_digest);
+		if (mvm_store_put(pull->store, &pull->image->descriptor, &pull->image->blob.platform, pull->name,
+				  source, err) < 0)
+			return -1;
+	}
+	report(pull, news);
+	return 0;
+}
+
+static int pull_locked(struct pull *pull, struct mvm_error **err)
+{
+	struct mvm_image *existing MVM_CLEAN_IMAGE = NULL;
+	int lock MVM_CLEAN_FD = -1;
+	int result;
+
+	/* For as long as this is held nothing is collected that we have found or brought. */
+	if (mvm_store_lock_use(pull->store, MVM_LOCK_SHARED, &lock, err) < 0 ||
+	    mvm_registry_open(pull->reference, pull->options->config, should_stop, pull, &pull->registry, err) < 0)
+		return -1;
+	mvm_store_find_reference(pull->store, pull->reference, &existing, NULL);
+	mvm_progress_message(pull->options->progress, "%s: Pulling from %s",
+			     pull->reference->tag ? pull->reference->tag : pull->reference->digest.text,
+			     pull->reference->path);
+	result = bring(pull, &existing, err);
+	pull_finish(pull);
+	return result;
+}
+
+int mvm_image_pull(struct mvm_store *store, const struct mvm_reference *reference,
+		   const struct mvm_pull_options *options, struct mvm_image **image, struct mvm_error **err)
+{
+	struct pull pull = {.store = store, .reference = reference, .options = options};
+	char *familiar MVM_CLEAN_FREE = mvm_reference_familiar(reference);
+	int result;
+
+	pull.name = mvm_reference_full(reference);
+	if (options->platform)
+		pull.platform = *options->platform;
+	else
+		mvm_platform_default(&pull.platform);
+	result = pull_locked(&pull, err);
+	free(pull.name);
+	/* What the name stood for before, what a failure or a kill has left; not worth failing for. */
+	mvm_store_collect(store, NULL);
+	if (result < 0)
+		return mvm_error_wrap(err, "cannot pull %s", familiar);
+	return mvm_store_find_reference(store, reference, image, err);
+}

@@ -1,0 +1,63 @@
+/*
+ * Registry client: the pull half of the OCI distribution-spec v1.1, anonymous, over libcurl.
+ *
+ * A client is for one repository. It speaks to the mirrors that the configuration names for the registry, in
+ * order, then to the registry itself; the first that answers well is used from then on:
+ *
+ *   {"registries": {"docker.io": {"mirrors": ["http://127.0.0.1:5000"], "timeout": 30}}}
+ *
+ * "timeout" is how many seconds a server may be silent. A registry on loopback, and a mirror whose URL says http://, is
+ * spoken to over plain HTTP; all else needs TLS.
+ *
+ * Blocks; one thread. All that a server sends is untrusted: sizes are limited, digests computed here. Errors name the
+ * server: NETWORK, TIMEOUT, AUTH, NOT_FOUND, INVALID, CORRUPT, INTERRUPTED.
+ */
+#ifndef MVM_IMAGE_REGISTRY_H
+#define MVM_IMAGE_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "digest.h"
+#include "reference.h"
+#include "runtime/base/mem.h"
+
+struct mvm_config;
+struct mvm_error;
+struct mvm_ingest;
+struct mvm_registry;
+
+/* `stopped` is asked now and then whether to give up; it may be NULL. */
+int mvm_registry_open(const struct mvm_reference *reference, const struct mvm_config *config,
+		      bool (*stopped)(void *arg), void *arg, struct mvm_registry **registry, struct mvm_error **err);
+void mvm_registry_close(struct mvm_registry *registry);
+
+struct mvm_registry_manifest {
+	struct mvm_buf body;
+	char *media_type;	  /* Content-Type */
+	struct mvm_digest digest; /* of the body, computed here */
+};
+void mvm_registry_manifest_finish(struct mvm_registry_manifest *manifest);
+#define MVM_CLEAN_REGISTRY_MANIFEST __attribute__((cleanup(mvm_registry_manifest_finish)))
+
+/* `name` is a tag or a digest. By digest, another answer is CORRUPT. */
+int mvm_registry_get_manifest(struct mvm_registry *registry, const char *name, struct mvm_registry_manifest *manifest,
+			      struct mvm_error **err);
+/* The digest that a tag has now, by HEAD: registries that count pulls do not count it. 1 where the server
+ * does not say. */
+int mvm_registry_head_manifest(struct mvm_registry *registry, const char *name, struct mvm_digest *digest,
+			       struct mvm_error **err);
+
+/* A blob to fetch into an ingest that has been begun. */
+struct mvm_fetch {
+	struct mvm_ingest *ingest;
+	/* Called as bytes arrive (ingest->received says how many, and may fall back to 0), and after it was committed.
+	 * A failure ends everything. May be NULL. */
+	int (*changed)(void *arg, bool committed, struct mvm_error **err);
+	void *arg;
+};
+
+/* Fetches, several at a time in the order given, verifies and commits. On failure the rest is abandoned. */
+int mvm_registry_fetch(struct mvm_registry *registry, struct mvm_fetch *fetches, size_t count, struct mvm_error **err);
+
+#endif

@@ -1,0 +1,117 @@
+#include "resolve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "image_internal.h"
+#include "registry.h"
+#include "runtime/base/error.h"
+#include "store_internal.h"
+
+/* An index led here: what it says of the next document must hold. */
+static int follow(struct mvm_registry *registry, const struct mvm_index_entry *entry,
+		  struct mvm_registry_manifest *document, struct mvm_error **err)
+{
+	struct mvm_registry_manifest next MVM_CLEAN_REGISTRY_MANIFEST = {0};
+	const struct mvm_descriptor *descriptor = &entry->descriptor;
+
+	if (mvm_registry_get_manifest(registry, descriptor->digest.text, &next, err) < 0)
+		return -1;
+	if (next.body.length != descriptor->size)
+		return mvm_fail(err, MVM_ERR_CORRUPT, "manifest %.12s has %zu bytes, and its index says %llu",
+				mvm_digest_hex(&descriptor->digest), next.body.length,
+				(unsigned long long)descriptor->size);
+	free(next.media_type);
+	next.media_type = mvm_strdup(descriptor->media_type);
+	mvm_registry_manifest_finish(document);
+	*document = next;
+	next = (struct mvm_registry_manifest){0};
+	return 0;
+}
+
+/* From what the name stands for down to an image's manifest. */
+static int find_manifest(struct mvm_registry *registry, const char *name, const struct mvm_platform *platform,
+			 struct mvm_registry_manifest *document, struct mvm_manifest *manifest,
+			 struct mvm_digest *source, struct mvm_error **err)
+{
+	if (mvm_registry_get_manifest(registry, name, document, err) < 0)
+		return -1;
+	*source = document->digest;
+	for (int depth = 0; depth <= MVM_INDEX_DEPTH; depth++) {
+		struct mvm_manifest parsed MVM_CLEAN_MANIFEST = {0};
+		const struct mvm_index_entry *entry;
+
+		if (mvm_manifest_parse(document->body.data, document->body.length, document->media_type, &parsed, err) <
+		    0)
+			return strstr(document->media_type, "html")
+				       ? mvm_error_wrap(err, "the server sent a web page; is it a registry?")
+				       : -1;
+		if (!parsed.is_index) {
+			*manifest = parsed;
+			parsed = (struct mvm_manifest){0};
+			return 0;
+		}
+		if (mvm_manifest_choose(&parsed, platform, &entry, err) < 0 ||
+		    follow(registry, entry, document, err) < 0)
+			return -1;
+	}
+	return mvm_fail(err, MVM_ERR_INVALID, "an index within an index, more than %d deep", MVM_INDEX_DEPTH);
+}
+
+static int fetch_config(struct mvm_store *store, struct mvm_registry *registry, const struct mvm_descriptor *config,
+			const volatile sig_atomic_t *interrupted, struct mvm_buf *blob, struct mvm_error **err)
+{
+	struct mvm_fetch fetch = {0};
+	int result = mvm_ingest_begin(store, config, true, interrupted, &fetch.ingest, err);
+
+	if (result == 0)
+		result = mvm_registry_fetch(registry, &fetch, 1, err);
+	mvm_ingest_destroy(fetch.ingest);
+	if (result < 0)
+		return -1;
+	return mvm_store_read_blob(store, config, MVM_IMAGE_CONFIG_MAX, blob, err);
+}
+
+/* An image without an index is for one platform, whichever that is; the config tells. */
+static int check_platform(const struct mvm_image *image, const struct mvm_platform *wanted, struct mvm_error **err)
+{
+	const struct mvm_platform *its = &image->blob.platform;
+	char *have MVM_CLEAN_FREE = NULL;
+	char *want MVM_CLEAN_FREE = NULL;
+
+	/* Variants are often missing in configs; the index has chosen by them already. */
+	if (!strcmp(its->os, wanted->os) && !strcmp(its->architecture, wanted->architecture))
+		return 0;
+	have = mvm_platform_format(its);
+	want = mvm_platform_format(wanted);
+	return mvm_fail(err, MVM_ERR_UNSUPPORTED, "the image is for %s, not for %s; --platform %s takes it as it is",
+			have, want, have);
+}
+
+int mvm_image_resolve(struct mvm_store *store, struct mvm_registry *registry, const struct mvm_reference *reference,
+		      const struct mvm_platform *platform, const volatile sig_atomic_t *interrupted,
+		      struct mvm_image **out, struct mvm_error **err)
+{
+	struct mvm_registry_manifest document MVM_CLEAN_REGISTRY_MANIFEST = {0};
+	struct mvm_manifest manifest MVM_CLEAN_MANIFEST = {0};
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+	struct mvm_buf config MVM_CLEAN_BUF = {0};
+	struct mvm_descriptor descriptor = {0};
+	struct mvm_digest source;
+
+	if (find_manifest(registry, reference->tag ? reference->tag : reference->digest.text, platform, &document,
+			  &manifest, &source, err) < 0 ||
+	    fetch_config(store, registry, &manifest.config, interrupted, &config, err) < 0)
+		return -1;
+	descriptor.digest = document.digest;
+	descriptor.size = document.body.length;
+	descriptor.media_type = manifest.media_type;
+	if (mvm_image_create(&descriptor, &document.body, &config, &image, err) < 0 ||
+	    check_platform(image, platform, err) < 0 ||
+	    mvm_store_write_blob(store, &descriptor, document.body.data, document.body.length, err) < 0)
+		return -1;
+	image->repo_digest = source;
+	*out = image;
+	image = NULL;
+	return 0;
+}

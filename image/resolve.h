@@ -1,0 +1,24 @@
+/*
+ * From a name to an image: the manifest of the wanted platform and its config, fetched and verified.
+ *
+ * Same process and rules as pull.h, which is its only caller.
+ */
+#ifndef MVM_IMAGE_RESOLVE_H
+#define MVM_IMAGE_RESOLVE_H
+
+#include <signal.h>
+
+#include "image.h"
+#include "reference.h"
+
+struct mvm_error;
+struct mvm_registry;
+struct mvm_store;
+
+/* Puts manifest and config into the store (under no name yet; the caller holds use.lock) and makes the image of them,
+ * with its repo digest set. UNSUPPORTED where there is none for the platform. */
+int mvm_image_resolve(struct mvm_store *store, struct mvm_registry *registry, const struct mvm_reference *reference,
+		      const struct mvm_platform *platform, const volatile sig_atomic_t *interrupted,
+		      struct mvm_image **image, struct mvm_error **err);
+
+#endif
