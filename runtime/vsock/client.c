@@ -1,0 +1,314 @@
+#include "vsock.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "mux.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/loop.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/paths.h"
+#include "runtime/base/spawn.h"
+
+struct pending {
+	struct pending *next;
+	uint32_t id;
+	mvm_vsock_connected_fn fn;
+	void *arg;
+};
+
+struct mvm_vsock {
+	struct mvm_loop *loop;
+	const struct mvm_vsock_events *events;
+	void *arg;
+	pid_t pid; /* -1 once it died */
+	int control;
+	struct mvm_watch *watch;
+	struct mvm_buf outgoing; /* whole messages that the channel had no room for */
+	struct pending *pending;
+	uint32_t next_id;
+	uint32_t ports[MUX_MAX_LISTENERS];
+	unsigned port_count;
+	char reason[CONTROL_REASON_SIZE]; /* as the device told it, or empty */
+	unsigned busy;			  /* callbacks that are running */
+	bool destroyed;			  /* to be freed when none is */
+};
+
+/* Callbacks may destroy the object; it stays until the outermost has returned. */
+static void leave(struct mvm_vsock *vsock)
+{
+	if (--vsock->busy == 0 && vsock->destroyed)
+		free(vsock);
+}
+
+static void stop_channel(struct mvm_vsock *vsock)
+{
+	mvm_watch_remove(vsock->watch);
+	vsock->watch = NULL;
+	mvm_close(&vsock->control);
+	mvm_buf_finish(&vsock->outgoing);
+}
+
+/* --- out --- */
+
+static void flush(struct mvm_vsock *vsock)
+{
+	struct mvm_buf *outgoing = &vsock->outgoing;
+
+	while (outgoing->length) {
+		if (send(vsock->control, outgoing->data, sizeof(struct control_message), MSG_DONTWAIT | MSG_NOSIGNAL) <
+		    0)
+			break; /* full; or the device is gone, which its end will tell */
+		mvm_buf_consume(outgoing, sizeof(struct control_message));
+	}
+	mvm_watch_set(vsock->watch, outgoing->length ? POLLIN | POLLOUT : POLLIN);
+}
+
+static void queue(struct mvm_vsock *vsock, uint32_t type, uint32_t id, uint32_t port)
+{
+	struct control_message message = {.type = type, .id = id, .port = port};
+
+	if (vsock->control < 0)
+		return;
+	mvm_buf_add(&vsock->outgoing, &message, sizeof(message));
+	flush(vsock);
+}
+
+/* --- in --- */
+
+static void finish_pending(struct pending *pending, int fd, int errnum)
+{
+	pending->fn(pending->arg, fd, errnum);
+	free(pending);
+}
+
+static void handle_answer(struct mvm_vsock *vsock, const struct control_message *message, int fd)
+{
+	for (struct pending **at = &vsock->pending; *at; at = &(*at)->next) {
+		struct pending *found = *at;
+
+		if (found->id != message->id)
+			continue;
+		*at = found->next;
+		if (message->type == CONTROL_REFUSED)
+			finish_pending(found, -1, message->errnum);
+		else /* without a descriptor: we have too many */
+			finish_pending(found, fd, fd < 0 ? EMFILE : 0);
+		return;
+	}
+	mvm_close(&fd);
+}
+
+static bool listens(const struct mvm_vsock *vsock, uint32_t port)
+{
+	for (unsigned i = 0; i < vsock->port_count; i++)
+		if (vsock->ports[i] == port)
+			return true;
+	return false;
+}
+
+/* `fd` is taken over. */
+static void handle(struct mvm_vsock *vsock, const struct control_message *message, int fd)
+{
+	switch (message->type) {
+	case CONTROL_ACCEPTED:
+		if (fd >= 0 && listens(vsock, message->port)) {
+			vsock->events->accepted(vsock->arg, message->port, fd);
+			return;
+		}
+		break;
+	case CONTROL_CONNECTED:
+	case CONTROL_REFUSED:
+		handle_answer(vsock, message, fd);
+		return;
+	case CONTROL_BROKEN:
+		memcpy(vsock->reason, message->reason, sizeof(vsock->reason));
+		vsock->reason[sizeof(vsock->reason) - 1] = '\0';
+		break;
+	}
+	mvm_close(&fd);
+}
+
+/* One message; false where none is there. */
+static bool receive(struct mvm_vsock *vsock)
+{
+	struct control_message message;
+	size_t count;
+	int fd = -1;
+
+	if (vsock->control < 0 ||
+	    mvm_recv_fds(vsock->control, &message, sizeof(message), &fd, 1, &count) != (ssize_t)sizeof(message))
+		return false;
+	handle(vsock, &message, count ? fd : -1);
+	return true;
+}
+
+static void on_control(void *arg, int fd, short revents)
+{
+	struct mvm_vsock *vsock = arg;
+
+	vsock->busy++;
+	if (revents & POLLOUT)
+		flush(vsock);
+	/* At its end the channel has no more to say; the process's end will be reported. */
+	if (revents & (POLLIN | POLLHUP | POLLERR) && !receive(vsock) && revents & (POLLHUP | POLLERR))
+		mvm_watch_set(vsock->watch, 0);
+	leave(vsock);
+}
+
+/* --- the process --- */
+
+static void fail_pending(struct mvm_vsock *vsock, int errnum)
+{
+	while (vsock->pending) {
+		struct pending *first = vsock->pending;
+
+		vsock->pending = first->next;
+		finish_pending(first, -1, errnum);
+	}
+}
+
+static void describe_end(struct mvm_vsock *vsock, int status, char *text, size_t size)
+{
+	if (vsock->reason[0])
+		snprintf(text, size, "vsock device: %s", vsock->reason);
+	else if (WIFSIGNALED(status))
+		snprintf(text, size, "the vsock device process was ended by signal %d", WTERMSIG(status));
+	else
+		snprintf(text, size, "the vsock device process ended with status %d", WEXITSTATUS(status));
+}
+
+static void on_end(void *arg, pid_t pid, int status)
+{
+	struct mvm_vsock *vsock = arg;
+	char reason[CONTROL_REASON_SIZE + 64];
+
+	vsock->busy++;
+	vsock->pid = -1;
+	/* What it said last. */
+	while (!vsock->destroyed && receive(vsock))
+		;
+	if (!vsock->destroyed) {
+		stop_channel(vsock);
+		fail_pending(vsock, ECONNRESET);
+	}
+	if (!vsock->destroyed) {
+		describe_end(vsock, status, reason, sizeof(reason));
+		vsock->events->died(vsock->arg, reason);
+	}
+	leave(vsock);
+}
+
+static int spawn(uint32_t guest_cid, int control, int vhost_user, pid_t *pid, struct mvm_error **err)
+{
+	const struct mvm_spawn_fd fds[] = {
+		{STDERR_FILENO, STDERR_FILENO}, {control, CONTROL_FD}, {vhost_user, VHOST_USER_FD}};
+	char *program MVM_CLEAN_FREE = NULL;
+	char *cid MVM_CLEAN_FREE = mvm_format("%u", guest_cid);
+	char *argv[] = {(char *)"mvm-vsock", cid, NULL};
+	struct mvm_spawn child = {
+		.argv = argv, .fds = fds, .fd_count = MVM_COUNT(fds), .new_session = true, .die_with_parent = true};
+
+	if (mvm_own_file("mvm-vsock", &program, err) < 0)
+		return -1;
+	child.program = program;
+	return mvm_spawn(&child, pid, err);
+}
+
+int mvm_vsock_start(struct mvm_loop *loop, uint32_t guest_cid, const struct mvm_vsock_events *events, void *arg,
+		    struct mvm_vsock **out, int *vhost_user_fd, struct mvm_error **err)
+{
+	int control[2] = {-1, -1}, vhost_user[2] = {-1, -1}, result = -1;
+	struct mvm_vsock *vsock;
+	pid_t pid;
+
+	if (mvm_socketpair(SOCK_SEQPACKET, control) < 0 || mvm_socketpair(SOCK_STREAM, vhost_user) < 0 ||
+	    mvm_set_nonblock(control[0], true) < 0)
+		mvm_fail_errno(err, errno, "cannot start the vsock device");
+	else
+		result = spawn(guest_cid, control[1], vhost_user[1], &pid, err);
+	mvm_close(&control[1]);
+	mvm_close(&vhost_user[1]);
+	if (result < 0) {
+		mvm_close(&control[0]);
+		mvm_close(&vhost_user[0]);
+		return -1;
+	}
+	vsock = mvm_alloc(sizeof(*vsock));
+	vsock->loop = loop;
+	vsock->events = events;
+	vsock->arg = arg;
+	vsock->pid = pid;
+	vsock->control = control[0];
+	vsock->watch = mvm_loop_watch(loop, control[0], POLLIN, on_control, vsock);
+	mvm_loop_child(loop, pid, on_end, vsock);
+	*out = vsock;
+	*vhost_user_fd = vhost_user[0];
+	return 0;
+}
+
+int mvm_vsock_listen(struct mvm_vsock *vsock, uint32_t port, struct mvm_error **err)
+{
+	if (vsock->control < 0)
+		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
+	if (listens(vsock, port))
+		return 0;
+	if (vsock->port_count == MVM_COUNT(vsock->ports))
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "more than %d vsock ports to listen on", MUX_MAX_LISTENERS);
+	vsock->ports[vsock->port_count++] = port;
+	queue(vsock, CONTROL_LISTEN, 0, port);
+	return 0;
+}
+
+void mvm_vsock_unlisten(struct mvm_vsock *vsock, uint32_t port)
+{
+	for (unsigned i = 0; i < vsock->port_count; i++)
+		if (vsock->ports[i] == port) {
+			vsock->ports[i] = vsock->ports[--vsock->port_count];
+			queue(vsock, CONTROL_UNLISTEN, 0, port);
+			return;
+		}
+}
+
+int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, mvm_vsock_connected_fn fn, void *arg,
+		      struct mvm_error **err)
+{
+	struct pending *pending;
+
+	if (vsock->control < 0)
+		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
+	pending = mvm_alloc(sizeof(*pending));
+	*pending = (struct pending){.next = vsock->pending, .id = ++vsock->next_id, .fn = fn, .arg = arg};
+	vsock->pending = pending;
+	queue(vsock, CONTROL_CONNECT, pending->id, port);
+	return 0;
+}
+
+pid_t mvm_vsock_pid(const struct mvm_vsock *vsock)
+{
+	return vsock->pid;
+}
+
+void mvm_vsock_destroy(struct mvm_vsock *vsock)
+{
+	if (!vsock || vsock->destroyed)
+		return;
+	vsock->destroyed = true;
+	vsock->busy++;
+	if (vsock->pid > 0) {
+		mvm_loop_child_forget(vsock->loop, vsock->pid);
+		kill(vsock->pid, SIGKILL);
+	}
+	stop_channel(vsock);
+	fail_pending(vsock, ECANCELED);
+	leave(vsock);
+}

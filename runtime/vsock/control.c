@@ -1,0 +1,117 @@
+#include "device.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "runtime/base/io.h"
+#include "runtime/base/log.h"
+
+/* 0 where the message is on its way, -1 where the channel is full or gone. */
+static int send_message(struct device *device, const struct control_message *message, int fd)
+{
+	if (device->control < 0)
+		return -1;
+	if (mvm_send_fds(device->control, message, sizeof(*message), &fd, fd >= 0) > 0)
+		return 0;
+	/* ETOOMANYREFS: the supervisor has not yet taken the descriptors it was sent. */
+	if (errno != EAGAIN && errno != ETOOMANYREFS) {
+		mvm_log(MVM_LOG_INFO, "control channel: %s", strerror(errno));
+		mvm_close(&device->control);
+	}
+	return -1;
+}
+
+static int announce(struct device *device, struct stream *stream)
+{
+	struct control_message message = {.id = stream->id, .port = stream->conn.host_port, .errnum = stream->errnum};
+
+	message.type = stream->errnum ? CONTROL_REFUSED : stream->asked_by_host ? CONTROL_CONNECTED : CONTROL_ACCEPTED;
+	if (send_message(device, &message, stream->handout) < 0)
+		return -1;
+	mvm_close(&stream->handout);
+	if (stream->conn.state == CONN_INCOMING)
+		mux_accept(&device->mux, &stream->conn);
+	return 0;
+}
+
+static void flush(struct device *device)
+{
+	while (!list_empty(&device->announcing)) {
+		struct stream *stream = list_entry(device->announcing.next, struct stream, node);
+
+		if (announce(device, stream) < 0)
+			return;
+		list_remove(&stream->node);
+		if (stream->gone && stream->fd < 0)
+			list_append(&device->dead, &stream->node);
+	}
+}
+
+void control_announce(struct device *device, struct stream *stream)
+{
+	list_append(&device->announcing, &stream->node);
+	flush(device);
+}
+
+static void connect_to_guest(struct device *device, uint32_t id, uint32_t port)
+{
+	struct stream *stream = (struct stream *)mux_connect(&device->mux, port, device->now);
+
+	if (!stream) {
+		struct control_message refusal = {.type = CONTROL_REFUSED, .id = id, .errnum = EMFILE};
+
+		/* Where even this finds no room the supervisor has thousands of answers to read, and gives up by
+		 * itself. */
+		send_message(device, &refusal, -1);
+		return;
+	}
+	stream->fd = stream->handout = -1;
+	stream->source.kind = SOURCE_STREAM;
+	list_init(&stream->node);
+	stream->id = id;
+	stream->asked_by_host = true;
+}
+
+static void handle(struct device *device, const struct control_message *message)
+{
+	switch (message->type) {
+	case CONTROL_LISTEN:
+		if (mux_listen(&device->mux, message->port) < 0)
+			mvm_log(MVM_LOG_WARN, "too many ports to listen on");
+		break;
+	case CONTROL_UNLISTEN:
+		mux_unlisten(&device->mux, message->port);
+		break;
+	case CONTROL_CONNECT:
+		connect_to_guest(device, message->id, message->port);
+		break;
+	}
+}
+
+void control_ready(struct device *device, uint32_t events)
+{
+	struct control_message message;
+
+	while (device->control >= 0) {
+		ssize_t n = recv(device->control, &message, sizeof(message), MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n == (ssize_t)sizeof(message))
+			handle(device, &message);
+		else
+			mvm_close(&device->control);
+	}
+	if (events & EPOLLOUT)
+		flush(device);
+}
+
+void control_send_reason(struct device *device)
+{
+	struct control_message message = {.type = CONTROL_BROKEN};
+
+	memcpy(message.reason, device->reason, sizeof(message.reason));
+	send_message(device, &message, -1);
+}

@@ -1,0 +1,44 @@
+/*
+ * What the supervisor and the device process say to each other over a SOCK_SEQPACKET pair: one struct a
+ * message, in the machine's own byte order, since both ends are of one build on one machine.
+ *
+ *   supervisor                        device
+ *       | LISTEN port  ---------------> |    connections of the guest to this port are taken
+ *       | UNLISTEN port --------------> |
+ *       | <------- ACCEPTED port + fd   |    one of them
+ *       | CONNECT id, port -----------> |
+ *       | <------- CONNECTED id + fd    |    or
+ *       | <------- REFUSED id, errnum   |
+ *       | <------- BROKEN reason        |    the guest or QEMU broke the device; it ends
+ *
+ * The supervisor closes its end to end the device.
+ */
+#ifndef MVM_VSOCK_CONTROL_H
+#define MVM_VSOCK_CONTROL_H
+
+#include <stdint.h>
+
+enum {
+	CONTROL_LISTEN = 1,
+	CONTROL_UNLISTEN,
+	CONTROL_CONNECT,
+	CONTROL_ACCEPTED,
+	CONTROL_CONNECTED,
+	CONTROL_REFUSED,
+	CONTROL_BROKEN,
+};
+
+enum { CONTROL_REASON_SIZE = 112 };
+
+struct control_message {
+	uint32_t type;
+	uint32_t id;
+	uint32_t port;
+	int32_t errnum;
+	char reason[CONTROL_REASON_SIZE]; /* BROKEN: NUL-terminated */
+};
+
+/* Descriptors that the device process is started with. */
+enum { CONTROL_FD = 3, VHOST_USER_FD = 4 };
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * The device process's parts that do I/O: rings, host ends of connections, control channel.
+ * Shared by device.c, stream.c and control.c only.
+ */
+#ifndef MVM_VSOCK_DEVICE_H
+#define MVM_VSOCK_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "control.h"
+#include "mux.h"
+#include "runtime/base/mem.h"
+#include "vhost_user.h"
+
+/* What an epoll event refers to. */
+enum source_kind { SOURCE_CONTROL, SOURCE_VHOST_USER, SOURCE_RX_KICK, SOURCE_TX_KICK, SOURCE_STREAM };
+
+struct source {
+	enum source_kind kind;
+};
+
+/* A connection and its host end: our side of a socket pair. */
+struct stream {
+	struct conn conn; /* first: the mux allocates it */
+	struct source source;
+	struct list node; /* in device->announcing or device->dead */
+	int fd;		  /* -1 before it is open and after it is closed */
+	int handout;	  /* the other side, until the supervisor has it */
+	uint32_t id;	  /* of the CONNECT that asked for it */
+	int errnum;	  /* why it was refused */
+	bool asked_by_host;
+	bool gone; /* the mux has let go of it */
+	bool writable;
+	unsigned burst;		 /* receive buffers beyond the first that its next turn may take */
+	bool ended;		 /* the host wrote its last byte; it may still have to be read */
+	bool hung_up;		 /* the host closed its side, or both directions are shut */
+	struct mvm_buf overflow; /* the guest's bytes that the socket had no room for */
+};
+
+struct device {
+	int epoll;
+	int control; /* -1 once the supervisor has gone */
+	struct source sources[SOURCE_STREAM];
+	struct mux mux;
+	struct vhost_user vu;
+	bool again;		/* there is work without an event */
+	struct list announcing; /* streams that the supervisor is still to be told of */
+	struct list dead;	/* streams to be freed when no event can refer to them */
+	uint64_t now;
+	char reason[CONTROL_REASON_SIZE]; /* what broke the device, or empty */
+};
+
+/* `control` and `vhost_user` are taken over. */
+int device_init(struct device *device, uint64_t guest_cid, int control, int vhost_user);
+/* Until the supervisor closes the control channel (0) or the device breaks (1). */
+int device_run(struct device *device);
+
+/* Notes why the device cannot go on. */
+void device_break(struct device *device, const char *part, const char *reason);
+
+/* --- stream.c --- */
+
+/* Makes the socket pair of a connection; -1 where there are no descriptors. */
+int stream_open(struct device *device, struct stream *stream);
+/* `length` bytes from the guest; those the socket does not take are copied. */
+void stream_write(struct device *device, struct stream *stream, struct iovec *pieces, unsigned count, size_t length);
+/* Reads into the guest's buffers: readv()'s result; at its end and on errors the mux has been told. */
+ssize_t stream_read(struct device *device, struct stream *stream, const struct iovec *pieces, unsigned count,
+		    size_t length);
+void stream_shutdown(struct device *device, struct stream *stream);
+/* The mux has let go of it: it lives on until its overflow has been read. */
+void stream_release(struct device *device, struct stream *stream);
+void stream_ready(struct device *device, struct stream *stream, uint32_t events);
+void stream_free_dead(struct device *device);
+
+/* --- control.c --- */
+
+/* Tells the supervisor of a stream that is open or refused, now or as soon as it reads. */
+void control_announce(struct device *device, struct stream *stream);
+void control_ready(struct device *device, uint32_t events);
+void control_send_reason(struct device *device);
+
+#endif
