@@ -73,6 +73,8 @@ static int reach(struct mvm_engine *engine, const char *id, struct mvm_client **
 		if (busy <= 0)
 			return 1;
 		if (mvm_now_ns() > deadline) {
+			if (!err)
+				return -1;
 			*err = local;
 			local = NULL;
 			return mvm_error_wrap(err,
