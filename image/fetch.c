@@ -122,7 +122,9 @@ static int conclude(struct job *job, CURLcode code, struct mvm_error **err)
 static bool put_back(struct job *job, bool transient, const struct mvm_http_answer *answer, struct mvm_error **cause)
 {
 	enum mvm_error_code code = mvm_error_code(*cause);
-	int wait = transient && ++job->tries < MVM_REGISTRY_TRIES ? mvm_registry_backoff(answer, job->tries) : -1;
+	/* Waiting out a silence takes long: once more, and no more. */
+	int tries = code == MVM_ERR_TIMEOUT ? 2 : MVM_REGISTRY_TRIES;
+	int wait = transient && ++job->tries < tries ? mvm_registry_backoff(answer, job->tries) : -1;
 
 	if (code == MVM_ERR_INTERRUPTED || code == MVM_ERR_NO_SPACE || code == MVM_ERR_IO)
 		return false;

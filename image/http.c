@@ -7,12 +7,15 @@
 
 #include "reference.h"
 #include "runtime/base/error.h"
+#include "runtime/base/loop.h"
 
 /* Error pages are read for their reason, which is short. */
 #define MAX_ERROR_BODY	(64 << 10)
 #define MAX_HEADER	8192
 #define MAX_REDIRECTS	5L
 #define MAX_RETRY_AFTER 86400
+/* libcurl looks at least once a second, in nanoseconds. */
+#define MAX_GAP 2000000000u
 
 char *mvm_http_host(const char *url)
 {
@@ -109,11 +112,33 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 	return length;
 }
 
+/* Counts the time in which nothing arrived. What we spent elsewhere between two calls, on a slow disk say, is not the
+ * server's. (libcurl's own limit averages over seconds and so notices late.) */
+static bool has_stalled(struct mvm_http_transfer *transfer, uint64_t down)
+{
+	uint64_t now = mvm_now_ns();
+	uint64_t gap = now - transfer->last_look;
+	curl_off_t connected = 0;
+
+	curl_easy_getinfo(transfer->curl, CURLINFO_CONNECT_TIME_T, &connected);
+	if (!connected || down != transfer->last_down)
+		transfer->idle = 0;
+	else
+		transfer->idle += gap < MAX_GAP ? gap : MAX_GAP;
+	transfer->last_look = now;
+	transfer->last_down = down;
+	return transfer->idle > (uint64_t)transfer->limits->stall_seconds * 1000000000u;
+}
+
 static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
-	const struct mvm_http_limits *limits = ((struct mvm_http_transfer *)arg)->limits;
+	struct mvm_http_transfer *transfer = arg;
+	const struct mvm_http_limits *limits = transfer->limits;
 
-	return limits->stopped && limits->stopped(limits->arg);
+	if (limits->stopped && limits->stopped(limits->arg))
+		return 1;
+	transfer->stalled = has_stalled(transfer, (uint64_t)down);
+	return transfer->stalled;
 }
 
 static void set_limits(CURL *curl, struct mvm_http_transfer *transfer)
@@ -121,8 +146,6 @@ static void set_limits(CURL *curl, struct mvm_http_transfer *transfer)
 	const struct mvm_http_limits *limits = transfer->limits;
 
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, limits->connect_seconds);
-	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, limits->stall_seconds);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
@@ -192,6 +215,7 @@ struct mvm_http_transfer *mvm_http_create(const struct mvm_http_request *request
 	transfer->request.accept = mvm_strdup(request->accept);
 	transfer->request.token = mvm_strdup(request->token);
 	transfer->limits = limits;
+	transfer->last_look = mvm_now_ns();
 	transfer->curl = curl_easy_init();
 	if (!transfer->curl)
 		abort(); /* only memory can be missing */
@@ -307,6 +331,8 @@ int mvm_http_result(struct mvm_http_transfer *transfer, CURLcode code, struct mv
 
 	if (transfer->failure)
 		return mvm_error_move(err, &transfer->failure);
+	if (code == CURLE_ABORTED_BY_CALLBACK && transfer->stalled)
+		code = CURLE_OPERATION_TIMEDOUT;
 	transfer->transient = is_transient(transfer, code);
 	if (code != CURLE_OK)
 		return describe(transfer, code, err);

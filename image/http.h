@@ -55,6 +55,10 @@ struct mvm_http_transfer {
 	struct curl_slist *headers;
 	struct mvm_error *failure;
 	uint64_t received;
+	uint64_t last_look; /* mvm_now_ns() */
+	uint64_t last_down; /* bytes */
+	uint64_t idle;	    /* nanoseconds */
+	bool stalled;
 	char detail[CURL_ERROR_SIZE];
 };
 
