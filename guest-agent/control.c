@@ -89,9 +89,11 @@ static void sent(int rc, size_t length)
 static void reply(struct mvm_proto_reply *message)
 {
 	size_t length = 0;
+	int rc;
 
 	message->uptime = uptime_ns();
-	sent(mvm_proto_encode_reply(message, outbox_room(), &length), length);
+	rc = mvm_proto_encode_reply(message, outbox_room(), &length);
+	sent(rc, length);
 }
 
 void control_reply_ok(uint32_t request)
@@ -119,9 +121,11 @@ void control_reply_failure(uint32_t request, const struct failure *failure)
 void control_exited(struct mvm_proto_exited *exited)
 {
 	size_t length = 0;
+	int rc;
 
 	exited->uptime = uptime_ns();
-	sent(mvm_proto_encode_exited(exited, outbox_room(), &length), length);
+	rc = mvm_proto_encode_exited(exited, outbox_room(), &length);
+	sent(rc, length);
 }
 
 static void say_hello(void)
@@ -132,8 +136,9 @@ static void say_hello(void)
 		.uptime = uptime_ns(),
 	};
 	size_t length = 0;
+	int rc = mvm_proto_encode_hello(&hello, outbox_room(), &length);
 
-	sent(mvm_proto_encode_hello(&hello, outbox_room(), &length), length);
+	sent(rc, length);
 }
 
 /* Orders. Each answers by itself where it succeeds. */
