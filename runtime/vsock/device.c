@@ -406,12 +406,11 @@ static void ring_stopping(void *arg, unsigned index)
 		transmit(device, TX_BUDGET);
 }
 
-static void drop_connections(void *arg)
+static void drop_connections(struct device *device, bool unsent)
 {
-	struct device *device = arg;
 	struct conn *conn;
 
-	while ((conn = mux_drain(&device->mux))) {
+	while ((conn = mux_drain(&device->mux, unsent))) {
 		struct stream *stream = (struct stream *)conn;
 
 		if (stream->asked_by_host && stream->fd < 0)
@@ -421,7 +420,12 @@ static void drop_connections(void *arg)
 	}
 }
 
-static const struct vhost_user_ops vhost_user_ops = {ring_started, ring_stopping, drop_connections};
+static void driver_reset(void *arg)
+{
+	drop_connections(arg, false);
+}
+
+static const struct vhost_user_ops vhost_user_ops = {ring_started, ring_stopping, driver_reset};
 
 static void vhost_user_ready(struct device *device)
 {
@@ -433,7 +437,7 @@ static void vhost_user_ready(struct device *device)
 		return;
 	mvm_log(MVM_LOG_INFO, "QEMU has gone");
 	vhost_user_finish(&device->vu);
-	drop_connections(device);
+	drop_connections(device, true);
 }
 
 /* --- the loop --- */
@@ -478,13 +482,15 @@ static void expire(struct device *device)
 
 static void round_of_rings(struct device *device)
 {
-	bool more;
+	bool more, was_full;
 
 	device->again = false;
 	more = transmit(device, TX_BUDGET);
+	was_full = mux_is_full(&device->mux);
 	if (!device->reason[0])
 		more |= receive(device, RX_BUDGET);
-	device->again |= more;
+	/* Transmit buffers that waited for answers to leave were not kicked for again. */
+	device->again |= more || (was_full && !mux_is_full(&device->mux));
 }
 
 int device_run(struct device *device)

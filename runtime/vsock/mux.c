@@ -483,15 +483,26 @@ struct mux_event mux_expire(struct mux *mux, uint64_t now)
 	return no_event;
 }
 
-struct conn *mux_drain(struct mux *mux)
+/* A request that still waits for a receive buffer belongs to the next driver. */
+static bool is_unsent(const struct conn *conn)
+{
+	return conn->state == CONN_REQUESTING && conn->pending & 1u << OP_REQUEST;
+}
+
+struct conn *mux_drain(struct mux *mux, bool unsent)
 {
 	mux->reset_count = 0;
-	for (size_t i = 0; i < MVM_COUNT(mux->buckets); i++)
-		if (!list_empty(&mux->buckets[i])) {
-			struct conn *conn = list_entry(mux->buckets[i].next, struct conn, bucket);
+	for (size_t i = 0; i < MVM_COUNT(mux->buckets); i++) {
+		struct list *bucket = &mux->buckets[i];
 
-			take_out(mux, conn);
-			return conn;
+		for (struct list *node = bucket->next; node != bucket; node = node->next) {
+			struct conn *conn = list_entry(node, struct conn, bucket);
+
+			if (unsent || !is_unsent(conn)) {
+				take_out(mux, conn);
+				return conn;
+			}
 		}
+	}
 	return NULL;
 }

@@ -147,8 +147,8 @@ void mux_sent(struct mux *mux, struct conn *conn);
 uint64_t mux_deadline(const struct mux *mux);
 struct mux_event mux_expire(struct mux *mux, uint64_t now);
 
-/* Takes any connection out, without a word to the guest: it was reset. NULL when none is left.
- * Waiting resets are dropped. */
-struct conn *mux_drain(struct mux *mux);
+/* The guest has a new driver, or none: takes any connection out, without a word to the guest. NULL when none is
+ * left. Those that the guest has not been asked for yet are spared unless `unsent`. Waiting resets are dropped. */
+struct conn *mux_drain(struct mux *mux, bool unsent);
 
 #endif

@@ -7,6 +7,7 @@
  *   7001 sink   reads to the end, then answers with the count and the sum of what came
  *   7002 source reads two words, seed and count, and sends that many bytes of the pattern
  *   7003 stall  never reads; ends when the host closes
+ *   7004 drain  reads to the end, answers with one byte
  *
  * Orders:
  *   connect PORT          connects, and says which errno came of it
@@ -15,6 +16,8 @@
  *   many PORT COUNT       opens so many connections at once, writes each one's number, reads it back plus one
  *   hold PORT SEED COUNT  connects, sends, and keeps the connection until the machine is off
  *   time PORT COUNT       COUNT round trips of one byte: nanoseconds
+ *   open PORT COUNT       COUNT times connects and closes, one after the other: nanoseconds
+ *   flood PORT COUNT      connects and sends that many zeros, waits for the end of the input: nanoseconds
  *   off                   powers off
  */
 #include <errno.h>
@@ -141,6 +144,15 @@ static void serve_source(int fd)
 		send_pattern(fd, words[0], words[1]);
 }
 
+static void serve_drain(int fd)
+{
+	static unsigned char block[BLOCK];
+
+	while (read(fd, block, sizeof(block)) > 0)
+		;
+	write_all(fd, "", 1);
+}
+
 static void serve_stall(int fd)
 {
 	struct pollfd wait = {.fd = fd, .events = POLLRDHUP};
@@ -239,19 +251,49 @@ static void order_hold(unsigned port, uint64_t seed, uint64_t count, FILE *answe
 	fprintf(answer, "%s\n", send_pattern(fd, seed, count) == 0 ? "ok" : strerror(errno));
 }
 
+static long long now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (long long)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
 static void order_time(unsigned port, unsigned count, FILE *answer)
 {
 	int fd = connect_host(port);
-	struct timespec from, to;
+	long long from = now();
 	char byte = 'x';
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (unsigned i = 0; i < count; i++)
 		if (write_all(fd, &byte, 1) < 0 || read_all(fd, &byte, 1) < 0)
 			break;
-	clock_gettime(CLOCK_MONOTONIC, &to);
+	fprintf(answer, "%lld\n", now() - from);
 	close(fd);
-	fprintf(answer, "%lld\n", (long long)(to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec);
+}
+
+static void order_open(unsigned port, unsigned count, FILE *answer)
+{
+	long long from = now();
+
+	for (unsigned i = 0; i < count; i++)
+		close(connect_host(port));
+	fprintf(answer, "%lld\n", now() - from);
+}
+
+static void order_flood(unsigned port, uint64_t count, FILE *answer)
+{
+	static unsigned char block[BLOCK];
+	int fd = connect_host(port);
+	long long from = now();
+
+	for (; count > sizeof(block); count -= sizeof(block))
+		write_all(fd, block, sizeof(block));
+	write_all(fd, block, (size_t)count);
+	shutdown(fd, SHUT_WR);
+	read(fd, block, 1);
+	fprintf(answer, "%lld\n", now() - from);
+	close(fd);
 }
 
 static void obey(const char *line, FILE *answer)
@@ -271,6 +313,10 @@ static void obey(const char *line, FILE *answer)
 		order_hold(port, seed, count, answer);
 	else if (sscanf(line, "time %u %u", &port, &number) == 2)
 		order_time(port, number, answer);
+	else if (sscanf(line, "open %u %u", &port, &number) == 2)
+		order_open(port, number, answer);
+	else if (sscanf(line, "flood %u %llu", &port, &count) == 2)
+		order_flood(port, count, answer);
 	else if (strcmp(line, "off\n") == 0)
 		reboot(RB_POWER_OFF);
 	else
@@ -293,6 +339,7 @@ int main(void)
 	start_service(7001, serve_sink);
 	start_service(7002, serve_source);
 	start_service(7003, serve_stall);
+	start_service(7004, serve_drain);
 	fd = connect_host(ORDERS_PORT);
 	if (fd < 0) {
 		perror("connect");
