@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
+#include <linux/close_range.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 #include "error.h"
@@ -51,6 +53,17 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* What our own caller left open, a shell's lock file perhaps, is none of the child's business. */
+static void close_others_on_exec(void)
+{
+#ifdef __linux__
+	if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+#endif
+	for (int fd = 3; fd < getdtablesize(); fd++)
+		mvm_set_cloexec(fd, true);
+}
+
 /* Descriptors are first lifted above every target, so that no dup2() can hit one still needed. */
 static int place_fds(const struct mvm_spawn *spawn, int *report)
 {
@@ -72,6 +85,7 @@ static int place_fds(const struct mvm_spawn *spawn, int *report)
 		if (lifted[i] < 0)
 			return -1;
 	}
+	close_others_on_exec();
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(null, fd) < 0)
 			return -1;
