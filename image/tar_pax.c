@@ -85,28 +85,30 @@ static bool set_time(struct tar_meta *meta, struct value value)
 	return true;
 }
 
-/* Takes over both; a later record of the same name wins. */
+static void drop_xattr(struct tar_meta *meta, const char *name)
+{
+	for (size_t i = 0; i < meta->xattr_count; i++) {
+		if (strcmp(meta->xattrs[i].name, name) != 0)
+			continue;
+		free(meta->xattrs[i].name);
+		free(meta->xattrs[i].value);
+		meta->xattrs[i] = meta->xattrs[--meta->xattr_count];
+		return;
+	}
+}
+
+/* Takes over both; a later record of the same name wins. An empty value takes back an earlier one, as everywhere in
+ * pax headers: attributes that are really empty cannot be told from it, and Go's reader drops them too. */
 static bool take_xattr(struct tar_meta *meta, char *name, char *value, size_t length)
 {
-	struct mvm_tar_xattr *xattr = NULL;
-
-	for (size_t i = 0; i < meta->xattr_count && !xattr; i++) {
-		if (strcmp(meta->xattrs[i].name, name) == 0)
-			xattr = &meta->xattrs[i];
-	}
-	if (!xattr && meta->xattr_count == MVM_TAR_MAX_XATTRS) {
+	drop_xattr(meta, name);
+	if (!length || meta->xattr_count == MVM_TAR_MAX_XATTRS) {
 		free(name);
 		free(value);
-		return false;
+		return !length;
 	}
-	if (!xattr) {
-		meta->xattrs = mvm_realloc(meta->xattrs, meta->xattr_count + 1, sizeof(*meta->xattrs));
-		xattr = &meta->xattrs[meta->xattr_count++];
-	} else {
-		free(xattr->name);
-		free(xattr->value);
-	}
-	*xattr = (struct mvm_tar_xattr){.name = name, .value = value, .length = length};
+	meta->xattrs = mvm_realloc(meta->xattrs, meta->xattr_count + 1, sizeof(*meta->xattrs));
+	meta->xattrs[meta->xattr_count++] = (struct mvm_tar_xattr){.name = name, .value = value, .length = length};
 	return true;
 }
 
