@@ -23,6 +23,10 @@
 #include "relay.h"
 #include "sys.h"
 
+/* The more a pipe holds, the fewer the wake-ups for a flood, and these are what it costs; the kernel takes pages for
+ * what is in it only. */
+enum { PIPE_SIZE = 1024 * 1024 };
+
 struct process {
 	struct process *next;
 	uint32_t id; /* 0: it did not start, and is only to be reaped */
@@ -75,6 +79,7 @@ static int make_pipe(uint32_t port, bool output, int *childs, struct failure *fa
 	*childs = ends[output ? 1 : 0];
 	own = ends[output ? 0 : 1];
 	fcntl(own, F_SETFL, O_NONBLOCK);
+	fcntl(own, F_SETPIPE_SZ, PIPE_SIZE);
 	return output ? relay_output(own, port, failure) : relay_input(own, port, failure);
 }
 
