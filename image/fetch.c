@@ -47,6 +47,15 @@ static int changed(const struct job *job, bool committed, struct mvm_error **err
 	return job->fetch->changed ? job->fetch->changed(job->fetch->arg, committed, err) : 0;
 }
 
+/* Bytes that are not the blob's are the server's doing. */
+static int blame(const struct job *job, struct mvm_error **err)
+{
+	if (err && mvm_error_code(*err) == MVM_ERR_CORRUPT)
+		mvm_error_wrap(err, "%s sends damaged data (try again; if it stays so, the image must be pushed anew)",
+			       endpoint_of(job)->name);
+	return -1;
+}
+
 static int on_data(void *arg, const void *data, size_t length, struct mvm_error **err)
 {
 	struct job *job = arg;
@@ -55,14 +64,13 @@ static int on_data(void *arg, const void *data, size_t length, struct mvm_error 
 
 	curl_easy_getinfo(job->transfer->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
 	if (!ingest->received && announced >= 0 && (uint64_t)announced != ingest->descriptor.size)
-		return mvm_fail(err, MVM_ERR_CORRUPT, "%s sends %lld bytes for blob %.12s, whose manifest says %llu",
-				endpoint_of(job)->name, (long long)announced,
-				mvm_digest_hex(&ingest->descriptor.digest),
-				(unsigned long long)ingest->descriptor.size);
+		return mvm_fail(
+			err, MVM_ERR_CORRUPT,
+			"%s sends %lld bytes for blob %.12s, whose manifest says %llu; the image must be pushed anew",
+			endpoint_of(job)->name, (long long)announced, mvm_digest_hex(&ingest->descriptor.digest),
+			(unsigned long long)ingest->descriptor.size);
 	if (mvm_ingest_write(ingest, data, length, err) < 0)
-		return mvm_error_code(err ? *err : NULL) == MVM_ERR_CORRUPT
-			       ? mvm_error_wrap(err, "%s lies", endpoint_of(job)->name)
-			       : -1;
+		return blame(job, err);
 	return changed(job, false, err);
 }
 
@@ -90,9 +98,7 @@ static void stop(struct batch *batch, struct job *job)
 static int commit(struct job *job, struct mvm_error **err)
 {
 	if (mvm_ingest_commit(job->fetch->ingest, err) < 0)
-		return mvm_error_code(err ? *err : NULL) == MVM_ERR_CORRUPT
-			       ? mvm_error_wrap(err, "%s is damaged or lies", endpoint_of(job)->name)
-			       : -1;
+		return blame(job, err);
 	job->done = true;
 	return changed(job, true, err);
 }
@@ -104,6 +110,9 @@ static int conclude(struct job *job, CURLcode code, struct mvm_error **err)
 	const struct mvm_ingest *ingest = job->fetch->ingest;
 	char *what MVM_CLEAN_FREE = mvm_format("blob %.12s", mvm_digest_hex(&ingest->descriptor.digest));
 
+	/* Our own words name the blob already. */
+	if (transfer->failure)
+		return mvm_http_result(transfer, code, err);
 	if (mvm_http_result(transfer, code, err) < 0)
 		return mvm_error_wrap(err, "%s", what);
 	if (transfer->answer.status == 401 && !job->asked) {

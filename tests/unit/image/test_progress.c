@@ -1,0 +1,126 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "image/digest.h"
+#include "image/progress.h"
+#include "runtime/base/io.h"
+
+static struct mvm_digest layer_of(const char *data)
+{
+	struct mvm_digest digest;
+
+	mvm_digest_of(data, strlen(data), &digest);
+	return digest;
+}
+
+/* One layer from beginning to end, and the last word. */
+static void one_pull(const struct mvm_progress *progress)
+{
+	struct mvm_digest layer = layer_of("abc");
+
+	mvm_progress_message(progress, "latest: Pulling from %s", "library/alpine");
+	mvm_progress_layer(progress, &layer, MVM_PROGRESS_PENDING, 0, 100);
+	mvm_progress_layer(progress, &layer, MVM_PROGRESS_DOWNLOADING, 10, 100);
+	mvm_progress_layer(progress, &layer, MVM_PROGRESS_DOWNLOADING, 20, 100);
+	mvm_progress_layer(progress, &layer, MVM_PROGRESS_DOWNLOADED, 100, 100);
+	mvm_progress_layer(progress, &layer, MVM_PROGRESS_DOWNLOADED, 100, 100);
+	mvm_progress_layer(progress, &layer, MVM_PROGRESS_COMPLETE, 0, 0);
+	mvm_progress_message(progress, "Digest: x");
+}
+
+static void plain_lines_on_a_pipe(void **state)
+{
+	struct mvm_progress *progress;
+	char text[1024] = "";
+	int fds[2];
+
+	assert_int_equal(mvm_pipe(fds), 0);
+	progress = mvm_progress_create(fds[1]);
+	one_pull(progress);
+	mvm_progress_destroy(progress);
+	close(fds[1]);
+	assert_true(mvm_read_full(fds[0], text, sizeof(text) - 1) > 0);
+	close(fds[0]);
+	assert_string_equal(text, "latest: Pulling from library/alpine\n"
+				  "ba7816bf8f01: Pulling fs layer\n"
+				  "ba7816bf8f01: Download complete\n"
+				  "ba7816bf8f01: Pull complete\n"
+				  "Digest: x\n");
+}
+
+static int open_terminal(int *master)
+{
+	struct termios settings;
+	int terminal;
+
+	*master = posix_openpt(O_RDWR | O_NOCTTY);
+	assert_true(*master >= 0 && grantpt(*master) == 0 && unlockpt(*master) == 0);
+	terminal = open(ptsname(*master), O_RDWR | O_NOCTTY);
+	assert_true(terminal >= 0);
+	assert_int_equal(tcgetattr(terminal, &settings), 0);
+	settings.c_oflag &= ~(tcflag_t)OPOST;
+	assert_int_equal(tcsetattr(terminal, TCSANOW, &settings), 0);
+	return terminal;
+}
+
+static void drawn_on_a_terminal(void **state)
+{
+	struct mvm_progress *progress;
+	char text[4096] = "";
+	int master, terminal = open_terminal(&master);
+
+	setenv("TERM", "xterm", 1);
+	progress = mvm_progress_create(terminal);
+	one_pull(progress);
+	mvm_progress_destroy(progress);
+	assert_true(read(master, text, sizeof(text) - 1) > 0);
+	assert_non_null(strstr(text, "\033[1A\r\033[2Kba7816bf8f01: Downloading [====>"));
+	assert_non_null(strstr(text, "] 10B/100B"));
+	assert_non_null(strstr(text, "\033[2Kba7816bf8f01: Pull complete\r\033[1B"));
+	close(terminal);
+	close(master);
+}
+
+static void plain_on_a_dumb_terminal(void **state)
+{
+	struct mvm_progress *progress;
+	char text[4096] = "";
+	int master, terminal = open_terminal(&master);
+
+	setenv("TERM", "dumb", 1);
+	progress = mvm_progress_create(terminal);
+	one_pull(progress);
+	mvm_progress_destroy(progress);
+	assert_true(read(master, text, sizeof(text) - 1) > 0);
+	assert_null(strchr(text, '\033'));
+	close(terminal);
+	close(master);
+}
+
+static void silence_is_fine(void **state)
+{
+	one_pull(NULL);
+	mvm_progress_destroy(NULL);
+	assert_string_equal(mvm_progress_state_name(MVM_PROGRESS_EXISTS), "Already exists");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plain_lines_on_a_pipe),
+		cmocka_unit_test(drawn_on_a_terminal),
+		cmocka_unit_test(plain_on_a_dumb_terminal),
+		cmocka_unit_test(silence_is_fine),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
