@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import socket
+import ssl
 import sys
 import tarfile
 import threading
@@ -311,6 +312,12 @@ class Handler(BaseHTTPRequestHandler):
         other = self.server.registry.elsewhere or self.server.registry.address
         return self.send(307, b"", "text/plain", {"Location": f"http://{other}/elsewhere/{name}/{what}"})
 
+    def fault_plain_blobs(self, name, kind, what):
+        if kind != "blobs":
+            return False
+        return self.send(307, b"", "text/plain",
+                         {"Location": f"http://{self.server.registry.elsewhere}/elsewhere/{name}/{what}"})
+
     def elsewhere(self, path):
         name, what = path[len("/elsewhere/"):].rsplit("/", 1)
         return self.serve(name, "blobs", what)
@@ -337,13 +344,15 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         """A client that hangs up is what many of the tests are about."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
 
 class Registry:
-    def __init__(self, images=None):
+    def __init__(self, images=None, certificate=None):
+        """`certificate` is a file with key and certificate: the registry then speaks TLS."""
         self.images = dict(images or {})
+        self.certificate = certificate
         self.requests = []
         self.counts = {}
         self.lock = threading.Lock()
@@ -355,6 +364,10 @@ class Registry:
     def __enter__(self):
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.registry = self
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.address = "127.0.0.1:%d" % self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self

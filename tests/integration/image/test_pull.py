@@ -13,7 +13,8 @@ import tempfile
 import threading
 import unittest
 
-import faulty
+sys.dont_write_bytecode = True
+import faulty  # noqa: E402
 
 IMAGETOOL = None
 # No test takes so long unless something hangs.
@@ -507,6 +508,44 @@ class Mirrors(Case):
         self.assertIn(f"{self.config}: line 3, ", result.stderr)
         result = self.tool("pull", "alpine", MVM_CONFIG=self.config + ".none")
         self.assertIn("MVM_CONFIG names", result.stderr)
+
+
+class Tls(Case):
+    def setUp(self):
+        super().setUp()
+        self.pem = os.path.join(self.folder, "pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-keyout", self.pem, "-out", self.pem + ".crt", "-subj", "/CN=localhost", "-days", "2",
+                        "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"], check=True, capture_output=True)
+        with open(self.pem, "a", encoding="ascii") as file, open(self.pem + ".crt", encoding="ascii") as certificate:
+            file.write(certificate.read())
+        self.secure = self.enter(faulty.Registry(certificate=self.pem))
+        self.write_config({"registries": {self.registry.address: {"mirrors": [f"https://{self.secure.address}"]}}})
+
+    def add(self, name):
+        self.secure.add(name, faulty.make_image())
+
+    def test_trusted(self):
+        self.add("deb")
+        self.pull("deb", SSL_CERT_FILE=self.pem)
+        self.assertEqual(self.registry.requests, [])
+
+    def test_not_trusted(self):
+        self.add("deb")
+        self.refused("deb", "not-found", "the certificate of", "is not trusted", "SSL_CERT_FILE")
+
+    def test_no_way_back_to_plain_http(self):
+        self.add("redirects")
+        self.secure.elsewhere = self.registry.address
+        self.refused("redirects", "not-found", "names a token server that is not to be trusted",
+                     SSL_CERT_FILE=self.pem)
+        self.add("plain-blobs")
+        self.secure.elsewhere = self.registry.address
+        self.refused("plain-blobs", "network", "plain HTTP is spoken; refused", SSL_CERT_FILE=self.pem)
+
+    def test_tls_server_where_plain_http_is_spoken(self):
+        self.write_config({})
+        self.refused(f"{self.secure.address}/deb", "network", self.secure.address)
 
 
 class Crashes(Case):
