@@ -241,7 +241,8 @@ int mvm_make_folders(const char *path, struct mvm_error **err)
 {
 	char *partial MVM_CLEAN_FREE = mvm_strdup(path);
 
-	for (char *at = partial + 1;; at++) {
+	/* A leading slash separates nothing. */
+	for (char *at = partial + (*partial == '/');; at++) {
 		char saved = *at;
 
 		if (saved != '/' && saved != '\0')
@@ -266,8 +267,9 @@ static int remove_at(int parent, const char *name)
 	if (errno != EISDIR && errno != EPERM)
 		return -1;
 	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Another process may be removing the same tree. */
 	if (fd < 0)
-		return -1;
+		return errno == ENOENT ? 0 : -1;
 	folder = fdopendir(fd);
 	if (!folder) {
 		close(fd);
