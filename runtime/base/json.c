@@ -127,7 +127,45 @@ json_t *mvm_json_from_strings(const struct mvm_strv *values)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < values->count; i++)
-		json_array_append_new(array, json_string(values->items[i]));
+	for (size_t i = 0; i < values->count; i++) {
+		if (json_array_append_new(array, json_string(values->items[i])) == 0)
+			continue;
+		json_decref(array);
+		return NULL;
+	}
 	return array;
+}
+
+/* The length of the character that `text` starts with, by jansson's own rules; 0 where it is not UTF-8. */
+static size_t character_length(const char *text, size_t left)
+{
+	for (size_t length = 1; length <= 4 && length <= left; length++) {
+		json_t *character = json_stringn(text, length);
+
+		json_decref(character);
+		if (character)
+			return length;
+	}
+	return 0;
+}
+
+json_t *mvm_json_message(const char *text)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	struct mvm_buf clean MVM_CLEAN_BUF = {0};
+	json_t *value = json_string(text);
+
+	if (value)
+		return value;
+	for (size_t left = strlen(text); left;) {
+		size_t length = character_length(text, left);
+
+		if (length)
+			mvm_buf_add(&clean, text, length);
+		else
+			mvm_buf_add(&clean, replacement, strlen(replacement));
+		text += length ? length : 1;
+		left -= length ? length : 1;
+	}
+	return json_string(clean.data);
 }

@@ -30,7 +30,11 @@ int mvm_json_get_bool(const json_t *object, const char *key, bool fallback, bool
 /* An array of strings into a vector that the caller finishes; missing or null leaves it empty. */
 struct mvm_strv;
 int mvm_json_get_strings(const json_t *object, const char *key, struct mvm_strv *values, struct mvm_error **err);
+/* NULL where one of them is not UTF-8. */
 json_t *mvm_json_from_strings(const struct mvm_strv *values);
+
+/* A message for people, which may quote bytes that a guest or a user chose: what is not UTF-8 becomes U+FFFD. */
+json_t *mvm_json_message(const char *text);
 
 static inline void mvm_json_cleanup(json_t **value)
 {
