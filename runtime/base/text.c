@@ -34,7 +34,8 @@ bool mvm_parse_size(const char *text, uint64_t *bytes)
 	const char *unit;
 	char *end;
 
-	if (!isdigit((unsigned char)*text))
+	/* What strtod() takes beyond that is no size: signs, hexadecimal, infinity. */
+	if (!isdigit((unsigned char)text[*text == '.']) || tolower((unsigned char)text[1]) == 'x')
 		return false;
 	number = strtod(text, &end);
 	while (*end == ' ')
@@ -45,10 +46,8 @@ bool mvm_parse_size(const char *text, uint64_t *bytes)
 			return false;
 		scale = pow(1024, (double)(unit - units));
 		end++;
-		if (unit != units && (*end == 'i' || *end == 'I'))
-			end++;
-		if (unit != units && (*end == 'b' || *end == 'B'))
-			end++;
+		if (unit != units && (!strcasecmp(end, "b") || !strcasecmp(end, "ib")))
+			end += strlen(end);
 	}
 	if (*end || !isfinite(number) || number * scale >= 9.2e18)
 		return false;
@@ -94,11 +93,12 @@ bool mvm_parse_signal(const char *text, int *signo)
 
 char *mvm_format_size(uint64_t bytes)
 {
-	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
 	double value = (double)bytes;
 	size_t unit = 0;
 
-	while (value >= 1000 && unit + 1 < MVM_COUNT(units)) {
+	/* What three digits would round to 1000 is one of the next unit. */
+	while (value >= 999.5 && unit + 1 < MVM_COUNT(units)) {
 		value /= 1000;
 		unit++;
 	}
