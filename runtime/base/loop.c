@@ -185,25 +185,27 @@ void mvm_loop_destroy(struct mvm_loop *loop)
 	free(loop);
 }
 
-static uint64_t next_due(const struct mvm_loop *loop)
+/* Of those that are due at once the oldest, which stands last in the list. */
+static struct mvm_timer *next_timer(const struct mvm_loop *loop)
 {
-	uint64_t due = 0;
+	struct mvm_timer *next = NULL;
 
-	for (const struct mvm_timer *timer = loop->timers; timer; timer = timer->next)
-		if (!timer->dead && timer->due && (!due || timer->due < due))
-			due = timer->due;
-	return due;
+	for (struct mvm_timer *timer = loop->timers; timer; timer = timer->next)
+		if (!timer->dead && timer->due && (!next || timer->due <= next->due))
+			next = timer;
+	return next;
 }
 
 static int poll_timeout(const struct mvm_loop *loop)
 {
-	uint64_t due = next_due(loop), now = mvm_now_ns(), wait;
+	const struct mvm_timer *timer = next_timer(loop);
+	uint64_t now = mvm_now_ns(), wait;
 
-	if (!due)
+	if (!timer)
 		return -1;
-	if (due <= now)
+	if (timer->due <= now)
 		return 0;
-	wait = (due - now + 999999) / 1000000;
+	wait = (timer->due - now + 999999) / 1000000;
 	return wait > 60000 ? 60000 : (int)wait;
 }
 
@@ -228,10 +230,10 @@ static size_t gather(struct mvm_loop *loop)
 static void fire_timers(struct mvm_loop *loop)
 {
 	uint64_t now = mvm_now_ns();
+	struct mvm_timer *timer;
 
-	for (struct mvm_timer *timer = loop->timers; timer; timer = timer->next) {
-		if (timer->dead || !timer->due || timer->due > now)
-			continue;
+	/* In the order of their times, however late this round is. */
+	while ((timer = next_timer(loop)) && timer->due <= now) {
 		timer->due = 0;
 		timer->fn(timer->arg);
 	}
