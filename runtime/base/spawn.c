@@ -78,6 +78,8 @@ static int place_fds(const struct mvm_spawn *spawn, int *report)
 			highest = spawn->fds[i].to + 1;
 	*report = fcntl(*report, F_DUPFD_CLOEXEC, highest);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	/* It may have become 0, 1 or 2 itself, which dup2() would leave as they are. */
+	null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, highest);
 	if (*report < 0 || null < 0)
 		return -1;
 	for (size_t i = 0; i < spawn->fd_count; i++) {
