@@ -110,9 +110,12 @@ static int private_folder(const char *path, struct mvm_error **err)
 int mvm_runtime_folder(const char *home, char **path, struct mvm_error **err)
 {
 	const char *base = set_variable("XDG_RUNTIME_DIR");
+	/* However it was written: two spellings of one home must meet at the same sockets. */
+	char *canonical MVM_CLEAN_FREE = realpath(home, NULL);
 	char *parent MVM_CLEAN_FREE =
 		base && *base == '/' ? mvm_format("%s/mvm", base) : mvm_format("/tmp/mvm-%u", (unsigned)geteuid());
-	char *folder MVM_CLEAN_FREE = mvm_format("%s/%08x", parent, (unsigned)(hash_text(home) >> 32));
+	char *folder MVM_CLEAN_FREE =
+		mvm_format("%s/%08x", parent, (unsigned)(hash_text(canonical ? canonical : home) >> 32));
 
 	if (private_folder(parent, err) < 0 || private_folder(folder, err) < 0)
 		return -1;
