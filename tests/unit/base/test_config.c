@@ -1,120 +1,124 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+/* The configuration file: where it is, what may stand in it, what is said when it is wrong. */
+#include "tests/unit/unit.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "runtime/base/config.h"
-#include "runtime/base/error.h"
-#include "runtime/base/io.h"
-#include "runtime/base/mem.h"
 
-static char *folder;
-
-static int setup(void **state)
+/* The default file below a home that belongs to the test. */
+static char *use_home(void **state, const char *name)
 {
-	folder = mvm_strdup("/tmp/mvm-config-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-	setenv("HOME", folder, 1);
+	char *home MVM_CLEAN_FREE = mvm_format("%s/%s", (char *)*state, name);
+	char *folder MVM_CLEAN_FREE = mvm_format("%s/.config/mvm", home);
+	struct mvm_error *err = NULL;
+
+	assert_ok(mvm_make_folders(folder, &err));
 	unsetenv("MVM_CONFIG");
-	return 0;
+	setenv("HOME", home, 1);
+	return mvm_format("%s/config.json", folder);
 }
 
-static int teardown(void **state)
+static void write_config(const char *path, const char *text)
 {
-	assert_int_equal(mvm_remove_tree(folder, NULL), 0);
-	free(folder);
-	return 0;
+	struct mvm_error *err = NULL;
+
+	assert_ok(mvm_replace_file(path, text, strlen(text), 0600, &err));
 }
 
-/* Writes a file and makes MVM_CONFIG name it. */
-static void write_config(const char *text)
+static void a_missing_default_file_is_an_empty_one(void **state)
 {
-	char *path MVM_CLEAN_FREE = mvm_format("%s/config.json", folder);
+	char *path MVM_CLEAN_FREE = use_home(state, "missing");
+	struct mvm_config *config MVM_CLEAN_CONFIG = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	const json_t *section = (const json_t *)1;
 
-	assert_int_equal(mvm_replace_file(path, text, strlen(text), 0600, NULL), 0);
-	setenv("MVM_CONFIG", path, 1);
+	assert_ok(mvm_config_load(&config, &err));
+	assert_ok(mvm_config_section(config, "registries", &section, &err));
+	assert_null(section);
+	mvm_config_destroy(config);
+	config = NULL;
+	unsetenv("HOME");
+	assert_ok(mvm_config_load(&config, &err));
 }
 
-static void assert_refused(const char *words)
+static void an_explicit_file_must_be_there(void **state)
 {
 	struct mvm_config *config = NULL;
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-	assert_int_equal(mvm_config_load(&config, &err), -1);
-	if (!strstr(mvm_error_message(err), words) || !strstr(mvm_error_message(err), folder))
-		fail_msg("\"%s\" does not say \"%s\"", mvm_error_message(err), words);
+	setenv("MVM_CONFIG", "/nowhere/mvm.json", 1);
+	assert_error(mvm_config_load(&config, &err), MVM_ERR_NOT_FOUND, "MVM_CONFIG names /nowhere/mvm.json");
+	assert_null(config);
 }
 
-static void missing_default_is_empty(void **state)
+static void sections_are_objects(void **state)
 {
-	struct mvm_config *config MVM_CLEAN_CONFIG = NULL;
-	const json_t *section;
-
-	assert_int_equal(mvm_config_load(&config, NULL), 0);
-	assert_int_equal(mvm_config_section(config, "registries", &section, NULL), 0);
-	assert_null(section);
-}
-
-static void no_home_is_empty(void **state)
-{
-	struct mvm_config *config MVM_CLEAN_CONFIG = NULL;
-
-	unsetenv("HOME");
-	assert_int_equal(mvm_config_load(&config, NULL), 0);
-}
-
-static void missing_explicit_is_told(void **state)
-{
-	char *path MVM_CLEAN_FREE = mvm_format("%s/none.json", folder);
-
-	setenv("MVM_CONFIG", path, 1);
-	assert_refused("is not there");
-}
-
-static void sections(void **state)
-{
+	char *path MVM_CLEAN_FREE = use_home(state, "sections");
 	struct mvm_config *config MVM_CLEAN_CONFIG = NULL;
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	const json_t *section = NULL;
 
-	write_config("{\"registries\": {\"docker.io\": {}}, \"future\": [1], \"nothing\": null}");
-	assert_int_equal(mvm_config_load(&config, NULL), 0);
-	assert_int_equal(mvm_config_section(config, "registries", &section, NULL), 0);
+	write_config(path, "{\"registries\": {\"docker.io\": {}}, \"proxies\": null, \"wrong\": [], \"unknown\": 1}");
+	assert_ok(mvm_config_load(&config, &err));
+	assert_ok(mvm_config_section(config, "registries", &section, &err));
 	assert_non_null(json_object_get(section, "docker.io"));
-	assert_int_equal(mvm_config_section(config, "nothing", &section, NULL), 0);
+	assert_ok(mvm_config_section(config, "proxies", &section, &err));
 	assert_null(section);
-	assert_int_equal(mvm_config_section(config, "future", &section, &err), -1);
-	assert_int_equal(mvm_error_code(err), MVM_ERR_INVALID);
-	assert_non_null(strstr(mvm_error_message(err), "\"future\" is not an object"));
-	assert_int_equal(mvm_config_section(NULL, "registries", &section, NULL), 0);
+	assert_ok(mvm_config_section(NULL, "registries", &section, &err));
 	assert_null(section);
+	assert_error(mvm_config_section(config, "wrong", &section, &err), MVM_ERR_INVALID,
+		     "\"wrong\" is not an object");
+	assert_error(mvm_config_fail(config, &err, "port %d", 7), MVM_ERR_INVALID, path);
+	assert_error(mvm_config_fail(config, &err, "port %d", 7), MVM_ERR_INVALID,
+		     ": port 7; correct the file and try again");
 }
 
-static void broken_files_are_told(void **state)
+static void mistakes_are_told_with_their_place(void **state)
 {
-	write_config("");
-	assert_refused("line 1");
-	write_config("{\n\"registries\": {},\n}");
-	assert_refused("line 3");
-	write_config("[]");
-	assert_refused("not a JSON object");
-	write_config("{\"a\": 1, \"a\": 2}");
-	assert_refused("duplicate");
+	static const struct {
+		const char *text, *message;
+	} cases[] = {
+		{"{\n  \"registries\": {\n}", "line 3"}, {"[]", "not a JSON object"},	  {"", "line 1"},
+		{"{\"a\": 1, \"a\": 2}", "duplicate"},	 {"{\"a\": \"\xff\"}", "line 1"},
+	};
+	char *path MVM_CLEAN_FREE = use_home(state, "mistakes");
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		struct mvm_config *config = NULL;
+		struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+		write_config(path, cases[i].text);
+		assert_error(mvm_config_load(&config, &err), MVM_ERR_INVALID, cases[i].message);
+		assert_error(mvm_config_load(&config, &err), MVM_ERR_INVALID, path);
+		assert_error(mvm_config_load(&config, &err), MVM_ERR_INVALID, "correct the file");
+		assert_null(config);
+	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+static void what_cannot_be_read_or_is_too_large_is_an_error(void **state)
+{
+	char *path MVM_CLEAN_FREE = use_home(state, "large"), *blanks = mvm_alloc((1 << 20) + 2);
+	struct mvm_config *config = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	memset(blanks, ' ', (1 << 20) + 1);
+	write_config(path, blanks);
+	free(blanks);
+	assert_error(mvm_config_load(&config, &err), MVM_ERR_INVALID, "larger than");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_error(mvm_config_load(&config, &err), MVM_ERR_IO, path);
+}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(missing_default_is_empty), TEST(no_home_is_empty), TEST(missing_explicit_is_told), TEST(sections),
-		TEST(broken_files_are_told),
+		cmocka_unit_test(a_missing_default_file_is_an_empty_one),
+		cmocka_unit_test(an_explicit_file_must_be_there),
+		cmocka_unit_test(sections_are_objects),
+		cmocka_unit_test(mistakes_are_told_with_their_place),
+		cmocka_unit_test(what_cannot_be_read_or_is_too_large_is_an_error),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
