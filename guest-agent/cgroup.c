@@ -30,7 +30,7 @@ static void enable_controllers(void)
 static int set_limit(const char *name, const char *value, struct failure *failure)
 {
 	if (file_set_at(group, name, value))
-		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot set %s to %s", name, value);
+		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot set %s to %s", name, value);
 	return 0;
 }
 
@@ -54,11 +54,11 @@ int cgroup_prepare(const struct mvm_proto_machine *order, struct failure *failur
 {
 	enable_controllers();
 	if (mkdir(MACHINE_CONTAINER, 0755) && errno != EEXIST)
-		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot make the container's cgroup");
+		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make the container's cgroup");
 	if (group < 0)
 		group = open(MACHINE_CONTAINER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (group < 0)
-		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot open the container's cgroup");
+		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot open the container's cgroup");
 	return set_limits(order, failure);
 }
 

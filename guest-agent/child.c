@@ -42,9 +42,9 @@ static int set_rlimits(const struct mvm_proto_process *order, struct failure *fa
 		struct rlimit value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
 
 		if (setrlimit((int)limit->resource, &value))
-			return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot set resource limit %u to %llu:%llu",
-					  (unsigned)limit->resource, (unsigned long long)limit->soft,
-					  (unsigned long long)limit->hard);
+			return failure_set_errno(failure, MVM_PROTO_RESOURCE,
+						 "cannot set resource limit %u to %llu:%llu", (unsigned)limit->resource,
+						 (unsigned long long)limit->soft, (unsigned long long)limit->hard);
 	}
 	return 0;
 }
@@ -61,8 +61,8 @@ static int become(const struct identity *identity, struct failure *failure)
 {
 	_Static_assert(sizeof(gid_t) == sizeof(identity->groups[0]), "setgroups() takes them as they are");
 	if (setgroups(identity->group_count, identity->groups) || setgid(identity->gid) || setuid(identity->uid))
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot become user %u, group %u", identity->uid,
-				  identity->gid);
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot become user %u, group %u", identity->uid,
+					 identity->gid);
 	return 0;
 }
 
@@ -72,12 +72,13 @@ static int enter_cwd(const char *cwd, struct failure *failure)
 	if (!cwd || !*cwd)
 		return 0;
 	if (cwd[0] != '/')
-		return fail(failure, MVM_PROTO_BAD_CWD, "the working folder %.400s is not an absolute path", cwd);
+		return failure_set(failure, MVM_PROTO_BAD_CWD, "the working folder %.400s is not an absolute path",
+				   cwd);
 	if (chdir(cwd) == 0)
 		return 0;
 	if (errno == ENOENT && make_folders(cwd) == 0 && chdir(cwd) == 0)
 		return 0;
-	return fail_errno(failure, MVM_PROTO_BAD_CWD, "cannot enter the working folder %.400s", cwd);
+	return failure_set_errno(failure, MVM_PROTO_BAD_CWD, "cannot enter the working folder %.400s", cwd);
 }
 
 static int send_terminal(int report, int master, struct failure *failure)
@@ -100,7 +101,7 @@ static int send_terminal(int report, int master, struct failure *failure)
 	control.header.cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(&control.header), &master, sizeof(master));
 	if (sendmsg(report, &message, MSG_NOSIGNAL) != 1)
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot hand over the terminal");
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot hand over the terminal");
 	return 0;
 }
 
@@ -129,7 +130,8 @@ static int own_stdio(const struct child_plan *plan, const struct identity *ident
 		gid_t gid = plan->order->tty ? (gid_t)-1 : identity->gid;
 
 		if (plan->stdio[i] >= 0 && fchown(plan->stdio[i], identity->uid, gid))
-			return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot give the standard streams to the user");
+			return failure_set_errno(failure, MVM_PROTO_INTERNAL,
+						 "cannot give the standard streams to the user");
 	}
 	return 0;
 }
@@ -141,7 +143,7 @@ static int place_stdio(const struct child_plan *plan, struct failure *failure)
 
 		/* The agent's own are 0 to 2, so none of these is among them. */
 		if (fd < 0 || dup2(fd, i) < 0)
-			return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot set up the standard streams");
+			return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot set up the standard streams");
 	}
 	return 0;
 }
@@ -199,7 +201,7 @@ static int run(const struct child_plan *plan, const struct identity *identity, s
 
 	setsid();
 	if (order->tty && ioctl(0, TIOCSCTTY, 0))
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot take the terminal");
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot take the terminal");
 	if (program_find(order->argv[0], path ? path : default_path, file, sizeof(file), failure))
 		return -1;
 	/* Everything is opened close-on-exec already; this makes it certain. */
@@ -216,7 +218,7 @@ static int split_init(struct failure *failure)
 	reaper_block(&old);
 	pid = fork();
 	if (pid < 0)
-		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot fork");
+		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot fork");
 	if (pid > 0)
 		reaper_run(pid);
 	sigprocmask(SIG_SETMASK, &old, NULL);

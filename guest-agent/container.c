@@ -27,7 +27,7 @@ static int mount_at(const char *type, const char *path, unsigned long flags, con
 		return 0;
 	if (errno == ENOENT && make_folders(path) == 0 && mount(type, path, type, flags, options) == 0)
 		return 0;
-	return fail_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s in the container", path);
+	return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s in the container", path);
 }
 
 static int make_devices(struct failure *failure)
@@ -47,10 +47,10 @@ static int make_devices(struct failure *failure)
 
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
 		if (mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)))
-			return fail_errno(failure, MVM_PROTO_MOUNT, "cannot make %s", nodes[i].path);
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s", nodes[i].path);
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		if (symlink(links[i][0], links[i][1]))
-			return fail_errno(failure, MVM_PROTO_MOUNT, "cannot make %s", links[i][1]);
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s", links[i][1]);
 	return 0;
 }
 
@@ -63,7 +63,7 @@ static int mount_devices(struct failure *failure)
 	    make_devices(failure))
 		return -1;
 	if (mkdir("/dev/pts", 0755) || mkdir("/dev/shm", 01777) || mkdir("/dev/mqueue", 01777))
-		return fail_errno(failure, MVM_PROTO_MOUNT, "cannot make the folders of /dev");
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the folders of /dev");
 	if (mount_at("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5",
 		     failure) ||
 	    mount_at("tmpfs", "/dev/shm", LOCKED, shm, failure) ||
@@ -95,7 +95,7 @@ static int take_etc_files(int trees[ETC_FILES], struct failure *failure)
 			continue;
 		trees[i] = sys_open_tree(etc_files[i]);
 		if (trees[i] < 0)
-			return fail_errno(failure, MVM_PROTO_MOUNT, "cannot take %s", etc_files[i]);
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take %s", etc_files[i]);
 	}
 	return 0;
 }
@@ -150,7 +150,8 @@ static int place_etc_files(const int trees[ETC_FILES], struct failure *failure)
 			continue;
 		target = open_target(etc_files[i]);
 		if (target < 0 || sys_move_mount(trees[i], target))
-			return fail_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s in the container", etc_files[i]);
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s in the container",
+						 etc_files[i]);
 		close(target);
 		close(trees[i]);
 	}
@@ -171,7 +172,7 @@ static int set_ipc_sysctls(struct failure *failure)
 static int pivot(struct failure *failure)
 {
 	if (chdir(MACHINE_ROOT) || sys_pivot_root(".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
-		return fail_errno(failure, MVM_PROTO_MOUNT, "cannot make the root disk the container's root");
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the root disk the container's root");
 	return 0;
 }
 
@@ -181,7 +182,7 @@ int container_make(struct failure *failure)
 
 	/* Only now, inside its cgroup: the name space's root is the group that the caller is in. */
 	if (unshare(CLONE_NEWCGROUP))
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot make a cgroup name space");
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot make a cgroup name space");
 	umask(0);
 	if (take_etc_files(trees, failure) || pivot(failure) || mount_all(failure))
 		return -1;
@@ -194,7 +195,7 @@ int container_make(struct failure *failure)
 int container_join(int pidfd, struct failure *failure)
 {
 	if (setns(pidfd, CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP))
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot enter the container");
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot enter the container");
 	umask(022);
 	return 0;
 }
@@ -210,9 +211,9 @@ int container_seal(struct failure *failure)
 		return 0;
 	for (int i = 0; i < ETC_FILES; i++)
 		if ((i != ETC_FILES - 1 || machine.has_resolv) && seal_mount(etc_files[i]))
-			return fail_errno(failure, MVM_PROTO_MOUNT, "cannot make %s read-only", etc_files[i]);
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s read-only", etc_files[i]);
 	if (seal_mount("/"))
-		return fail_errno(failure, MVM_PROTO_MOUNT, "cannot make the root read-only");
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the root read-only");
 	return 0;
 }
 
@@ -223,11 +224,11 @@ int container_terminal(int *master, int *slave, struct failure *failure)
 
 	*master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (*master < 0 || ioctl(*master, TIOCSPTLCK, &unlock) || ioctl(*master, TIOCGPTN, &number))
-		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot make a terminal");
+		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make a terminal");
 	snprintf(path, sizeof(path), "/dev/pts/%d", number);
 	*slave = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (*slave < 0)
-		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot open %s", path);
+		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot open %s", path);
 	return 0;
 }
 
@@ -240,6 +241,6 @@ int container_console(int slave, struct failure *failure)
 		close(fd);
 	snprintf(source, sizeof(source), "/proc/self/fd/%d", slave);
 	if (fd < 0 || mount(source, "/dev/console", NULL, MS_BIND, NULL))
-		return fail_errno(failure, MVM_PROTO_MOUNT, "cannot make /dev/console");
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make /dev/console");
 	return 0;
 }

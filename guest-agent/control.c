@@ -145,7 +145,7 @@ static void say_hello(void)
 
 static int malformed(struct failure *failure, const char *reason)
 {
-	return fail(failure, MVM_PROTO_MALFORMED, "%s", reason);
+	return failure_set(failure, MVM_PROTO_MALFORMED, "%s", reason);
 }
 
 static int order_machine(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
@@ -225,7 +225,7 @@ static int carry_out(const struct mvm_wire_frame *frame, struct failure *failure
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
 		if (orders[i].type == frame->type)
 			return orders[i].carry_out(frame, &arena, failure);
-	return fail(failure, MVM_PROTO_UNSUPPORTED, "the agent does not know messages of type %u", frame->type);
+	return failure_set(failure, MVM_PROTO_UNSUPPORTED, "the agent does not know messages of type %u", frame->type);
 }
 
 /* The first message must be the host's hello. */

@@ -26,7 +26,7 @@ static int set(struct failure *failure, enum mvm_proto_code code, const char *fo
 	return -1;
 }
 
-int fail(struct failure *failure, enum mvm_proto_code code, const char *format, ...)
+int failure_set(struct failure *failure, enum mvm_proto_code code, const char *format, ...)
 {
 	va_list args;
 
@@ -51,7 +51,7 @@ static const char *errno_text(int errnum)
 	}
 }
 
-int fail_errno(struct failure *failure, enum mvm_proto_code code, const char *format, ...)
+int failure_set_errno(struct failure *failure, enum mvm_proto_code code, const char *format, ...)
 {
 	int errnum = errno;
 	const char *reason = errno_text(errnum);

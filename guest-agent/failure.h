@@ -18,11 +18,11 @@ struct failure {
 	char message[1000];
 };
 
-/* Both return -1. The message is one sentence without prefix and full stop; fail_errno() ends it with
+/* Both return -1. The message is one sentence without prefix and full stop; failure_set_errno() ends it with
  * ": " and what errno says, in the words of Go's runtime, which docker's users know. */
-int fail(struct failure *failure, enum mvm_proto_code code, const char *format, ...)
+int failure_set(struct failure *failure, enum mvm_proto_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-int fail_errno(struct failure *failure, enum mvm_proto_code code, const char *format, ...)
+int failure_set_errno(struct failure *failure, enum mvm_proto_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* A line on the machine's console, "mvm-agent: ...": for what nobody asked for and so nobody is told. */

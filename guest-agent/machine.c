@@ -39,7 +39,7 @@ static int replace_own_root(struct failure *failure)
 	mkdir("/newroot", 0755);
 	if (mount("tmpfs", "/newroot", "tmpfs", 0, "mode=0755,size=4m") || chdir("/newroot") ||
 	    mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/"))
-		return fail_errno(failure, MVM_PROTO_MOUNT, "cannot replace the initial root");
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot replace the initial root");
 	return 0;
 }
 
@@ -54,7 +54,7 @@ int machine_mount_own(struct failure *failure)
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
 		mkdir(mounts[i].path, 0755);
 		if (mount(mounts[i].type, mounts[i].path, mounts[i].type, MS_NOSUID | MS_NOEXEC, NULL))
-			return fail_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s", mounts[i].path);
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s", mounts[i].path);
 	}
 	mkdir(MACHINE_ROOT, 0755);
 	mkdir("/etc", 0755);
@@ -66,14 +66,14 @@ static int set_clock(uint64_t clock, struct failure *failure)
 	struct timespec now = {.tv_sec = (time_t)(clock / 1000000000u), .tv_nsec = (long)(clock % 1000000000u)};
 
 	if (clock && clock_settime(CLOCK_REALTIME, &now))
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot set the clock");
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot set the clock");
 	return 0;
 }
 
 static int set_hostname(const char *name, struct failure *failure)
 {
 	if (name && sethostname(name, strlen(name)))
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot set the host name to %s", name);
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot set the host name to %s", name);
 	return 0;
 }
 
@@ -84,7 +84,7 @@ static int bring_up_loopback(struct failure *failure)
 	int rc = fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &request);
 
 	if (rc)
-		fail_errno(failure, MVM_PROTO_INTERNAL, "cannot bring up the loopback interface");
+		failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot bring up the loopback interface");
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -97,13 +97,13 @@ int machine_set_sysctl(const char *setting, struct failure *failure)
 	int length;
 
 	if (!value || value - setting > 200)
-		return fail(failure, MVM_PROTO_MALFORMED, "%.200s is no sysctl setting", setting);
+		return failure_set(failure, MVM_PROTO_MALFORMED, "%.200s is no sysctl setting", setting);
 	length = snprintf(path, sizeof(path), "/proc/sys/%.*s", (int)(value - setting), setting);
 	for (int i = (int)strlen("/proc/sys/"); i < length; i++)
 		if (path[i] == '.')
 			path[i] = '/';
 	if (file_set(path, value + 1))
-		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot set sysctl %s", setting);
+		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot set sysctl %s", setting);
 	return 0;
 }
 
@@ -176,17 +176,17 @@ static int write_files(const struct mvm_proto_machine *order, struct failure *fa
 	int length = snprintf(line, sizeof(line), "%.250s\n", hostname);
 
 	if (write_hosts(order->hosts) || file_write(MACHINE_HOSTNAME, line, (size_t)length))
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot write /etc/hosts and /etc/hostname");
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot write /etc/hosts and /etc/hostname");
 	machine.has_resolv = order->resolv_conf != NULL;
 	if (order->resolv_conf && file_write(MACHINE_RESOLV, order->resolv_conf, strlen(order->resolv_conf)))
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot write /etc/resolv.conf");
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot write /etc/resolv.conf");
 	return 0;
 }
 
 int machine_prepare(const struct mvm_proto_machine *order, struct failure *failure)
 {
 	if (machine.ready)
-		return fail(failure, MVM_PROTO_BAD_STATE, "the machine has its orders already");
+		return failure_set(failure, MVM_PROTO_BAD_STATE, "the machine has its orders already");
 	if (set_clock(order->clock, failure) || set_hostname(order->hostname, failure))
 		return -1;
 	trace("clock and host name set");

@@ -75,7 +75,7 @@ static int make_pipe(uint32_t port, bool output, int *childs, struct failure *fa
 	if (port == 0)
 		return 0;
 	if (pipe2(ends, O_CLOEXEC))
-		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot make a pipe");
+		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make a pipe");
 	*childs = ends[output ? 1 : 0];
 	own = ends[output ? 0 : 1];
 	fcntl(own, F_SETFL, O_NONBLOCK);
@@ -192,12 +192,12 @@ static int check_order(const struct mvm_proto_process *order, int *join, struct 
 	struct process *other = order->join ? find(order->join) : NULL;
 
 	if (!machine.ready)
-		return fail(failure, MVM_PROTO_BAD_STATE, "the machine has no root yet");
+		return failure_set(failure, MVM_PROTO_BAD_STATE, "the machine has no root yet");
 	if (find(order->id))
-		return fail(failure, MVM_PROTO_BAD_STATE, "there is a process %u already", order->id);
+		return failure_set(failure, MVM_PROTO_BAD_STATE, "there is a process %u already", order->id);
 	if (order->join && !other)
-		return fail(failure, MVM_PROTO_NO_PROCESS, "there is no process %u whose container could be entered",
-			    order->join);
+		return failure_set(failure, MVM_PROTO_NO_PROCESS,
+				   "there is no process %u whose container could be entered", order->join);
 	*join = other ? other->pidfd : -1;
 	return 0;
 }
@@ -242,13 +242,13 @@ static int launch(struct process *process, struct child_plan *plan, struct failu
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
-		return fail_errno(failure, MVM_PROTO_RESOURCE, "cannot make a socket pair");
+		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make a socket pair");
 	process->report = (struct watch){.fd = ends[0], .ready = report_ready};
 	plan->report = ends[1];
 	if (loop_add(&process->report, EPOLLIN))
-		fail_errno(failure, MVM_PROTO_RESOURCE, "cannot watch a process");
+		failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot watch a process");
 	else if ((process->pid = clone_child(process, plan, ends[0])) < 0)
-		fail_errno(failure, MVM_PROTO_RESOURCE, "cannot make a process");
+		failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make a process");
 	close(ends[1]);
 	if (process->pid > 0)
 		return 0;
@@ -287,7 +287,7 @@ int process_start(const struct mvm_proto_process *order, uint32_t request, struc
 		return -1;
 	process = create(order, request);
 	if (!process)
-		return fail(failure, MVM_PROTO_RESOURCE, "no memory for a process");
+		return failure_set(failure, MVM_PROTO_RESOURCE, "no memory for a process");
 	rc = make_streams(order, plan.stdio, failure) || launch(process, &plan, failure) ? -1 : 0;
 	for (int i = 0; i < 3; i++)
 		close_fd(&plan.stdio[i]);
@@ -306,7 +306,7 @@ int process_start(const struct mvm_proto_process *order, uint32_t request, struc
 static int require(uint32_t id, struct process **process, struct failure *failure)
 {
 	*process = id ? find(id) : NULL;
-	return *process ? 0 : fail(failure, MVM_PROTO_NO_PROCESS, "there is no process %u", id);
+	return *process ? 0 : failure_set(failure, MVM_PROTO_NO_PROCESS, "there is no process %u", id);
 }
 
 int process_signal(const struct mvm_proto_signal *order, struct failure *failure)
@@ -316,8 +316,8 @@ int process_signal(const struct mvm_proto_signal *order, struct failure *failure
 	if (require(order->id, &process, failure))
 		return -1;
 	if (sys_pidfd_kill(process->pidfd, (int)order->signo))
-		return fail_errno(failure, errno == ESRCH ? MVM_PROTO_NO_PROCESS : MVM_PROTO_INTERNAL,
-				  "cannot send signal %u to process %u", order->signo, order->id);
+		return failure_set_errno(failure, errno == ESRCH ? MVM_PROTO_NO_PROCESS : MVM_PROTO_INTERNAL,
+					 "cannot send signal %u to process %u", order->signo, order->id);
 	return 0;
 }
 
@@ -329,9 +329,10 @@ int process_resize(const struct mvm_proto_resize *order, struct failure *failure
 	if (require(order->id, &process, failure))
 		return -1;
 	if (process->terminal < 0)
-		return fail(failure, MVM_PROTO_BAD_STATE, "process %u has no terminal", order->id);
+		return failure_set(failure, MVM_PROTO_BAD_STATE, "process %u has no terminal", order->id);
 	if (ioctl(process->terminal, TIOCSWINSZ, &size))
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot resize the terminal of process %u", order->id);
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot resize the terminal of process %u",
+					 order->id);
 	return 0;
 }
 
@@ -404,6 +405,6 @@ int process_init(struct failure *failure)
 	child_signals.fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	child_signals.ready = reap_all;
 	if (child_signals.fd < 0 || loop_add(&child_signals, EPOLLIN))
-		return fail_errno(failure, MVM_PROTO_INTERNAL, "cannot watch for ended processes");
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot watch for ended processes");
 	return 0;
 }

@@ -62,8 +62,8 @@ static int find_at(const char *name, char *buffer, size_t size, struct failure *
 	}
 	errno = reason ? reason : ENAMETOOLONG;
 	if (reason == EACCES || reason == EISDIR)
-		return fail_errno(failure, MVM_PROTO_CANNOT_RUN, "exec: \"%.400s\"", name);
-	return fail_errno(failure, MVM_PROTO_NO_PROGRAM, "exec: \"%.400s\": stat %.400s", name, name);
+		return failure_set_errno(failure, MVM_PROTO_CANNOT_RUN, "exec: \"%.400s\"", name);
+	return failure_set_errno(failure, MVM_PROTO_NO_PROGRAM, "exec: \"%.400s\": stat %.400s", name, name);
 }
 
 int program_find(const char *name, const char *path, char *buffer, size_t size, struct failure *failure)
@@ -73,7 +73,7 @@ int program_find(const char *name, const char *path, char *buffer, size_t size, 
 	while (*name && path_next(&path, name, buffer, size))
 		if (check(buffer) == 0)
 			return 0;
-	return fail(failure, MVM_PROTO_NO_PROGRAM, "exec: \"%.400s\": executable file not found in $PATH", name);
+	return failure_set(failure, MVM_PROTO_NO_PROGRAM, "exec: \"%.400s\": executable file not found in $PATH", name);
 }
 
 int program_exec(const char *file, char *const *argv, char *const *env, struct failure *failure)
@@ -83,6 +83,6 @@ int program_exec(const char *file, char *const *argv, char *const *env, struct f
 	execve(file, argv, env ? env : none);
 	/* It is there, so this is its interpreter. */
 	if (errno == ENOENT)
-		return fail_errno(failure, MVM_PROTO_NO_PROGRAM, "exec %.800s", file);
-	return fail_errno(failure, MVM_PROTO_CANNOT_RUN, "exec %.800s", file);
+		return failure_set_errno(failure, MVM_PROTO_NO_PROGRAM, "exec %.800s", file);
+	return failure_set_errno(failure, MVM_PROTO_CANNOT_RUN, "exec %.800s", file);
 }

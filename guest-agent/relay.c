@@ -194,7 +194,7 @@ static int start(struct relay *relay, struct failure *failure)
 	relay->more.run = pump_more;
 	if (loop_add(&relay->from, EPOLLIN | EPOLLRDHUP | EPOLLET | (relay->socket == &relay->from ? EPOLLOUT : 0)) ||
 	    loop_add(&relay->to, EPOLLOUT | EPOLLRDHUP | EPOLLET)) {
-		fail_errno(failure, MVM_PROTO_RESOURCE, "cannot watch a standard stream");
+		failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot watch a standard stream");
 		finish(relay);
 		return -1;
 	}
@@ -207,8 +207,8 @@ static struct relay *create(int local, uint32_t port, int *socket, struct failur
 
 	*socket = -1;
 	if (relay == MAP_FAILED || (*socket = vsock_connect(port)) < 0) {
-		fail_errno(failure, MVM_PROTO_RESOURCE, "cannot connect a standard stream to port %u of the host",
-			   port);
+		failure_set_errno(failure, MVM_PROTO_RESOURCE,
+				  "cannot connect a standard stream to port %u of the host", port);
 		if (relay != MAP_FAILED)
 			munmap(relay, sizeof(*relay));
 		close(local);

@@ -83,13 +83,13 @@ static int grow(const char *path, struct failure *failure)
 	int rc;
 
 	if (device < 0)
-		return fail_errno(failure, MVM_PROTO_MOUNT, "cannot open %s", path);
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot open %s", path);
 	rc = ioctl(device, (int)BLKGETSIZE64, &size) || read_size(device, &blocks, &block_size) ? -1 : 0;
 	if (rc == 0 && size / block_size > blocks)
 		rc = resize(size / block_size);
 	if (rc)
-		fail_errno(failure, MVM_PROTO_MOUNT, "cannot grow the root file system to %llu bytes",
-			   (unsigned long long)size);
+		failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot grow the root file system to %llu bytes",
+				  (unsigned long long)size);
 	close(device);
 	return rc;
 }
@@ -99,7 +99,7 @@ int rootdisk_mount(const char *device, const char *type, struct failure *failure
 	if (mounted)
 		return 0;
 	if (mount_root(device, type))
-		return fail_errno(failure, MVM_PROTO_MOUNT, "cannot mount the root disk %s as %s", device, type);
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount the root disk %s as %s", device, type);
 	if (strcmp(type, "ext4") == 0 && grow(device, failure)) {
 		umount2(MACHINE_ROOT, 0);
 		return -1;
@@ -115,7 +115,7 @@ int rootdisk_clean(struct failure *failure)
 	int rc = 0;
 
 	if (mounted && mount(NULL, MACHINE_ROOT, NULL, MS_REMOUNT | MS_RDONLY, NULL))
-		rc = fail_errno(failure, MVM_PROTO_MOUNT, "the root disk cannot be made clean");
+		rc = failure_set_errno(failure, MVM_PROTO_MOUNT, "the root disk cannot be made clean");
 	sync();
 	return rc;
 }

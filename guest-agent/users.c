@@ -129,9 +129,9 @@ static int find_user(struct text name, struct text passwd, struct identity *iden
 	if (parse_id(name, ID_MAX, &identity->uid))
 		return 0;
 	if (is_number(name))
-		return fail(failure, MVM_PROTO_NO_USER, "uids and gids must be in range 0-2147483647");
-	return fail(failure, MVM_PROTO_NO_USER, "unable to find user %.*s: no matching entries in passwd file",
-		    (int)(name.length < 256 ? name.length : 256), name.data);
+		return failure_set(failure, MVM_PROTO_NO_USER, "uids and gids must be in range 0-2147483647");
+	return failure_set(failure, MVM_PROTO_NO_USER, "unable to find user %.*s: no matching entries in passwd file",
+			   (int)(name.length < 256 ? name.length : 256), name.data);
 }
 
 static int find_group(struct text name, struct text group, struct identity *identity, struct failure *failure)
@@ -142,9 +142,9 @@ static int find_group(struct text name, struct text group, struct identity *iden
 	if (find_entry(group, name, fields, &identity->gid) || parse_id(name, ID_MAX, &identity->gid))
 		return 0;
 	if (is_number(name))
-		return fail(failure, MVM_PROTO_NO_GROUP, "uids and gids must be in range 0-2147483647");
-	return fail(failure, MVM_PROTO_NO_GROUP, "unable to find group %.*s: no matching entries in group file",
-		    (int)(name.length < 256 ? name.length : 256), name.data);
+		return failure_set(failure, MVM_PROTO_NO_GROUP, "uids and gids must be in range 0-2147483647");
+	return failure_set(failure, MVM_PROTO_NO_GROUP, "unable to find group %.*s: no matching entries in group file",
+			   (int)(name.length < 256 ? name.length : 256), name.data);
 }
 
 static void add_group(struct identity *identity, uint32_t gid)

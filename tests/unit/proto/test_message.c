@@ -1,0 +1,442 @@
+/* The messages: each survives its way over the wire, and what is malformed is refused with a reason. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest-agent/proto/message.h"
+
+static uint8_t bytes[MVM_WIRE_FRAME_MAX];
+static _Alignas(8) char memory[MVM_PROTO_ARENA_MAX];
+static struct mvm_proto_arena arena;
+
+static struct mvm_proto_buffer buffer(void)
+{
+	return (struct mvm_proto_buffer){bytes, sizeof(bytes)};
+}
+
+/* The frame in `bytes`; the arena is fresh. */
+static struct mvm_wire_frame received(size_t length)
+{
+	struct mvm_wire_reader reader;
+	struct mvm_wire_frame frame;
+
+	arena = (struct mvm_proto_arena){.data = memory, .size = sizeof(memory)};
+	mvm_wire_reader_init(&reader, bytes, sizeof(bytes));
+	mvm_wire_reader_filled(&reader, length);
+	assert_int_equal(mvm_wire_reader_next(&reader, &frame), 1);
+	return frame;
+}
+
+static void test_hello(void **state)
+{
+	const struct mvm_proto_hello sent = {.version = 1, .features = 6, .agent = "0.1", .uptime = 12345};
+	struct mvm_proto_hello got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_hello(&sent, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(frame.type, MVM_PROTO_HELLO);
+	assert_int_equal(mvm_proto_decode_hello(&frame, &arena, &got, NULL), 0);
+	assert_int_equal(got.version, 1);
+	assert_int_equal(got.features, 6);
+	assert_string_equal(got.agent, "0.1");
+	assert_int_equal(got.uptime, 12345);
+}
+
+static void test_hello_needs_a_version(void **state)
+{
+	const struct mvm_proto_hello sent = {.features = 1};
+	const char *reason = NULL;
+	struct mvm_proto_hello got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_hello(&sent, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_hello(&frame, &arena, &got, &reason), -1);
+	assert_string_equal(reason, "the hello has no version");
+}
+
+static void test_error(void **state)
+{
+	const struct mvm_proto_reply sent = {.type = MVM_PROTO_ERROR,
+					     .request = 77,
+					     .code = MVM_PROTO_NO_USER,
+					     .errnum = 2,
+					     .message = "unable to find user x"};
+	struct mvm_proto_reply got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_reply(&sent, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_reply(&frame, &arena, &got, NULL), 0);
+	assert_int_equal(got.type, MVM_PROTO_ERROR);
+	assert_int_equal(got.request, 77);
+	assert_int_equal(got.code, MVM_PROTO_NO_USER);
+	assert_int_equal(got.errnum, 2);
+	assert_string_equal(got.message, "unable to find user x");
+}
+
+static void test_unknown_error_code_is_internal(void **state)
+{
+	const struct mvm_proto_reply sent = {
+		.type = MVM_PROTO_ERROR, .code = (enum mvm_proto_code)4000, .message = "from the future"};
+	struct mvm_proto_reply got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_reply(&sent, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_reply(&frame, &arena, &got, NULL), 0);
+	assert_int_equal(got.code, MVM_PROTO_INTERNAL);
+}
+
+static void test_error_needs_a_message(void **state)
+{
+	const struct mvm_proto_reply sent = {.type = MVM_PROTO_ERROR, .code = MVM_PROTO_MOUNT};
+	const char *reason = NULL;
+	struct mvm_proto_reply got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_reply(&sent, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_reply(&frame, &arena, &got, &reason), -1);
+	assert_non_null(reason);
+}
+
+static void test_machine(void **state)
+{
+	static char *const hosts[] = {(char *)"10.0.0.1 a", (char *)"", (char *)"10.0.0.2 b", NULL};
+	static char *const sysctls[] = {(char *)"net.core.somaxconn=1024", NULL};
+	const struct mvm_proto_machine sent = {
+		.hostname = "box",
+		.clock = UINT64_C(1700000000123456789),
+		.root_device = "/dev/vda",
+		.root_type = "ext4",
+		.read_only = true,
+		.shm_size = 64 << 20,
+		.memory_max = UINT64_C(1) << 40,
+		.cpu_quota = 150000,
+		.pids_max = 100,
+		.hosts = hosts,
+		.resolv_conf = "",
+		.sysctls = sysctls,
+	};
+	struct mvm_proto_machine got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_machine(&sent, 5, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(frame.type, MVM_PROTO_MACHINE);
+	assert_int_equal(frame.request, 5);
+	assert_int_equal(mvm_proto_decode_machine(&frame, &arena, &got, NULL), 0);
+	assert_string_equal(got.hostname, "box");
+	assert_true(got.clock == sent.clock && got.memory_max == sent.memory_max && got.read_only);
+	assert_int_equal(got.shm_size, 64 << 20);
+	assert_int_equal(got.cpu_quota, 150000);
+	assert_int_equal(got.pids_max, 100);
+	assert_string_equal(got.hosts[0], "10.0.0.1 a");
+	assert_string_equal(got.hosts[1], "");
+	assert_string_equal(got.hosts[2], "10.0.0.2 b");
+	assert_null(got.hosts[3]);
+	/* Empty is not absent: an empty file, not the image's own. */
+	assert_string_equal(got.resolv_conf, "");
+	assert_string_equal(got.sysctls[0], "net.core.somaxconn=1024");
+	assert_null(got.sysctls[1]);
+}
+
+static char *const argv[] = {(char *)"sh", (char *)"-c", (char *)"", NULL};
+
+static void test_process(void **state)
+{
+	static char *const env[] = {(char *)"A=1", NULL};
+	const struct mvm_proto_rlimit limits[] = {{MVM_RLIMIT_NOFILE, 1024, UINT64_MAX}, {MVM_RLIMIT_CORE, 0, 0}};
+	const struct mvm_proto_process sent = {
+		.id = UINT32_MAX,
+		.join = 3,
+		.argv = argv,
+		.env = env,
+		.cwd = "/tmp",
+		.user = "me:us",
+		.tty = true,
+		.rows = 65535,
+		.cols = 1,
+		.stdin_port = 1025,
+		.stdout_port = 4000000000,
+		.rlimits = limits,
+		.rlimit_count = 2,
+	};
+	struct mvm_proto_process got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_process(&sent, 6, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_process(&frame, &arena, &got, NULL), 0);
+	assert_true(got.id == UINT32_MAX && got.join == 3);
+	assert_string_equal(got.argv[0], "sh");
+	assert_string_equal(got.argv[2], "");
+	assert_null(got.argv[3]);
+	assert_string_equal(got.env[0], "A=1");
+	assert_string_equal(got.cwd, "/tmp");
+	assert_string_equal(got.user, "me:us");
+	assert_true(got.tty && !got.init);
+	assert_true(got.rows == 65535 && got.cols == 1);
+	assert_true(got.stdin_port == 1025 && got.stdout_port == 4000000000 && got.stderr_port == 0);
+	assert_int_equal(got.rlimit_count, 2);
+	assert_memory_equal(got.rlimits, limits, sizeof(limits));
+}
+
+/* What encodes and must not decode. */
+static void assert_process_refused(const struct mvm_proto_process *sent, const char *why)
+{
+	const char *reason = NULL;
+	struct mvm_proto_process got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_process(sent, 1, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_process(&frame, &arena, &got, &reason), -1);
+	assert_string_equal(reason, why);
+}
+
+static void test_incomplete_processes_are_refused(void **state)
+{
+	const struct mvm_proto_rlimit limit = {MVM_RLIMIT_COUNT, 0, 0};
+
+	assert_process_refused(&(struct mvm_proto_process){.argv = argv}, "the process has no id");
+	assert_process_refused(&(struct mvm_proto_process){.id = 1}, "the process has no command");
+	assert_process_refused(&(struct mvm_proto_process){.id = 1, .argv = argv, .rlimits = &limit, .rlimit_count = 1},
+			       "the process has an unknown resource limit");
+}
+
+static void test_too_long_a_command_is_the_senders_error(void **state)
+{
+	char *word = malloc(MVM_WIRE_PAYLOAD_MAX + 1);
+	char *const words[] = {word, NULL};
+	const struct mvm_proto_process sent = {.id = 1, .argv = words};
+	size_t length = 4711;
+
+	assert_non_null(word);
+	memset(word, 'x', MVM_WIRE_PAYLOAD_MAX);
+	word[MVM_WIRE_PAYLOAD_MAX] = '\0';
+	assert_int_equal(mvm_proto_encode_process(&sent, 1, buffer(), &length), -1);
+	assert_int_equal(length, 4711);
+	free(word);
+}
+
+static void test_most_fields_that_fit(void **state)
+{
+	/* The worst for the decoder's memory: nothing but empty texts. */
+	size_t count = (MVM_WIRE_PAYLOAD_MAX - 16) / MVM_WIRE_FIELD_SIZE;
+	char **words = calloc(count + 1, sizeof(*words));
+	struct mvm_proto_process sent = {.id = 1, .argv = words}, got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_non_null(words);
+	for (size_t i = 0; i < count; i++)
+		words[i] = (char *)"";
+	assert_int_equal(mvm_proto_encode_process(&sent, 1, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_process(&frame, &arena, &got, NULL), 0);
+	assert_string_equal(got.argv[count - 1], "");
+	assert_null(got.argv[count]);
+	/* And with too little memory it is an error, whatever the size. */
+	for (size_t size = 0; size < 4096; size += 123) {
+		struct mvm_proto_arena small = {.data = memory, .size = size};
+
+		assert_int_equal(mvm_proto_decode_process(&frame, &small, &got, NULL), -1);
+		assert_true(small.used <= size);
+	}
+	free(words);
+}
+
+/* A frame made by hand. */
+static struct mvm_wire_frame crafted(const uint8_t *payload, size_t length)
+{
+	arena = (struct mvm_proto_arena){.data = memory, .size = sizeof(memory)};
+	return (struct mvm_wire_frame){.type = MVM_PROTO_PROCESS_START, .payload = payload, .length = length};
+}
+
+static void test_unknown_fields_are_skipped(void **state)
+{
+	struct mvm_wire_writer writer;
+	struct mvm_wire_frame frame;
+	struct mvm_proto_resize got;
+	size_t length;
+
+	mvm_wire_begin(&writer, bytes, sizeof(bytes), MVM_PROTO_PROCESS_RESIZE, 1);
+	mvm_wire_put_text(&writer, 9999, "from the future");
+	mvm_wire_put_u64(&writer, MVM_FIELD_PROCESS, 4);
+	mvm_wire_put_u64(&writer, MVM_FIELD_ROWS, 24);
+	mvm_wire_put_u64(&writer, MVM_FIELD_ARG, 1);
+	assert_int_equal(mvm_wire_end(&writer, &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_resize(&frame, &got, NULL), 0);
+	assert_true(got.id == 4 && got.rows == 24 && got.cols == 0);
+}
+
+static void assert_number_refused(uint16_t tag, uint64_t value)
+{
+	struct mvm_wire_writer writer;
+	const char *reason = NULL;
+	struct mvm_proto_process got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	mvm_wire_begin(&writer, bytes, sizeof(bytes), MVM_PROTO_PROCESS_START, 1);
+	mvm_wire_put_u64(&writer, MVM_FIELD_PROCESS, 1);
+	mvm_wire_put_text(&writer, MVM_FIELD_ARG, "true");
+	mvm_wire_put_u64(&writer, tag, value);
+	assert_int_equal(mvm_wire_end(&writer, &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_process(&frame, &arena, &got, &reason), -1);
+	assert_string_equal(reason, "a number in the message is out of range or has the wrong size");
+}
+
+static void test_numbers_out_of_range_are_refused(void **state)
+{
+	assert_number_refused(MVM_FIELD_PROCESS, UINT64_C(1) << 32);
+	assert_number_refused(MVM_FIELD_ROWS, 65536);
+	assert_number_refused(MVM_FIELD_TTY, 2);
+	assert_number_refused(MVM_FIELD_RLIMIT, 7);
+}
+
+static void test_fields_cut_short_are_refused(void **state)
+{
+	static const uint8_t payload[] = {33, 0, 0, 0, 4, 0, 0, 0, 'a', 'b', 'c'};
+	const struct mvm_wire_frame frame = crafted(payload, sizeof(payload));
+	const char *reason = NULL;
+	struct mvm_proto_process got;
+
+	assert_int_equal(mvm_proto_decode_process(&frame, &arena, &got, &reason), -1);
+	assert_string_equal(reason, "the message's fields are cut short");
+}
+
+static void test_text_with_nul_is_refused(void **state)
+{
+	static const uint8_t payload[] = {33, 0, 0, 0, 3, 0, 0, 0, 'a', 0, 'c'};
+	const struct mvm_wire_frame frame = crafted(payload, sizeof(payload));
+	const char *reason = NULL;
+	struct mvm_proto_process got;
+
+	assert_int_equal(mvm_proto_decode_process(&frame, &arena, &got, &reason), -1);
+	assert_string_equal(reason, "a text in the message has a NUL inside");
+}
+
+static void test_signal(void **state)
+{
+	static const uint32_t good[] = {1, 9, 15, 64}, bad[] = {0, 65, UINT32_MAX};
+	struct mvm_proto_signal got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		const struct mvm_proto_signal sent = {.id = 2, .signo = good[i]};
+
+		assert_int_equal(mvm_proto_encode_signal(&sent, 1, buffer(), &length), 0);
+		frame = received(length);
+		assert_int_equal(mvm_proto_decode_signal(&frame, &got, NULL), 0);
+		assert_true(got.id == 2 && got.signo == good[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		const struct mvm_proto_signal sent = {.id = 2, .signo = bad[i]};
+
+		assert_int_equal(mvm_proto_encode_signal(&sent, 1, buffer(), &length), 0);
+		frame = received(length);
+		assert_int_equal(mvm_proto_decode_signal(&frame, &got, NULL), -1);
+	}
+}
+
+static void test_exited(void **state)
+{
+	const struct mvm_proto_exited by_itself = {.id = 1, .status = 255, .uptime = 9};
+	const struct mvm_proto_exited by_signal = {.id = 1, .signal = 9, .oom = true};
+	const struct mvm_proto_exited wrong = {.id = 1, .status = 256};
+	struct mvm_proto_exited got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_exited(&by_itself, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(frame.request, 0);
+	assert_int_equal(mvm_proto_decode_exited(&frame, &got, NULL), 0);
+	assert_true(got.status == 255 && got.signal == 0 && !got.oom && got.uptime == 9);
+	assert_int_equal(mvm_proto_encode_exited(&by_signal, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_exited(&frame, &got, NULL), 0);
+	assert_true(got.status == 0 && got.signal == 9 && got.oom);
+	assert_int_equal(mvm_proto_encode_exited(&wrong, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_exited(&frame, &got, NULL), -1);
+}
+
+static void test_random_payloads_do_no_harm(void **state)
+{
+	/* Seeded: the same every time. The sanitizers are what looks. */
+	static uint8_t payload[512];
+	uint64_t seed = 88172645463325252u;
+
+	for (int round = 0; round < 20000; round++) {
+		struct mvm_proto_process process;
+		struct mvm_proto_machine machine;
+		struct mvm_proto_reply reply;
+		struct mvm_wire_frame frame;
+		size_t length;
+
+		for (size_t i = 0; i < sizeof(payload); i++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			/* Mostly small numbers, so that tags and lengths make sense now and then. */
+			payload[i] = seed & 0x300 ? (uint8_t)(i % 8 == 0   ? 16 + seed % 40
+							      : i % 8 == 4 ? seed % 24
+									   : 0)
+						  : (uint8_t)seed;
+		}
+		length = seed % sizeof(payload);
+		frame = crafted(payload, length);
+		mvm_proto_decode_process(&frame, &arena, &process, NULL);
+		frame = crafted(payload, length);
+		mvm_proto_decode_machine(&frame, &arena, &machine, NULL);
+		frame = crafted(payload, length);
+		mvm_proto_decode_reply(&frame, &arena, &reply, NULL);
+		assert_true(arena.used <= arena.size);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_hello_needs_a_version),
+		cmocka_unit_test(test_error),
+		cmocka_unit_test(test_unknown_error_code_is_internal),
+		cmocka_unit_test(test_error_needs_a_message),
+		cmocka_unit_test(test_machine),
+		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_incomplete_processes_are_refused),
+		cmocka_unit_test(test_too_long_a_command_is_the_senders_error),
+		cmocka_unit_test(test_most_fields_that_fit),
+		cmocka_unit_test(test_unknown_fields_are_skipped),
+		cmocka_unit_test(test_numbers_out_of_range_are_refused),
+		cmocka_unit_test(test_fields_cut_short_are_refused),
+		cmocka_unit_test(test_text_with_nul_is_refused),
+		cmocka_unit_test(test_signal),
+		cmocka_unit_test(test_exited),
+		cmocka_unit_test(test_random_payloads_do_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
