@@ -62,7 +62,7 @@ static int on_data(void *arg, const void *data, size_t length, struct mvm_error 
 	struct mvm_ingest *ingest = job->fetch->ingest;
 	curl_off_t announced = -1;
 
-	curl_easy_getinfo(job->transfer->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+	mvm_curl.easy_getinfo(job->transfer->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
 	if (!ingest->received && announced >= 0 && (uint64_t)announced != ingest->descriptor.size)
 		return mvm_fail(
 			err, MVM_ERR_CORRUPT,
@@ -83,14 +83,14 @@ static void start(struct batch *batch, struct job *job)
 
 	mvm_ingest_restart(job->fetch->ingest);
 	job->transfer = mvm_http_create(&request, &job->registry->limits);
-	curl_multi_add_handle(batch->multi, job->transfer->curl);
+	mvm_curl.multi_add_handle(batch->multi, job->transfer->curl);
 }
 
 static void stop(struct batch *batch, struct job *job)
 {
 	if (!job->transfer)
 		return;
-	curl_multi_remove_handle(batch->multi, job->transfer->curl);
+	mvm_curl.multi_remove_handle(batch->multi, job->transfer->curl);
 	mvm_http_destroy(job->transfer);
 	job->transfer = NULL;
 }
@@ -194,7 +194,7 @@ static int finish_ended(struct batch *batch, struct mvm_error **err)
 	CURLMsg *message;
 	int left, ended = 0;
 
-	while ((message = curl_multi_info_read(batch->multi, &left))) {
+	while ((message = mvm_curl.multi_info_read(batch->multi, &left))) {
 		CURLcode code = message->data.result;
 		CURL *curl = message->easy_handle;
 
@@ -227,11 +227,11 @@ static int run(struct batch *batch, struct mvm_error **err)
 			return -1;
 		if (!start_due(batch))
 			return 0;
-		curl_multi_perform(batch->multi, &running);
+		mvm_curl.multi_perform(batch->multi, &running);
 		ended = finish_ended(batch, err);
 		if (ended < 0)
 			return -1;
-		if (!ended && curl_multi_poll(batch->multi, NULL, 0, STOP_INTERVAL, NULL) != CURLM_OK)
+		if (!ended && mvm_curl.multi_poll(batch->multi, NULL, 0, STOP_INTERVAL, NULL) != CURLM_OK)
 			return mvm_fail(err, MVM_ERR_INTERNAL, "cannot wait for the network");
 	}
 }
@@ -246,13 +246,13 @@ int mvm_registry_fetch(struct mvm_registry *registry, struct mvm_fetch *fetches,
 	batch.jobs = mvm_alloc(count * sizeof(*batch.jobs));
 	for (size_t i = 0; i < count; i++)
 		batch.jobs[i] = (struct job){.registry = registry, .fetch = &fetches[i], .endpoint = registry->current};
-	batch.multi = curl_multi_init();
+	batch.multi = mvm_curl.multi_init();
 	result = run(&batch, err);
 	for (size_t i = 0; i < count; i++) {
 		stop(&batch, &batch.jobs[i]);
 		mvm_error_free(batch.jobs[i].first);
 	}
-	curl_multi_cleanup(batch.multi);
+	mvm_curl.multi_cleanup(batch.multi);
 	free(batch.jobs);
 	return result;
 }

@@ -99,7 +99,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 	long status = 0;
 
 	transfer->received += length;
-	curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 200 && transfer->request.sink)
 		return transfer->request.sink(transfer->request.arg, data, length, &transfer->failure) < 0 ? 0 : length;
 	if (status == 200 && length > max - body->length) {
@@ -120,7 +120,7 @@ static bool has_stalled(struct mvm_http_transfer *transfer, uint64_t down)
 	uint64_t gap = now - transfer->last_look;
 	curl_off_t connected = 0;
 
-	curl_easy_getinfo(transfer->curl, CURLINFO_CONNECT_TIME_T, &connected);
+	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_CONNECT_TIME_T, &connected);
 	if (!connected || down != transfer->last_down)
 		transfer->idle = 0;
 	else
@@ -145,12 +145,12 @@ static void set_limits(CURL *curl, struct mvm_http_transfer *transfer)
 {
 	const struct mvm_http_limits *limits = transfer->limits;
 
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, limits->connect_seconds);
-	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
+	mvm_curl.easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, limits->connect_seconds);
+	mvm_curl.easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	mvm_curl.easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	mvm_curl.easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
 	/* Threads and signal handlers do not mix. */
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	mvm_curl.easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 }
 
 static void set_protocols(CURL *curl, const char *url)
@@ -161,62 +161,58 @@ static void set_protocols(CURL *curl, const char *url)
 
 	/* What began under TLS does not go on without. */
 #if CURL_AT_LEAST_VERSION(7, 85, 0)
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
-	curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, plain ? "http,https" : "https");
+	mvm_curl.easy_setopt(curl, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
+	mvm_curl.easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, plain ? "http,https" : "https");
 #else
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS, (long)(plain ? CURLPROTO_HTTP : CURLPROTO_HTTPS));
-	curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTPS | (plain ? CURLPROTO_HTTP : 0)));
+	mvm_curl.easy_setopt(curl, CURLOPT_PROTOCOLS, (long)(plain ? CURLPROTO_HTTP : CURLPROTO_HTTPS));
+	mvm_curl.easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTPS | (plain ? CURLPROTO_HTTP : 0)));
 #endif
-	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-	curl_easy_setopt(curl, CURLOPT_MAXREDIRS, MAX_REDIRECTS);
+	mvm_curl.easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+	mvm_curl.easy_setopt(curl, CURLOPT_MAXREDIRS, MAX_REDIRECTS);
 	if (authorities && *authorities)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
+		mvm_curl.easy_setopt(curl, CURLOPT_CAINFO, authorities);
 	if (mvm_reference_is_loopback(host))
-		curl_easy_setopt(curl, CURLOPT_PROXY, "");
+		mvm_curl.easy_setopt(curl, CURLOPT_PROXY, "");
 }
 
 static void set_request(CURL *curl, struct mvm_http_transfer *transfer)
 {
 	const struct mvm_http_request *request = &transfer->request;
 
-	curl_easy_setopt(curl, CURLOPT_URL, request->url);
-	curl_easy_setopt(curl, CURLOPT_USERAGENT, "mvm/" MVM_VERSION);
-	curl_easy_setopt(curl, CURLOPT_NOBODY, request->head ? 1L : 0L);
+	mvm_curl.easy_setopt(curl, CURLOPT_URL, request->url);
+	mvm_curl.easy_setopt(curl, CURLOPT_USERAGENT, "mvm/" MVM_VERSION);
+	mvm_curl.easy_setopt(curl, CURLOPT_NOBODY, request->head ? 1L : 0L);
 	if (request->accept) {
 		char *line MVM_CLEAN_FREE = mvm_format("Accept: %s", request->accept);
 
-		transfer->headers = curl_slist_append(NULL, line);
-		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers);
+		transfer->headers = mvm_curl.slist_append(NULL, line);
+		mvm_curl.easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers);
 	}
 	/* As a credential, not as a header: curl sends it to the first host only. */
 	if (request->token) {
-		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
-		curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, request->token);
+		mvm_curl.easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		mvm_curl.easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, request->token);
 	}
-	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 512L * 1024);
-	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, transfer->detail);
-	curl_easy_setopt(curl, CURLOPT_PRIVATE, transfer);
+	mvm_curl.easy_setopt(curl, CURLOPT_BUFFERSIZE, 512L * 1024);
+	mvm_curl.easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	mvm_curl.easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
+	mvm_curl.easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	mvm_curl.easy_setopt(curl, CURLOPT_WRITEDATA, transfer);
+	mvm_curl.easy_setopt(curl, CURLOPT_ERRORBUFFER, transfer->detail);
+	mvm_curl.easy_setopt(curl, CURLOPT_PRIVATE, transfer);
 }
 
 struct mvm_http_transfer *mvm_http_create(const struct mvm_http_request *request, const struct mvm_http_limits *limits)
 {
-	static bool ready;
 	struct mvm_http_transfer *transfer = mvm_alloc(sizeof(*transfer));
 
-	if (!ready)
-		curl_global_init(CURL_GLOBAL_DEFAULT);
-	ready = true;
 	transfer->request = *request;
 	transfer->request.url = mvm_strdup(request->url);
 	transfer->request.accept = mvm_strdup(request->accept);
 	transfer->request.token = mvm_strdup(request->token);
 	transfer->limits = limits;
 	transfer->last_look = mvm_now_ns();
-	transfer->curl = curl_easy_init();
+	transfer->curl = mvm_curl.easy_init();
 	if (!transfer->curl)
 		abort(); /* only memory can be missing */
 	set_limits(transfer->curl, transfer);
@@ -229,8 +225,8 @@ void mvm_http_destroy(struct mvm_http_transfer *transfer)
 {
 	if (!transfer)
 		return;
-	curl_easy_cleanup(transfer->curl);
-	curl_slist_free_all(transfer->headers);
+	mvm_curl.easy_cleanup(transfer->curl);
+	mvm_curl.slist_free_all(transfer->headers);
 	answer_finish(&transfer->answer);
 	mvm_error_free(transfer->failure);
 	free((char *)transfer->request.url);
@@ -243,7 +239,7 @@ static int connect_failure(const struct mvm_http_transfer *transfer, const char 
 {
 	long errnum = 0;
 
-	curl_easy_getinfo(transfer->curl, CURLINFO_OS_ERRNO, &errnum);
+	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_OS_ERRNO, &errnum);
 	if (errnum == ECONNREFUSED)
 		return mvm_fail(err, MVM_ERR_NETWORK, "connection refused by %s; is the registry running there?", host);
 	return mvm_fail(err, MVM_ERR_NETWORK, "cannot connect to %s: %s; check the network and the proxy settings",
@@ -254,7 +250,7 @@ static int timeout_failure(const struct mvm_http_transfer *transfer, const char 
 {
 	curl_off_t connected = 0;
 
-	curl_easy_getinfo(transfer->curl, CURLINFO_CONNECT_TIME_T, &connected);
+	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_CONNECT_TIME_T, &connected);
 	if (!connected)
 		return mvm_fail(err, MVM_ERR_TIMEOUT, "%s did not answer within %ld s; check the network", host,
 				transfer->limits->connect_seconds);
@@ -266,7 +262,7 @@ static int timeout_failure(const struct mvm_http_transfer *transfer, const char 
 static int describe(const struct mvm_http_transfer *transfer, CURLcode code, struct mvm_error **err)
 {
 	char *host MVM_CLEAN_FREE = mvm_http_host(transfer->request.url);
-	const char *detail = *transfer->detail ? transfer->detail : curl_easy_strerror(code);
+	const char *detail = *transfer->detail ? transfer->detail : mvm_curl.easy_strerror(code);
 
 	switch (code) {
 	case CURLE_ABORTED_BY_CALLBACK:
@@ -336,7 +332,7 @@ int mvm_http_result(struct mvm_http_transfer *transfer, CURLcode code, struct mv
 	transfer->transient = is_transient(transfer, code);
 	if (code != CURLE_OK)
 		return describe(transfer, code, err);
-	curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
 	transfer->answer.status = status;
 	transfer->transient = status == 408 || status == 429 || (status >= 500 && status != 501);
 	if (!transfer->answer.content_type)
@@ -346,5 +342,5 @@ int mvm_http_result(struct mvm_http_transfer *transfer, CURLcode code, struct mv
 
 int mvm_http_perform(struct mvm_http_transfer *transfer, struct mvm_error **err)
 {
-	return mvm_http_result(transfer, curl_easy_perform(transfer->curl), err);
+	return mvm_http_result(transfer, mvm_curl.easy_perform(transfer->curl), err);
 }

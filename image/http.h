@@ -9,10 +9,10 @@
 #ifndef MVM_IMAGE_HTTP_H
 #define MVM_IMAGE_HTTP_H
 
-#include <curl/curl.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "digest.h"
+#include "curl.h"
 #include "runtime/base/mem.h"
 
 struct mvm_error;
@@ -62,7 +62,7 @@ struct mvm_http_transfer {
 	char detail[CURL_ERROR_SIZE];
 };
 
-/* `limits` must outlive the transfer. Once a process, before any thread: curl_global_init() is done here. */
+/* `limits` must outlive the transfer. libcurl must have been loaded (curl.h). */
 struct mvm_http_transfer *mvm_http_create(const struct mvm_http_request *request, const struct mvm_http_limits *limits);
 void mvm_http_destroy(struct mvm_http_transfer *transfer);
 /* Blocks. 0 where the server answered, with whatever status. */

@@ -14,7 +14,7 @@
 
 /* Redrawing more often than this, in nanoseconds, only costs. */
 #define REDRAW_INTERVAL 100000000u
-#define BAR_WIDTH	40
+#define BAR_WIDTH	30
 
 static const char *const state_names[] = {
 	[MVM_PROGRESS_PENDING] = "Pulling fs layer", [MVM_PROGRESS_WAITING] = "Waiting",

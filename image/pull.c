@@ -323,11 +323,23 @@ static int pull_locked(struct pull *pull, struct mvm_error **err)
 	return result;
 }
 
+/* A full disk is met in many places, and the way out is the same. */
+static int cannot_pull(const char *familiar, struct mvm_error **cause, struct mvm_error **err)
+{
+	if (mvm_error_code(*cause) == MVM_ERR_NO_SPACE)
+		return mvm_fail(err, MVM_ERR_NO_SPACE,
+				"cannot pull %s: %s; free some space, or let MVM_HOME name a folder on another disk",
+				familiar, mvm_error_message(*cause));
+	mvm_error_move(err, cause);
+	return mvm_error_wrap(err, "cannot pull %s", familiar);
+}
+
 int mvm_image_pull(struct mvm_store *store, const struct mvm_reference *reference,
 		   const struct mvm_pull_options *options, struct mvm_image **image, struct mvm_error **err)
 {
 	struct pull pull = {.store = store, .reference = reference, .options = options};
 	char *familiar MVM_CLEAN_FREE = mvm_reference_familiar(reference);
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
 	int result;
 
 	pull.name = mvm_reference_full(reference);
@@ -335,11 +347,11 @@ int mvm_image_pull(struct mvm_store *store, const struct mvm_reference *referenc
 		pull.platform = *options->platform;
 	else
 		mvm_platform_default(&pull.platform);
-	result = pull_locked(&pull, err);
+	result = pull_locked(&pull, &cause);
 	free(pull.name);
 	/* What the name stood for before, what a failure or a kill has left; not worth failing for. */
 	mvm_store_collect(store, NULL);
 	if (result < 0)
-		return mvm_error_wrap(err, "cannot pull %s", familiar);
+		return cannot_pull(familiar, &cause, err);
 	return mvm_store_find_reference(store, reference, image, err);
 }

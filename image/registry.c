@@ -22,8 +22,11 @@ static const char accepted_manifests[] =
 int mvm_registry_open(const struct mvm_reference *reference, const struct mvm_config *config,
 		      bool (*stopped)(void *arg), void *arg, struct mvm_registry **out, struct mvm_error **err)
 {
-	struct mvm_registry *registry = mvm_alloc(sizeof(*registry));
+	struct mvm_registry *registry;
 
+	if (mvm_curl_load(err) < 0)
+		return -1;
+	registry = mvm_alloc(sizeof(*registry));
 	registry->path = mvm_strdup(reference->path);
 	registry->display = mvm_reference_familiar_repository(reference);
 	registry->limits.stopped = stopped;
@@ -70,13 +73,13 @@ static char *token_url(CURL *curl, const struct mvm_registry *registry, const st
 {
 	char *scope MVM_CLEAN_FREE =
 		challenge->scope ? mvm_strdup(challenge->scope) : mvm_format("repository:%s:pull", registry->path);
-	char *escaped_scope = curl_easy_escape(curl, scope, 0);
-	char *service = curl_easy_escape(curl, challenge->service ? challenge->service : "", 0);
+	char *escaped_scope = mvm_curl.easy_escape(curl, scope, 0);
+	char *service = mvm_curl.easy_escape(curl, challenge->service ? challenge->service : "", 0);
 	char *url = mvm_format("%s%sservice=%s&scope=%s", challenge->realm, strchr(challenge->realm, '?') ? "&" : "?",
 			       service ? service : "", escaped_scope ? escaped_scope : "");
 
-	curl_free(escaped_scope);
-	curl_free(service);
+	mvm_curl.free(escaped_scope);
+	mvm_curl.free(service);
 	return url;
 }
 

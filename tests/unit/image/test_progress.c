@@ -83,7 +83,7 @@ static void drawn_on_a_terminal(void **state)
 	one_pull(progress);
 	mvm_progress_destroy(progress);
 	assert_true(read(master, text, sizeof(text) - 1) > 0);
-	assert_non_null(strstr(text, "\033[1A\r\033[2Kba7816bf8f01: Downloading [====>"));
+	assert_non_null(strstr(text, "\033[1A\r\033[2Kba7816bf8f01: Downloading [===>"));
 	assert_non_null(strstr(text, "] 10B/100B"));
 	assert_non_null(strstr(text, "\033[2Kba7816bf8f01: Pull complete\r\033[1B"));
 	close(terminal);
