@@ -10,6 +10,8 @@
 #include "runtime/base/io.h"
 #include "store_internal.h"
 
+#define CHUNK (1 << 20)
+
 bool mvm_store_has_blob(const struct mvm_store *store, const struct mvm_descriptor *descriptor)
 {
 	char *path MVM_CLEAN_FREE = mvm_store_blob_path(store, &descriptor->digest);
@@ -31,10 +33,35 @@ int mvm_store_read_blob(const struct mvm_store *store, const struct mvm_descript
 	mvm_digest_of(data, length, &digest);
 	if (length != descriptor->size || !mvm_digest_equal(&digest, &descriptor->digest)) {
 		free(data);
-		return mvm_fail(err, MVM_ERR_CORRUPT, "%s is damaged; remove the image and pull it again", path);
+		/* Of no use to anybody, and in the way of a better one. */
+		unlink(path);
+		return mvm_fail(err, MVM_ERR_CORRUPT, "%s was damaged and has been removed; pull the image again",
+				path);
 	}
 	*blob = (struct mvm_buf){.data = data, .length = length, .capacity = length + 1};
 	return 0;
+}
+
+int mvm_store_check_blob(const struct mvm_store *store, const struct mvm_descriptor *descriptor, struct mvm_error **err)
+{
+	char *path MVM_CLEAN_FREE = mvm_store_blob_path(store, &descriptor->digest);
+	struct mvm_hash *hash MVM_CLEAN_HASH = mvm_hash_create();
+	char *chunk MVM_CLEAN_FREE = mvm_alloc(CHUNK);
+	int fd MVM_CLEAN_FD = open(path, O_RDONLY | O_CLOEXEC);
+	struct mvm_digest digest;
+	ssize_t n;
+
+	if (fd < 0)
+		return mvm_fail_errno(err, errno, "%s", path);
+	while ((n = mvm_read_full(fd, chunk, CHUNK)) > 0)
+		mvm_hash_update(hash, chunk, (size_t)n);
+	if (n < 0)
+		return mvm_fail_errno(err, errno, "%s", path);
+	mvm_hash_final(hash, &digest);
+	if (mvm_digest_equal(&digest, &descriptor->digest))
+		return 0;
+	unlink(path);
+	return 1;
 }
 
 static int cannot_store(const struct mvm_ingest *ingest, int errnum, struct mvm_error **err)

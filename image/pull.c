@@ -35,17 +35,27 @@ struct pull {
 	struct blob *blobs;
 	size_t blob_count;
 	struct mvm_unpack *unpack; /* NULL where the disk is there already */
+	bool fetched;		   /* all blobs, verified */
 	bool restarted;		   /* a download began again: the unpacker may have read what was not verified */
 };
 
 /* Under use.lock still: without it, ingests may be another process's. */
-static void pull_finish(struct pull *pull)
+static void drop_work(struct pull *pull)
 {
 	/* The thread first: it reads what the rest owns. */
 	mvm_unpack_destroy(pull->unpack);
+	pull->unpack = NULL;
 	for (size_t i = 0; i < pull->blob_count; i++)
 		mvm_ingest_destroy(pull->blobs[i].ingest);
 	free(pull->blobs);
+	pull->blobs = NULL;
+	pull->blob_count = 0;
+	pull->fetched = pull->restarted = false;
+}
+
+static void pull_finish(struct pull *pull)
+{
+	drop_work(pull);
 	mvm_image_destroy(pull->image);
 	mvm_registry_close(pull->registry);
 }
@@ -210,18 +220,34 @@ static int fetch_and_unpack(struct pull *pull, struct mvm_error **err)
 			return finish_unpacking(pull, err);
 		return mvm_error_move(err, &cause);
 	}
-	if (finish_unpacking(pull, &cause) == 0)
-		return 0;
-	if (!pull->restarted)
-		return mvm_error_move(err, &cause);
-	/* It may have choked on bytes that were not the blob's; these now are. */
-	mvm_log(MVM_LOG_INFO, "unpacking again: %s", mvm_error_message(cause));
-	if (start_unpacking(pull, err) < 0)
-		return -1;
-	for (size_t i = 0; i < pull->blob_count; i++)
-		if (feed_from_store(&pull->blobs[i], err) < 0)
-			return -1;
+	pull->fetched = true;
 	return finish_unpacking(pull, err);
+}
+
+/* Whether unpacking may have failed for bytes that were not the blobs': those of a download that began again, or of a
+ * blob that has decayed on the disk since it was verified. */
+static bool is_worth_another_try(struct pull *pull)
+{
+	bool damaged = false;
+
+	for (size_t i = 0; i < pull->blob_count; i++)
+		damaged |=
+			pull->blobs[i].ready && mvm_store_check_blob(pull->store, pull->blobs[i].descriptor, NULL) == 1;
+	return damaged || pull->restarted;
+}
+
+static int bring_layers(struct pull *pull, struct mvm_error **err)
+{
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+
+	if (fetch_and_unpack(pull, &cause) == 0)
+		return 0;
+	if (!pull->fetched || (mvm_error_code(cause) != MVM_ERR_CORRUPT && mvm_error_code(cause) != MVM_ERR_INVALID) ||
+	    !is_worth_another_try(pull))
+		return mvm_error_move(err, &cause);
+	mvm_log(MVM_LOG_WARN, "once more: %s", mvm_error_message(cause));
+	drop_work(pull);
+	return fetch_and_unpack(pull, err);
 }
 
 static bool is_complete(const struct pull *pull, const struct mvm_image *image)
@@ -292,7 +318,7 @@ static int bring(struct pull *pull, struct mvm_image **existing, struct mvm_erro
 		return -1;
 	}
 	news = !current && !(old && mvm_digest_equal(&old->descriptor.digest, &pull->image->descriptor.digest));
-	if (fetch_and_unpack(pull, err) < 0)
+	if (bring_layers(pull, err) < 0)
 		return -1;
 	if (!current) {
 		source = source_text(pull, &pull->image->repo_digest);

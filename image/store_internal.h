@@ -64,7 +64,10 @@ int mvm_store_put(struct mvm_store *store, const struct mvm_descriptor *descript
 
 /* True where the blob is in the store with that size. */
 bool mvm_store_has_blob(const struct mvm_store *store, const struct mvm_descriptor *descriptor);
-/* A small blob into memory, its digest and size checked again. */
+/* Reads the whole blob again: 0 as it should be, 1 damaged and therefore removed. */
+int mvm_store_check_blob(const struct mvm_store *store, const struct mvm_descriptor *descriptor,
+			 struct mvm_error **err);
+/* A small blob into memory, its digest and size checked again; a damaged one is removed. */
 int mvm_store_read_blob(const struct mvm_store *store, const struct mvm_descriptor *descriptor, size_t max,
 			struct mvm_buf *blob, struct mvm_error **err);
 

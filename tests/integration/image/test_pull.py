@@ -6,6 +6,7 @@ Usage: test_pull.py IMAGETOOL [unittest arguments]
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -214,6 +215,20 @@ class Good(Case):
         self.assertEqual(result.stdout, f"untagged {self.ref('deb:latest')}\n")
         self.assertEqual(self.tool("rmi", "mine:v1").returncode, 0)
         self.assertEqual(self.blobs(), [])
+
+    def test_pull_mends_what_has_decayed(self):
+        self.registry.add("deb", faulty.make_image(layers=2))
+        value, _ = self.pull("deb")
+        for digest in (value["layers"][1], value["id"], value["manifest"]):
+            path = os.path.join(self.home, "images", "blobs", "sha256", digest[7:])
+            with open(path, "r+b") as file:
+                file.seek(100)
+                file.write(b"#")
+            shutil.rmtree(os.path.join(self.home, "disks"))
+            again, _ = self.pull("deb")
+            self.assertEqual(again["id"], value["id"])
+            self.assertEqual(len(self.files("disks")), 1)
+            self.assert_store_is_sound()
 
     def test_environment_proxy_is_not_used_for_loopback(self):
         self.registry.add("deb", faulty.make_image())
