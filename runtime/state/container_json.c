@@ -124,9 +124,9 @@ static int field_from_json(const struct field *field, const json_t *object, char
 	return time_from_json(object, field->key, member, err);
 }
 
-json_t *mvm_container_config_to_json(const struct mvm_container_config *config)
+int mvm_container_config_to_json(const struct mvm_container_config *config, json_t **json, struct mvm_error **err)
 {
-	json_t *root = json_pack("{si}", "FormatVersion", FORMAT_VERSION);
+	json_t *root MVM_CLEAN_JSON = json_pack("{si}", "FormatVersion", FORMAT_VERSION);
 
 	for (size_t i = 0; i < MVM_COUNT(config_fields); i++) {
 		const struct field *field = &config_fields[i];
@@ -137,9 +137,13 @@ json_t *mvm_container_config_to_json(const struct mvm_container_config *config)
 				json_object_set_new(root, field->section, json_object());
 			object = json_object_get(root, field->section);
 		}
-		json_object_set_new(object, field->key, field_to_json(field, (const char *)config));
+		if (json_object_set_new(object, field->key, field_to_json(field, (const char *)config)) < 0)
+			return mvm_fail(err, MVM_ERR_USAGE,
+					"%s of the container holds bytes that are not UTF-8, which mvm cannot keep",
+					field->key);
 	}
-	return root;
+	*json = json_incref(root);
+	return 0;
 }
 
 int mvm_container_config_from_json(const json_t *json, struct mvm_container_config *config, struct mvm_error **err)
@@ -158,8 +162,9 @@ int mvm_container_config_from_json(const json_t *json, struct mvm_container_conf
 		if (field_from_json(field, object, (char *)config, err) < 0)
 			return -1;
 	}
-	if (!config->id || !config->name || !config->disk_file || !config->disk_format)
-		return mvm_fail(err, MVM_ERR_INVALID, "Id, Name or Machine is missing");
+	if (!config->id || !config->name || !config->image || !config->image_id || !config->disk_file ||
+	    !config->disk_format)
+		return mvm_fail(err, MVM_ERR_INVALID, "Id, Name, Image or Machine is missing");
 	return 0;
 }
 
@@ -193,10 +198,11 @@ bool mvm_status_alive(enum mvm_status status)
 
 json_t *mvm_container_state_to_json(const struct mvm_container_state *state)
 {
-	return json_pack("{ss, sI, sI, sb, ss*, so, so}", "Status", mvm_status_name(state->status), "Pid",
+	/* An error may quote what the guest said: any bytes. */
+	return json_pack("{ss, sI, sI, sb, so*, so, so}", "Status", mvm_status_name(state->status), "Pid",
 			 (json_int_t)state->pid, "ExitCode", (json_int_t)state->exit_code, "OOMKilled",
-			 (int)state->oom_killed, "Error", state->error, "StartedAt", time_to_json(&state->started),
-			 "FinishedAt", time_to_json(&state->finished));
+			 (int)state->oom_killed, "Error", state->error ? mvm_json_message(state->error) : NULL,
+			 "StartedAt", time_to_json(&state->started), "FinishedAt", time_to_json(&state->finished));
 }
 
 static int status_from_name(const char *name, enum mvm_status *status, struct mvm_error **err)

@@ -29,10 +29,14 @@ int mvm_control_send(struct mvm_control *control, json_t *message, const int *fd
 {
 	char *text MVM_CLEAN_FREE = json_dumps(message, JSON_COMPACT);
 	struct mvm_buf frame MVM_CLEAN_BUF = {0};
-	uint32_t length = (uint32_t)strlen(text);
+	uint32_t length;
 	ssize_t n;
 
 	json_decref(message);
+	/* Made of a text that is not UTF-8, or of none. */
+	if (!text)
+		return mvm_fail(err, MVM_ERR_INTERNAL, "control socket: a message that JSON cannot hold");
+	length = (uint32_t)strlen(text);
 	mvm_buf_add(&frame, &length, LENGTH_SIZE);
 	mvm_buf_add(&frame, text, length);
 	n = mvm_send_fds(control->fd, frame.data, frame.length, fds, count);
@@ -176,8 +180,8 @@ int mvm_control_connect(const char *path, int *out, struct mvm_error **err)
 
 json_t *mvm_control_error_to_json(const struct mvm_error *error)
 {
-	return json_pack("{ss, ss%}", "code", mvm_error_code_name(mvm_error_code(error)), "message",
-			 mvm_error_message(error), strlen(mvm_error_message(error)));
+	return json_pack("{ss, so}", "code", mvm_error_code_name(mvm_error_code(error)), "message",
+			 mvm_json_message(mvm_error_message(error)));
 }
 
 int mvm_control_error_from_json(const json_t *error, struct mvm_error **err)

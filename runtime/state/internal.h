@@ -6,7 +6,8 @@
 
 #include "container.h"
 
-json_t *mvm_container_config_to_json(const struct mvm_container_config *config);
+/* USAGE where a text is not UTF-8. */
+int mvm_container_config_to_json(const struct mvm_container_config *config, json_t **json, struct mvm_error **err);
 int mvm_container_config_from_json(const json_t *json, struct mvm_container_config *config, struct mvm_error **err);
 void mvm_container_config_finish(struct mvm_container_config *config);
 

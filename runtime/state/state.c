@@ -461,12 +461,13 @@ int mvm_state_commit(struct mvm_state *state, struct mvm_container_config *confi
 	char *to MVM_CLEAN_FREE = folder_of(state, "", config->id);
 	char *owner MVM_CLEAN_FREE = NULL;
 	int names MVM_CLEAN_FD = -1;
+	json_t *json = NULL;
 
 	if (lock_names(state, &names, err) < 0 || name_owner(state, config->name, &owner, err) < 0 ||
 	    (owner && pick_name(state, config, err) < 0))
 		return -1;
 	clock_gettime(CLOCK_REALTIME, &config->created);
-	if (save_json(from, "config.json", mvm_container_config_to_json(config), err) < 0 ||
+	if (mvm_container_config_to_json(config, &json, err) < 0 || save_json(from, "config.json", json, err) < 0 ||
 	    save_json(from, "state.json", mvm_container_state_to_json(&fresh), err) < 0)
 		return -1;
 	if (rename(from, to) < 0)
