@@ -8,19 +8,31 @@
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 
-/* 0 where the message is on its way, -1 where the channel is full or gone. */
+/* 0 where the message is on its way, -1 with errno set where the channel is full or gone. */
 static int send_message(struct device *device, const struct control_message *message, int fd)
 {
-	if (device->control < 0)
-		return -1;
 	if (mvm_send_fds(device->control, message, sizeof(*message), &fd, fd >= 0) > 0)
 		return 0;
-	/* ETOOMANYREFS: the supervisor has not yet taken the descriptors it was sent. */
 	if (errno != EAGAIN && errno != ETOOMANYREFS) {
 		mvm_log(MVM_LOG_INFO, "control channel: %s", strerror(errno));
 		mvm_close(&device->control);
 	}
 	return -1;
+}
+
+/* More of the user's descriptors are on their way through sockets than may be: nothing would tell us when they have
+ * arrived, so the connection fails. */
+static void abandon(struct device *device, struct stream *stream)
+{
+	mvm_log(MVM_LOG_WARN, "port %u: too many descriptors under way", stream->conn.host_port);
+	if (!stream->gone)
+		mux_abort(&device->mux, &stream->conn);
+	if (stream->asked_by_host)
+		stream->errnum = EMFILE;
+	else
+		list_remove(&stream->node);
+	mvm_close(&stream->handout);
+	stream_release(device, stream);
 }
 
 static int announce(struct device *device, struct stream *stream)
@@ -41,8 +53,12 @@ static void flush(struct device *device)
 	while (!list_empty(&device->announcing)) {
 		struct stream *stream = list_entry(device->announcing.next, struct stream, node);
 
-		if (announce(device, stream) < 0)
-			return;
+		if (announce(device, stream) < 0) {
+			if (errno != ETOOMANYREFS)
+				return;
+			abandon(device, stream);
+			continue;
+		}
 		list_remove(&stream->node);
 		if (stream->gone && stream->fd < 0)
 			list_append(&device->dead, &stream->node);

@@ -73,9 +73,25 @@ static void on_stopped(void *arg, enum mvm_machine_stop reason, const char *deta
 	mvm_loop_stop(harness->loop);
 }
 
-static void on_nothing(void *arg)
+static void on_running(void *arg)
 {
 	(void)arg;
+}
+
+static void on_paused(void *arg)
+{
+	struct harness *harness = arg;
+
+	harness->paused = true;
+	mvm_loop_stop(harness->loop);
+}
+
+static void on_resumed(void *arg)
+{
+	struct harness *harness = arg;
+
+	harness->paused = false;
+	mvm_loop_stop(harness->loop);
 }
 
 static void on_notice(void *arg, const char *text)
@@ -143,7 +159,7 @@ static int write_initramfs(const char *guest, const char *path, struct mvm_error
 static int boot(struct harness *harness, const char *kernel, const char *guest, struct mvm_error **err)
 {
 	static const struct mvm_vsock_events vsock_events = {on_accepted, on_died};
-	static const struct mvm_machine_events machine_events = {on_nothing, on_nothing, on_nothing, on_stopped,
+	static const struct mvm_machine_events machine_events = {on_running, on_paused, on_resumed, on_stopped,
 								 on_notice};
 	char *initramfs MVM_CLEAN_FREE = mvm_format("%s/initramfs", harness->folder);
 	char *log MVM_CLEAN_FREE = mvm_format("%s/boot.log", harness->folder);
@@ -247,6 +263,24 @@ char *harness_order(struct harness *harness, const char *format, ...)
 	send_order(harness, format, args);
 	va_end(args);
 	return harness_answer(harness);
+}
+
+static bool is_paused(const struct harness *harness)
+{
+	return harness->paused;
+}
+
+static bool is_resumed(const struct harness *harness)
+{
+	return !harness->paused;
+}
+
+bool harness_pause(struct harness *harness, bool pause)
+{
+	int (*ask)(struct mvm_machine *, struct mvm_error **) =
+		pause ? mvm_backend_qemu.pause : mvm_backend_qemu.resume;
+
+	return ask(harness->machine, NULL) == 0 && harness_run(harness, pause ? is_paused : is_resumed);
 }
 
 /* --- connections --- */

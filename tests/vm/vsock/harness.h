@@ -26,7 +26,8 @@ struct harness {
 	unsigned accepted_count;
 	unsigned wanted; /* harness_run() ends when so many have been accepted */
 	bool off;	 /* the machine has stopped */
-	char *died;	 /* the device's last words, or NULL */
+	bool paused;
+	char *died; /* the device's last words, or NULL */
 	bool timed_out;
 	/* Of harness_connect(). */
 	bool answered;
@@ -46,6 +47,8 @@ char *harness_answer(struct harness *harness);
 
 /* Runs the loop until a condition holds; false after two minutes. */
 bool harness_run(struct harness *harness, bool (*done)(const struct harness *harness));
+/* Pauses or resumes the machine, and waits until it is so. */
+bool harness_pause(struct harness *harness, bool pause);
 /* The next connections of the guest's, which become the caller's. */
 bool harness_accept(struct harness *harness, int *fds, unsigned count);
 /* A connection to the guest's port, or -errno. */

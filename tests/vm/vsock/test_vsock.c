@@ -353,6 +353,28 @@ static void many_connections_to_the_guest(void **state)
 	}
 }
 
+/* QEMU stops the rings for a pause and starts them where they were. */
+static void connections_outlive_a_pause(void **state)
+{
+	struct transfer transfer = {.fd = connect_to(SINK), .seed = 51, .count = 24 * MIB};
+	int fd = connect_to(ECHO), late;
+	char bytes[6];
+
+	assert_int_equal(pthread_create(&transfer.thread, NULL, send_to_sink, &transfer), 0);
+	for (int i = 0; i < 5; i++) {
+		assert_true(harness_pause(&harness, true));
+		assert_int_equal(mvm_write_full(fd, "paused", 6), 6);
+		assert_true(harness_pause(&harness, false));
+		assert_int_equal(mvm_read_full(fd, bytes, 6), 6);
+		assert_memory_equal(bytes, "paused", 6);
+	}
+	late = connect_to(ECHO);
+	pthread_join(transfer.thread, NULL);
+	assert_true(transfer.good);
+	close(late);
+	close(fd);
+}
+
 /* --- the end --- */
 
 static bool is_off(const struct harness *at)
@@ -392,6 +414,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(connecting_where_nobody_listens_fails),
 		cmocka_unit_test(many_connections_at_once),
 		cmocka_unit_test(many_connections_to_the_guest),
+		cmocka_unit_test(connections_outlive_a_pause),
 		cmocka_unit_test(bytes_outlive_the_machine),
 	};
 	struct rlimit files;
