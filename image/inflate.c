@@ -85,12 +85,17 @@ static int choose(struct mvm_inflate *inflate, struct mvm_error **err)
 	return 0;
 }
 
-static int skip_padding(struct mvm_inflate *inflate, struct mvm_error **err)
+/* Between two members or frames: another, or zero bytes until the end. */
+static int look_behind_member(struct mvm_inflate *inflate, struct mvm_error **err)
 {
-	for (; inflate->used < inflate->length; inflate->used++) {
-		if (inflate->input[inflate->used])
-			return mvm_fail(err, MVM_ERR_INVALID, "garbage after the compressed data");
-	}
+	unsigned char first = inflate->input[inflate->used];
+
+	inflate->padding = inflate->padding || (first == 0 && inflate->decoder != &inflate_none);
+	if (inflate->padding)
+		while (inflate->used < inflate->length && inflate->input[inflate->used] == 0)
+			inflate->used++;
+	if (inflate->padding ? inflate->used < inflate->length : !inflate->decoder->begins(first))
+		return mvm_fail(err, MVM_ERR_INVALID, "garbage after the compressed data");
 	return 0;
 }
 
@@ -130,9 +135,9 @@ ssize_t mvm_inflate_read(struct mvm_inflate *inflate, void *data, size_t length,
 		}
 		if (empty && !inflate->inside)
 			break;
-		if (!inflate->inside && inflate->decoder != &inflate_none && inflate->input[inflate->used] == 0)
-			inflate->padding = true;
-		if ((inflate->padding ? skip_padding(inflate, err) : run_decoder(inflate, &io, err)) < 0)
+		if (!inflate->inside && look_behind_member(inflate, err) < 0)
+			return -1;
+		if (!inflate->padding && run_decoder(inflate, &io, err) < 0)
 			return -1;
 	}
 	return (ssize_t)(length - io.out_left);
@@ -142,6 +147,11 @@ ssize_t mvm_inflate_read(struct mvm_inflate *inflate, void *data, size_t length,
 static void *none_create(void)
 {
 	return NULL;
+}
+
+static bool none_begins(unsigned char first)
+{
+	return true;
 }
 
 static int none_run(void *state, struct inflate_io *io, struct mvm_error **err)
@@ -160,4 +170,5 @@ static void none_destroy(void *state)
 {
 }
 
-const struct inflate_decoder inflate_none = {.create = none_create, .run = none_run, .destroy = none_destroy};
+const struct inflate_decoder inflate_none = {
+	.create = none_create, .begins = none_begins, .run = none_run, .destroy = none_destroy};

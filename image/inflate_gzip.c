@@ -105,4 +105,10 @@ static void gzip_destroy(void *state)
 
 #endif
 
-const struct inflate_decoder inflate_gzip = {.create = gzip_create, .run = gzip_run, .destroy = gzip_destroy};
+static bool gzip_begins(unsigned char first)
+{
+	return first == 0x1f;
+}
+
+const struct inflate_decoder inflate_gzip = {
+	.create = gzip_create, .begins = gzip_begins, .run = gzip_run, .destroy = gzip_destroy};

@@ -4,6 +4,7 @@
 #ifndef MVM_IMAGE_INFLATE_INTERNAL_H
 #define MVM_IMAGE_INFLATE_INTERNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct mvm_error;
@@ -17,6 +18,8 @@ struct inflate_io {
 
 struct inflate_decoder {
 	void *(*create)(void);
+	/* Whether a member or frame can begin with this byte. */
+	bool (*begins)(unsigned char first);
 	/* As far as input and room go: 0 wants more of one, 1 the member or frame has ended and the decoder stands
 	 * ready for another, -1 malformed. */
 	int (*run)(void *state, struct inflate_io *io, struct mvm_error **err);

@@ -18,6 +18,11 @@ static void *zstd_create(void)
 	return stream;
 }
 
+static bool zstd_begins(unsigned char first)
+{
+	return first == 0x28 || (first & 0xf0) == 0x50; /* the latter are skippable */
+}
+
 static int zstd_run(void *state, struct inflate_io *io, struct mvm_error **err)
 {
 	ZSTD_inBuffer in = {.src = io->in, .size = io->in_left};
@@ -38,4 +43,5 @@ static void zstd_destroy(void *state)
 	ZSTD_freeDStream(state);
 }
 
-const struct inflate_decoder inflate_zstd = {.create = zstd_create, .run = zstd_run, .destroy = zstd_destroy};
+const struct inflate_decoder inflate_zstd = {
+	.create = zstd_create, .begins = zstd_begins, .run = zstd_run, .destroy = zstd_destroy};
