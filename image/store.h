@@ -64,7 +64,8 @@ int mvm_store_tag(struct mvm_store *store, const struct mvm_image *image, const 
 /* What a removal did, for `rmi` to print and act on. */
 struct mvm_store_removed {
 	struct mvm_strv untagged; /* full names that are gone */
-	struct mvm_strv deleted;  /* the image ID and its layers' digests, empty while another name keeps it */
+	struct mvm_strv deleted;  /* the image ID and the diff_ids of layers that went with it; empty while another name
+				     keeps it */
 	struct mvm_image *orphan; /* the image that went: drop its unpacked disk (disk.h). NULL where it stays, or
 				   * where an image that is left has the same layers */
 };

@@ -206,13 +206,31 @@ static void drop_entries(struct removal *removal, struct mvm_store_removed *remo
 	}
 }
 
-static void list_deleted(const struct mvm_image *image, struct mvm_store_removed *removed)
+/* Whether an image that is left has the layer too. */
+static bool layer_stays(const struct removal *removal, const struct mvm_digest *diff_id)
 {
+	for (size_t i = 0; i < removal->images.count; i++) {
+		const struct mvm_image *other = removal->images.items[i];
+
+		if (!count_entries(&removal->entries, &other->descriptor.digest))
+			continue;
+		for (size_t j = 0; j < other->blob.diff_id_count; j++)
+			if (mvm_digest_equal(&other->blob.diff_ids[j], diff_id))
+				return true;
+	}
+	return false;
+}
+
+static void list_deleted(const struct removal *removal, struct mvm_store_removed *removed)
+{
+	const struct mvm_image *image = removal->image;
+
 	for (size_t i = 0; i < image->repo_digests.count; i++)
 		mvm_strv_add(&removed->untagged, image->repo_digests.items[i]);
 	mvm_strv_add(&removed->deleted, mvm_image_id(image)->text);
 	for (size_t i = image->blob.diff_id_count; i-- > 0;)
-		mvm_strv_add(&removed->deleted, image->blob.diff_ids[i].text);
+		if (!layer_stays(removal, &image->blob.diff_ids[i]))
+			mvm_strv_add(&removed->deleted, image->blob.diff_ids[i].text);
 }
 
 /* Fills in what of the image is gone now that the entries are. */
@@ -223,7 +241,7 @@ static void find_orphan(struct removal *removal, struct mvm_store_removed *remov
 
 	if (!image || count_entries(&removal->entries, &image->descriptor.digest))
 		return;
-	list_deleted(image, removed);
+	list_deleted(removal, removed);
 	for (size_t i = 0; i < removal->images.count; i++) {
 		const struct mvm_image *other = removal->images.items[i];
 

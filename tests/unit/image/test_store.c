@@ -230,11 +230,13 @@ static void removes_what_nothing_else_needs(void **state)
 	assert_string_equal(removed.untagged.items[0], "docker.io/library/one:latest");
 	assert_string_equal(removed.deleted.items[0], one.config.digest.text);
 	/* The other has the same layers, and so the same disk. */
+	assert_int_equal(removed.deleted.count, 1);
 	assert_null(removed.orphan);
 	mvm_store_removed_finish(&removed);
 	assert_false(has_blob(fixture, &one.config));
 	assert_true(has_blob(fixture, &two.layer));
 	remove_image(fixture, "two", false, &removed);
+	assert_int_equal(removed.deleted.count, 2);
 	assert_non_null(removed.orphan);
 	assert_string_equal(mvm_image_id(removed.orphan)->text, two.config.digest.text);
 	mvm_store_removed_finish(&removed);
