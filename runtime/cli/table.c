@@ -26,28 +26,44 @@ static size_t screen_width(const char *text)
 	return width;
 }
 
-static void print_rows(const struct cli_table *table)
+/* Row 0 is the titles. */
+static const char *cell_at(const struct cli_table *table, size_t row, size_t column)
 {
-	size_t count = table->column_count, rows = table->cells.count / count;
+	return row ? table->cells.items[(row - 1) * table->column_count + column] : table->columns[column].title;
+}
+
+static size_t column_width(const struct cli_table *table, size_t column)
+{
+	size_t rows = table->cells.count / table->column_count, width = MIN_WIDTH;
 
 	for (size_t row = 0; row <= rows; row++) {
-		for (size_t column = 0; column < count; column++) {
-			const char *cell =
-				row ? table->cells.items[(row - 1) * count + column] : table->columns[column].title;
-			size_t width = MIN_WIDTH;
+		size_t needed = screen_width(cell_at(table, row, column)) + PADDING;
 
-			if (!table->columns[column].title)
+		width = needed > width ? needed : width;
+	}
+	return width;
+}
+
+static void print_rows(const struct cli_table *table)
+{
+	size_t count = table->column_count, rows = table->cells.count / count, last = 0;
+	size_t *widths MVM_CLEAN_FREE = mvm_alloc(count * sizeof(*widths));
+
+	for (size_t column = 0; column < count; column++) {
+		if (!table->columns[column].title)
+			continue;
+		widths[column] = column_width(table, column);
+		last = column;
+	}
+	for (size_t row = 0; row <= rows; row++) {
+		for (size_t column = 0; column <= last; column++) {
+			const char *cell = table->columns[column].title ? cell_at(table, row, column) : NULL;
+
+			if (!cell)
 				continue;
-			for (size_t r = 0; r <= rows; r++) {
-				size_t w = screen_width(r ? table->cells.items[(r - 1) * count + column]
-							  : table->columns[column].title);
-
-				width = w + PADDING > width ? w + PADDING : width;
-			}
 			fputs(cell, stdout);
-			for (size_t w = screen_width(cell); w < width; w++)
-				if (column + 1 < count && table->columns[column + 1].title)
-					putchar(' ');
+			for (size_t at = screen_width(cell); column < last && at < widths[column]; at++)
+				putchar(' ');
 		}
 		putchar('\n');
 	}

@@ -118,29 +118,11 @@ static int open_blob(void *arg, const struct mvm_layer *layer, int *fd, struct m
 	return 0;
 }
 
-static struct mvm_layer *layers_of(const struct mvm_image *image, size_t *count)
-{
-	struct mvm_layer *layers;
-
-	*count = mvm_image_layer_count(image);
-	layers = mvm_alloc((*count + 1) * sizeof(*layers));
-	for (size_t i = 0; i < *count; i++) {
-		const struct mvm_image_layer *layer = mvm_image_layer(image, i);
-
-		layers[i] = (struct mvm_layer){.media_type = layer->blob.media_type,
-					       .digest = layer->blob.digest.text,
-					       .size = layer->blob.size,
-					       .diff_id = layer->diff_id.text};
-	}
-	return layers;
-}
-
 int engine_image_disk(struct mvm_engine *engine, const struct mvm_image *image, uint64_t size, char **key, char **path,
 		      struct mvm_error **err)
 {
-	size_t count;
-	struct mvm_layer *layers MVM_CLEAN_FREE = layers_of(image, &count);
-	struct mvm_disk_spec spec = {.layers = layers, .layer_count = count, .size = size};
+	struct mvm_layer *layers MVM_CLEAN_FREE = mvm_image_disk_layers(image);
+	struct mvm_disk_spec spec = {.layers = layers, .layer_count = mvm_image_layer_count(image), .size = size};
 	struct blobs blobs;
 
 	if (mvm_engine_store(engine, &blobs.store, err) < 0 || mvm_disk_key(&spec, key, err) < 0)
@@ -184,9 +166,9 @@ static bool disk_in_use(struct mvm_container **list, size_t count, const char *k
 static bool wanted_by_image(struct mvm_image_list *images, const char *key)
 {
 	for (size_t i = 0; i < images->count; i++) {
-		size_t layers_count;
-		struct mvm_layer *layers MVM_CLEAN_FREE = layers_of(images->items[i], &layers_count);
-		struct mvm_disk_spec spec = {.layers = layers, .layer_count = layers_count};
+		const struct mvm_image *image = images->items[i];
+		struct mvm_layer *layers MVM_CLEAN_FREE = mvm_image_disk_layers(image);
+		struct mvm_disk_spec spec = {.layers = layers, .layer_count = mvm_image_layer_count(image)};
 		char *theirs MVM_CLEAN_FREE = NULL;
 
 		/* A disk of another size has this key and a suffix. */
@@ -220,20 +202,27 @@ static int collect_disks(struct mvm_engine *engine, struct mvm_error **err)
 	return result < 0 ? -1 : mvm_disk_collect(home, err);
 }
 
+/* Whether anything keeps the image from going. One whose blobs are damaged cannot be looked at, and may go. */
+static int check_removable(struct mvm_engine *engine, struct mvm_store *store, const char *text, bool force,
+			   struct mvm_error **err)
+{
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+
+	if (mvm_store_find(store, text, &image, NULL) < 0)
+		return 0;
+	/* Taking one of several names away harms nobody. */
+	return mvm_image_names(image)->count > 1 ? 0 : check_unused(engine, image, text, force, err);
+}
+
 int mvm_engine_remove_image(struct mvm_engine *engine, const char *text, bool force, struct mvm_store_removed *removed,
 			    struct mvm_error **err)
 {
-	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
 	int lock MVM_CLEAN_FD = -1;
 	struct mvm_store *store;
 
 	if (mvm_engine_store(engine, &store, err) < 0 || engine_lock_images(engine, true, &lock, err) < 0 ||
-	    mvm_store_find(store, text, &image, err) < 0)
-		return -1;
-	/* Taking one of several names away harms nobody. */
-	if (mvm_image_names(image)->count <= 1 && check_unused(engine, image, text, force, err) < 0)
-		return -1;
-	if (mvm_store_remove(store, text, force, removed, err) < 0)
+	    check_removable(engine, store, text, force, err) < 0 ||
+	    mvm_store_remove(store, text, force, removed, err) < 0)
 		return -1;
 	return removed->orphan ? collect_disks(engine, err) : 0;
 }
