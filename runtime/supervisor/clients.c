@@ -74,6 +74,9 @@ static void drop_client(struct client *client)
 	mvm_control_finish(&client->control);
 	client->dead = true;
 	release_client(client);
+	/* Whoever was to order the start is gone, and nobody else will. */
+	if (!supervisor->clients)
+		supervisor_event(supervisor, EVENT_ABANDONED);
 }
 
 static void send_message(struct client *client, json_t *message, const int *fds, size_t count)

@@ -52,9 +52,10 @@ enum event {
 	EVENT_GUEST_CLOSED, /* the disk is in order */
 	EVENT_MACHINE_STOPPED,
 	EVENT_ACCEL_UNUSABLE,
-	EVENT_FAILURE, /* agent or vsock lost, or a setup step failed; the outcome is noted */
-	EVENT_DESTROY, /* a client wants it gone */
-	EVENT_TIMEOUT, /* the phase took longer than it may */
+	EVENT_FAILURE,	 /* agent or vsock lost, or a setup step failed; the outcome is noted */
+	EVENT_DESTROY,	 /* a client wants it gone */
+	EVENT_ABANDONED, /* the last client has gone */
+	EVENT_TIMEOUT,	 /* the phase took longer than it may */
 	EVENT_COUNT
 };
 

@@ -227,6 +227,7 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 	[PHASE_IDLE] = {
 		[EVENT_START]           = {PHASE_BOOTING,  boot},
 		[EVENT_DESTROY]         = {PHASE_ENDED,    finish},
+		[EVENT_ABANDONED]       = {PHASE_ENDED,    finish},
 	},
 	[PHASE_BOOTING] = {
 		[EVENT_AGENT_READY]     = {PHASE_STARTING, give_orders},
