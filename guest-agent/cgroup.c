@@ -34,7 +34,7 @@ static int set_limit(const char *name, const char *value, struct failure *failur
 	return 0;
 }
 
-static int set_limits(const struct mvm_proto_machine *order, struct failure *failure)
+int cgroup_limit(const struct mvm_proto_machine *order, struct failure *failure)
 {
 	char value[48];
 
@@ -50,16 +50,21 @@ static int set_limits(const struct mvm_proto_machine *order, struct failure *fai
 	return 0;
 }
 
-int cgroup_prepare(const struct mvm_proto_machine *order, struct failure *failure)
+int cgroup_make(struct failure *failure)
 {
 	enable_controllers();
 	if (mkdir(MACHINE_CONTAINER, 0755) && errno != EEXIST)
 		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make the container's cgroup");
+	return 0;
+}
+
+int cgroup_open(struct failure *failure)
+{
 	if (group < 0)
 		group = open(MACHINE_CONTAINER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (group < 0)
 		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot open the container's cgroup");
-	return set_limits(order, failure);
+	return 0;
 }
 
 int cgroup_fd(void)

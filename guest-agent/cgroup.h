@@ -9,7 +9,10 @@
 struct failure;
 struct mvm_proto_machine;
 
-int cgroup_prepare(const struct mvm_proto_machine *order, struct failure *failure);
+int cgroup_make(struct failure *failure);
+/* In each process that uses what follows. */
+int cgroup_open(struct failure *failure);
+int cgroup_limit(const struct mvm_proto_machine *order, struct failure *failure);
 /* The container's group, for CLONE_INTO_CGROUP. */
 int cgroup_fd(void);
 void cgroup_kill(void);

@@ -16,11 +16,20 @@
 #include "container.h"
 #include "failure.h"
 #include "files.h"
+#include "packet.h"
 #include "program.h"
 #include "proto/message.h"
 #include "reaper.h"
+#include "shared.h"
 #include "sys.h"
 #include "users.h"
+
+struct plan {
+	const struct mvm_proto_process *order;
+	bool first;   /* of its container */
+	int socket;   /* to the agent */
+	int stdio[3]; /* -1: /dev/null; not looked at with a terminal */
+};
 
 /* What PATH names when the environment has none: as in the kernel's and docker's defaults. */
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -81,31 +90,7 @@ static int enter_cwd(const char *cwd, struct failure *failure)
 	return failure_set_errno(failure, MVM_PROTO_BAD_CWD, "cannot enter the working folder %.400s", cwd);
 }
 
-static int send_terminal(int report, int master, struct failure *failure)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	char mark = 't';
-	struct iovec data = {.iov_base = &mark, .iov_len = 1};
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &master, sizeof(master));
-	if (sendmsg(report, &message, MSG_NOSIGNAL) != 1)
-		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot hand over the terminal");
-	return 0;
-}
-
-static int open_terminal(struct child_plan *plan, struct failure *failure)
+static int open_terminal(struct plan *plan, struct failure *failure)
 {
 	struct winsize size = {.ws_row = plan->order->rows, .ws_col = plan->order->cols};
 	int master = -1, slave = -1;
@@ -114,17 +99,17 @@ static int open_terminal(struct child_plan *plan, struct failure *failure)
 		return -1;
 	if (size.ws_row && size.ws_col)
 		ioctl(slave, TIOCSWINSZ, &size);
-	if (plan->join < 0 && container_console(slave, failure))
+	if (plan->first && container_console(slave, failure))
 		return -1;
-	if (send_terminal(plan->report, master, failure))
-		return -1;
+	if (packet_send(plan->socket, "t", 1, &master, 1) != 1)
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot hand over the terminal");
 	close(master);
 	plan->stdio[0] = plan->stdio[1] = plan->stdio[2] = slave;
 	return 0;
 }
 
 /* So that the user can open /dev/stdout again, whatever is behind it. Not /dev/null, which is everybody's. */
-static int own_stdio(const struct child_plan *plan, const struct identity *identity, struct failure *failure)
+static int own_stdio(const struct plan *plan, const struct identity *identity, struct failure *failure)
 {
 	for (int i = 0; i < 3; i++) {
 		gid_t gid = plan->order->tty ? (gid_t)-1 : identity->gid;
@@ -136,7 +121,7 @@ static int own_stdio(const struct child_plan *plan, const struct identity *ident
 	return 0;
 }
 
-static int place_stdio(const struct child_plan *plan, struct failure *failure)
+static int place_stdio(const struct plan *plan, struct failure *failure)
 {
 	for (int i = 0; i < 3; i++) {
 		int fd = plan->stdio[i] >= 0 ? plan->stdio[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -171,28 +156,25 @@ static char *const *complete_env(char *const *env, const struct identity *identi
 	return all;
 }
 
-static int set_up(struct child_plan *plan, struct identity *identity, struct failure *failure)
+/* In the container, with its root in place. */
+static int set_up(struct plan *plan, struct identity *identity, struct failure *failure)
 {
 	const struct mvm_proto_process *order = plan->order;
 
-	if (plan->join >= 0 ? container_join(plan->join, failure) : container_make(failure))
-		return -1;
-	trace("process %u: container", order->id);
 	if (find_identity(order, identity, failure))
 		return -1;
 	if (order->tty && open_terminal(plan, failure))
 		return -1;
 	if (own_stdio(plan, identity, failure) || enter_cwd(order->cwd, failure))
 		return -1;
-	if (plan->join < 0 && container_seal(failure))
+	if (plan->first && container_seal(failure))
 		return -1;
-	trace("process %u: user, folder, streams", order->id);
 	if (set_rlimits(order, failure) || place_stdio(plan, failure))
 		return -1;
 	return become(identity, failure);
 }
 
-static int run(const struct child_plan *plan, const struct identity *identity, struct failure *failure)
+static int run(const struct plan *plan, const struct identity *identity, struct failure *failure)
 {
 	const struct mvm_proto_process *order = plan->order;
 	char *const *env = complete_env(order->env, identity);
@@ -225,15 +207,58 @@ static int split_init(struct failure *failure)
 	return 0;
 }
 
-_Noreturn void child_run(struct child_plan *plan)
+static _Noreturn void give_up(int socket, const struct failure *failure)
+{
+	_exit(send(socket, failure, sizeof(*failure), MSG_NOSIGNAL) == (ssize_t)sizeof(*failure) ? 127 : 126);
+}
+
+static _Noreturn void become_program(struct plan *plan, struct failure *failure)
 {
 	static struct identity identity;
+
+	if (set_up(plan, &identity, failure) == 0 && (!plan->order->init || split_init(failure) == 0))
+		run(plan, &identity, failure);
+	give_up(plan->socket, failure);
+}
+
+/* The word to go; the agent's end is the other one. */
+static void receive_go(struct plan *plan, int *root)
+{
+	unsigned char streams = 0;
+	int fds[PACKET_FDS];
+	size_t next = 1;
+
+	if (packet_receive(plan->socket, &streams, 1, fds, 0) != 1)
+		_exit(126);
+	*root = fds[0];
+	for (int i = 0; i < 3; i++)
+		plan->stdio[i] = streams & 1 << i ? fds[next++] : -1;
+}
+
+_Noreturn void child_wait(int socket)
+{
 	static struct failure failure;
-	ssize_t sent;
+	struct plan plan = {.order = &shared->order, .first = true, .socket = socket};
+	int root;
 
 	reset_signals();
-	if (set_up(plan, &identity, &failure) == 0 && (!plan->order->init || split_init(&failure) == 0))
-		run(plan, &identity, &failure);
-	sent = send(plan->report, &failure, sizeof(failure), MSG_NOSIGNAL);
-	_exit(sent == (ssize_t)sizeof(failure) ? 127 : 126);
+	if (container_stage(&failure))
+		give_up(socket, &failure);
+	trace("container staged");
+	receive_go(&plan, &root);
+	if (container_make(root, &failure))
+		give_up(socket, &failure);
+	trace("container made");
+	become_program(&plan, &failure);
+}
+
+_Noreturn void child_join(int socket, int pidfd, const int stdio[3])
+{
+	static struct failure failure;
+	struct plan plan = {.order = &shared->order, .socket = socket, .stdio = {stdio[0], stdio[1], stdio[2]}};
+
+	reset_signals();
+	if (container_join(pidfd, &failure))
+		give_up(socket, &failure);
+	become_program(&plan, &failure);
 }

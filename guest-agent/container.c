@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,19 +16,22 @@
 #include "failure.h"
 #include "files.h"
 #include "machine.h"
+#include "network.h"
+#include "shared.h"
 #include "sys.h"
 
 #define LOCKED (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
-/* Images usually have the folder, so it is made only when it turns out to be missing. */
+/* What every container has mounted, in the place where it is made ready. */
+static const char *const staged[] = {"/proc", "/sys", "/dev"};
+enum { STAGED = 3 };
+
 static int mount_at(const char *type, const char *path, unsigned long flags, const char *options,
 		    struct failure *failure)
 {
-	if (mount(type, path, type, flags, options) == 0)
-		return 0;
-	if (errno == ENOENT && make_folders(path) == 0 && mount(type, path, type, flags, options) == 0)
-		return 0;
-	return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s in the container", path);
+	if (mount(type, path, type, flags, options))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount a %s for the container", type);
+	return 0;
 }
 
 static int make_devices(struct failure *failure)
@@ -36,49 +40,75 @@ static int make_devices(struct failure *failure)
 		const char *path;
 		unsigned major, minor;
 	} nodes[] = {
-		{"/dev/null", 1, 3},   {"/dev/zero", 1, 5},    {"/dev/full", 1, 7},
-		{"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},
+		{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0},
 	};
 	static const char *const links[][2] = {
-		{"pts/ptmx", "/dev/ptmx"},	    {"/proc/self/fd", "/dev/fd"},
-		{"/proc/self/fd/0", "/dev/stdin"},  {"/proc/self/fd/1", "/dev/stdout"},
-		{"/proc/self/fd/2", "/dev/stderr"}, {"/proc/kcore", "/dev/core"},
+		{"pts/ptmx", "ptmx"},	       {"/proc/self/fd", "fd"},	      {"/proc/self/fd/0", "stdin"},
+		{"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}, {"/proc/kcore", "core"},
 	};
 
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
 		if (mknod(nodes[i].path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)))
-			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s", nodes[i].path);
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make /dev/%s", nodes[i].path);
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		if (symlink(links[i][0], links[i][1]))
-			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s", links[i][1]);
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make /dev/%s", links[i][1]);
 	return 0;
 }
 
+/* In the staged /dev. */
 static int mount_devices(struct failure *failure)
 {
-	char shm[64];
-
-	snprintf(shm, sizeof(shm), "mode=1777,size=%llu", (unsigned long long)machine.shm_size);
-	if (mount_at("tmpfs", "/dev", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k", failure) ||
-	    make_devices(failure))
+	if (make_devices(failure))
 		return -1;
-	if (mkdir("/dev/pts", 0755) || mkdir("/dev/shm", 01777) || mkdir("/dev/mqueue", 01777))
+	if (mkdir("pts", 0755) || mkdir("shm", 01777) || mkdir("mqueue", 01777))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the folders of /dev");
-	if (mount_at("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5",
-		     failure) ||
-	    mount_at("tmpfs", "/dev/shm", LOCKED, shm, failure) ||
-	    mount_at("mqueue", "/dev/mqueue", LOCKED, NULL, failure))
+	if (mount_at("devpts", "pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5", failure) ||
+	    mount_at("tmpfs", "shm", LOCKED, "mode=1777,size=64m", failure) ||
+	    mount_at("mqueue", "mqueue", LOCKED, NULL, failure))
 		return -1;
 	return 0;
 }
 
-static int mount_all(struct failure *failure)
+int container_stage(struct failure *failure)
 {
-	if (mount_at("proc", "/proc", LOCKED, NULL, failure) ||
-	    mount_at("sysfs", "/sys", LOCKED | MS_RDONLY, NULL, failure) ||
-	    mount_at("cgroup2", "/sys/fs/cgroup", LOCKED | MS_RDONLY, NULL, failure))
+	/* Only now, inside its cgroup: the name space's root is the group that the caller is in. */
+	if (unshare(CLONE_NEWCGROUP))
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot make a cgroup name space");
+	umask(0);
+	if (mount_at("proc", MACHINE_STAGE "/proc", LOCKED, NULL, failure) ||
+	    mount_at("sysfs", MACHINE_STAGE "/sys", LOCKED | MS_RDONLY, NULL, failure) ||
+	    mount_at("cgroup2", MACHINE_STAGE "/sys/fs/cgroup", LOCKED | MS_RDONLY, NULL, failure) ||
+	    mount_at("tmpfs", MACHINE_STAGE "/dev", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k", failure))
 		return -1;
+	if (chdir(MACHINE_STAGE "/dev"))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot enter /dev");
 	return mount_devices(failure);
+}
+
+/* Puts a mount where it belongs. Images usually have the folder, so it is made only when it turns out to be missing. */
+static int place(int mount, const char *path, struct failure *failure)
+{
+	int rc = sys_move_mount(mount, AT_FDCWD, path);
+
+	if (rc && errno == ENOENT && make_folders(path) == 0)
+		rc = sys_move_mount(mount, AT_FDCWD, path);
+	if (rc)
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s in the container", path);
+	close(mount);
+	return 0;
+}
+
+static int size_shm(struct failure *failure)
+{
+	char options[48];
+
+	if (shared->shm_size == SHARED_SHM_DEFAULT)
+		return 0;
+	snprintf(options, sizeof(options), "size=%llu", (unsigned long long)shared->shm_size);
+	if (mount(NULL, MACHINE_STAGE "/dev/shm", NULL, MS_REMOUNT | LOCKED, options))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot give /dev/shm %s", options);
+	return 0;
 }
 
 /* The files of /etc that are the machine's and not the image's. */
@@ -86,14 +116,20 @@ static int mount_all(struct failure *failure)
 static const char *const etc_files[] = {MACHINE_HOSTS, MACHINE_HOSTNAME, MACHINE_RESOLV};
 enum { ETC_FILES = 3 };
 
+/* Without orders for it, the image's own /etc/resolv.conf stays. */
+static bool has_etc_file(int i)
+{
+	return strcmp(etc_files[i], MACHINE_RESOLV) != 0 || shared->has_resolv;
+}
+
 /* From the agent's root, before it is out of sight. */
 static int take_etc_files(int trees[ETC_FILES], struct failure *failure)
 {
 	for (int i = 0; i < ETC_FILES; i++) {
 		trees[i] = -1;
-		if (etc_files[i] == etc_files[ETC_FILES - 1] && !machine.has_resolv)
+		if (!has_etc_file(i))
 			continue;
-		trees[i] = sys_open_tree(etc_files[i]);
+		trees[i] = sys_copy_mount(etc_files[i]);
 		if (trees[i] < 0)
 			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take %s", etc_files[i]);
 	}
@@ -149,7 +185,7 @@ static int place_etc_files(const int trees[ETC_FILES], struct failure *failure)
 		if (trees[i] < 0)
 			continue;
 		target = open_target(etc_files[i]);
-		if (target < 0 || sys_move_mount(trees[i], target))
+		if (target < 0 || sys_move_mount(trees[i], target, ""))
 			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s in the container",
 						 etc_files[i]);
 		close(target);
@@ -160,33 +196,55 @@ static int place_etc_files(const int trees[ETC_FILES], struct failure *failure)
 
 static int set_ipc_sysctls(struct failure *failure)
 {
-	const char *setting = machine.ipc_sysctls;
-
-	for (; setting && *setting; setting += strlen(setting) + 1)
-		if (machine_set_sysctl(setting, failure))
+	for (const char *setting = shared->ipc_sysctls; *setting; setting += strlen(setting) + 1)
+		if (sysctl_set(setting, failure))
 			return -1;
 	return 0;
 }
 
-/* Both on the same folder: the old root ends up on top of the new one, and is let go (pivot_root(2), notes). */
-static int pivot(struct failure *failure)
+static int take_staged(int mounts[STAGED], struct failure *failure)
 {
-	if (chdir(MACHINE_ROOT) || sys_pivot_root(".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
-		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the root disk the container's root");
+	char path[32];
+
+	for (int i = 0; i < STAGED; i++) {
+		snprintf(path, sizeof(path), MACHINE_STAGE "%s", staged[i]);
+		mounts[i] = sys_open_mount(path);
+		if (mounts[i] < 0)
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take the container's %s", staged[i]);
+	}
 	return 0;
 }
 
-int container_make(struct failure *failure)
+/* Both on the same folder: the old root ends up on top of the new one (pivot_root(2), notes), where it stays until
+ * the mounts have moved. From here on paths are the container's, and so are the links in them. */
+static int pivot(int root, struct failure *failure)
 {
-	int trees[ETC_FILES];
+	if (sys_move_mount(root, AT_FDCWD, MACHINE_ROOT) || chdir(MACHINE_ROOT) || sys_pivot_root(".", "."))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the root disk the container's root");
+	close(root);
+	return 0;
+}
 
-	/* Only now, inside its cgroup: the name space's root is the group that the caller is in. */
-	if (unshare(CLONE_NEWCGROUP))
-		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot make a cgroup name space");
-	umask(0);
-	if (take_etc_files(trees, failure) || pivot(failure) || mount_all(failure))
+static int fill_root(const int mounts[STAGED], const int trees[ETC_FILES], struct failure *failure)
+{
+	for (int i = 0; i < STAGED; i++)
+		if (place(mounts[i], staged[i], failure))
+			return -1;
+	if (umount2(".", MNT_DETACH) || chdir("/"))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot let go of the old root");
+	return place_etc_files(trees, failure);
+}
+
+int container_make(int root, struct failure *failure)
+{
+	int mounts[STAGED], trees[ETC_FILES];
+
+	if (*shared->hostname && sethostname(shared->hostname, strlen(shared->hostname)))
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot set the host name to %s",
+					 shared->hostname);
+	if (size_shm(failure) || take_staged(mounts, failure) || take_etc_files(trees, failure))
 		return -1;
-	if (place_etc_files(trees, failure) || set_ipc_sysctls(failure))
+	if (pivot(root, failure) || fill_root(mounts, trees, failure) || set_ipc_sysctls(failure))
 		return -1;
 	umask(022);
 	return 0;
@@ -207,10 +265,10 @@ static int seal_mount(const char *path)
 
 int container_seal(struct failure *failure)
 {
-	if (!machine.read_only)
+	if (!shared->read_only)
 		return 0;
 	for (int i = 0; i < ETC_FILES; i++)
-		if ((i != ETC_FILES - 1 || machine.has_resolv) && seal_mount(etc_files[i]))
+		if (has_etc_file(i) && seal_mount(etc_files[i]))
 			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s read-only", etc_files[i]);
 	if (seal_mount("/"))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the root read-only");

@@ -11,6 +11,7 @@
 #include "process.h"
 #include "proto/message.h"
 #include "relay.h"
+#include "shared.h"
 
 /* More than a host that reads at all ever leaves unread. */
 #define OUTBOX_MAX (1024 * 1024)
@@ -18,7 +19,6 @@
 static struct watch control = {.fd = -1};
 static bool connected, greeted, held;
 static uint8_t inbox[MVM_WIRE_FRAME_MAX];
-static _Alignas(8) char arena_data[MVM_PROTO_ARENA_MAX];
 static struct mvm_wire_reader reader;
 static uint8_t outbox[OUTBOX_MAX];
 static size_t outbox_start, outbox_end;
@@ -164,12 +164,11 @@ static int order_machine(const struct mvm_wire_frame *frame, struct mvm_proto_ar
 static int order_process_start(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
 			       struct failure *failure)
 {
-	struct mvm_proto_process process;
 	const char *reason = NULL;
 
-	if (mvm_proto_decode_process(frame, arena, &process, &reason))
+	if (mvm_proto_decode_process(frame, arena, &shared->order, &reason))
 		return malformed(failure, reason);
-	return process_start(&process, frame->request, failure);
+	return process_start(&shared->order, frame->request, failure);
 }
 
 static int order_process_signal(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
@@ -219,7 +218,7 @@ static const struct {
 
 static int carry_out(const struct mvm_wire_frame *frame, struct failure *failure)
 {
-	struct mvm_proto_arena arena = {.data = arena_data, .size = sizeof(arena_data)};
+	struct mvm_proto_arena arena = {.data = shared->arena, .size = sizeof(shared->arena)};
 
 	trace("order %u, request %u, %zu bytes", frame->type, frame->request, frame->length);
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
@@ -231,7 +230,7 @@ static int carry_out(const struct mvm_wire_frame *frame, struct failure *failure
 /* The first message must be the host's hello. */
 static int greet(const struct mvm_wire_frame *frame)
 {
-	struct mvm_proto_arena arena = {.data = arena_data, .size = sizeof(arena_data)};
+	struct mvm_proto_arena arena = {.data = shared->arena, .size = sizeof(shared->arena)};
 	struct mvm_proto_hello hello;
 	const char *reason = "it is none";
 

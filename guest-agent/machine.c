@@ -2,28 +2,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "control.h"
 #include "failure.h"
 #include "files.h"
 #include "loop.h"
+#include "network.h"
 #include "process.h"
 #include "proto/message.h"
 #include "rootdisk.h"
-#include "control.h"
+#include "shared.h"
+#include "stage.h"
 
-struct machine machine;
+static bool ready;
 
 /* How long killed processes may take to end before the root is made clean under them. */
 enum { END_SECONDS = 5 };
@@ -48,6 +49,8 @@ int machine_mount_own(struct failure *failure)
 	static const struct {
 		const char *path, *type;
 	} mounts[] = {{"/dev", "devtmpfs"}, {"/proc", "proc"}, {"/cgroup", "cgroup2"}};
+	static const char *const folders[] = {
+		"/etc", MACHINE_ROOT, MACHINE_STAGE, MACHINE_STAGE "/proc", MACHINE_STAGE "/sys", MACHINE_STAGE "/dev"};
 
 	if (replace_own_root(failure))
 		return -1;
@@ -56,8 +59,9 @@ int machine_mount_own(struct failure *failure)
 		if (mount(mounts[i].type, mounts[i].path, mounts[i].type, MS_NOSUID | MS_NOEXEC, NULL))
 			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s", mounts[i].path);
 	}
-	mkdir(MACHINE_ROOT, 0755);
-	mkdir("/etc", 0755);
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (mkdir(folders[i], 0755))
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s", folders[i]);
 	return 0;
 }
 
@@ -70,81 +74,28 @@ static int set_clock(uint64_t clock, struct failure *failure)
 	return 0;
 }
 
-static int set_hostname(const char *name, struct failure *failure)
+static int keep_hostname(const char *name, struct failure *failure)
 {
-	if (name && sethostname(name, strlen(name)))
-		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot set the host name to %s", name);
+	if (name && strlen(name) >= sizeof(shared->hostname))
+		return failure_set(failure, MVM_PROTO_MALFORMED, "the host name is too long");
+	strcpy(shared->hostname, name ? name : "");
 	return 0;
-}
-
-static int bring_up_loopback(struct failure *failure)
-{
-	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int rc = fd < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &request);
-
-	if (rc)
-		failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot bring up the loopback interface");
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-int machine_set_sysctl(const char *setting, struct failure *failure)
-{
-	const char *value = strchr(setting, '=');
-	char path[256];
-	int length;
-
-	if (!value || value - setting > 200)
-		return failure_set(failure, MVM_PROTO_MALFORMED, "%.200s is no sysctl setting", setting);
-	length = snprintf(path, sizeof(path), "/proc/sys/%.*s", (int)(value - setting), setting);
-	for (int i = (int)strlen("/proc/sys/"); i < length; i++)
-		if (path[i] == '.')
-			path[i] = '/';
-	if (file_set(path, value + 1))
-		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot set sysctl %s", setting);
-	return 0;
-}
-
-/* They belong to an IPC name space, and so are set in the container's. */
-static bool is_ipc_sysctl(const char *setting)
-{
-	static const char *const prefixes[] = {"kernel.shm", "kernel.msg", "kernel.sem=", "fs.mqueue."};
-
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (strncmp(setting, prefixes[i], strlen(prefixes[i])) == 0)
-			return true;
-	return false;
-}
-
-static void keep_ipc_sysctls(char *const *settings)
-{
-	size_t size = 1;
-	char *at;
-
-	for (char *const *setting = settings; setting && *setting; setting++)
-		size += is_ipc_sysctl(*setting) ? strlen(*setting) + 1 : 0;
-	free(machine.ipc_sysctls);
-	machine.ipc_sysctls = at = size > 1 ? calloc(1, size) : NULL;
-	for (char *const *setting = settings; at && setting && *setting; setting++)
-		if (is_ipc_sysctl(*setting))
-			at = stpcpy(at, *setting) + 1;
 }
 
 static int set_sysctls(char *const *settings, struct failure *failure)
 {
-	/* Docker's defaults: anyone may listen on low ports and ping, since nobody else lives here. */
-	static const char *const defaults[] = {"net.ipv4.ip_unprivileged_port_start=0",
-					       "net.ipv4.ping_group_range=0 2147483647"};
+	char *at = shared->ipc_sysctls, *end = at + sizeof(shared->ipc_sysctls) - 1;
 
-	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
-		if (machine_set_sysctl(defaults[i], failure))
+	for (; settings && *settings; settings++) {
+		if (!sysctl_is_ipc(*settings) && sysctl_set(*settings, failure))
 			return -1;
-	for (char *const *setting = settings; setting && *setting; setting++)
-		if (!is_ipc_sysctl(*setting) && machine_set_sysctl(*setting, failure))
-			return -1;
-	keep_ipc_sysctls(settings);
+		if (!sysctl_is_ipc(*settings))
+			continue;
+		if (strlen(*settings) >= (size_t)(end - at))
+			return failure_set(failure, MVM_PROTO_RESOURCE, "there are too many sysctl settings");
+		at = stpcpy(at, *settings) + 1;
+	}
+	*at = '\0';
 	return 0;
 }
 
@@ -177,32 +128,34 @@ static int write_files(const struct mvm_proto_machine *order, struct failure *fa
 
 	if (write_hosts(order->hosts) || file_write(MACHINE_HOSTNAME, line, (size_t)length))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot write /etc/hosts and /etc/hostname");
-	machine.has_resolv = order->resolv_conf != NULL;
+	shared->has_resolv = order->resolv_conf != NULL;
 	if (order->resolv_conf && file_write(MACHINE_RESOLV, order->resolv_conf, strlen(order->resolv_conf)))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot write /etc/resolv.conf");
 	return 0;
 }
 
+bool machine_ready(void)
+{
+	return ready;
+}
+
 int machine_prepare(const struct mvm_proto_machine *order, struct failure *failure)
 {
-	if (machine.ready)
+	if (ready)
 		return failure_set(failure, MVM_PROTO_BAD_STATE, "the machine has its orders already");
-	if (set_clock(order->clock, failure) || set_hostname(order->hostname, failure))
+	if (set_clock(order->clock, failure) || keep_hostname(order->hostname, failure))
 		return -1;
-	trace("clock and host name set");
-	/* The only step that a second MACHINE must not find done; the others are the same twice. */
-	if (bring_up_loopback(failure) || set_sysctls(order->sysctls, failure))
-		return -1;
-	trace("loopback up, sysctls set");
-	if (cgroup_prepare(order, failure) || write_files(order, failure))
-		return -1;
-	trace("cgroup and files made");
 	if (rootdisk_mount(order->root_device, order->root_type, failure))
 		return -1;
 	trace("root mounted");
-	machine.read_only = order->read_only;
-	machine.shm_size = order->shm_size ? order->shm_size : 64u << 20;
-	machine.ready = true;
+	if (stage_wait(failure))
+		return -1;
+	trace("network and cgroup ready");
+	if (set_sysctls(order->sysctls, failure) || cgroup_limit(order, failure) || write_files(order, failure))
+		return -1;
+	shared->read_only = order->read_only;
+	shared->shm_size = order->shm_size ? order->shm_size : SHARED_SHM_DEFAULT;
+	ready = true;
 	return 0;
 }
 
@@ -216,7 +169,7 @@ static void finish_ending(void)
 
 	trace("root clean");
 	ending = ENDING_NOT;
-	machine.ready = false;
+	ready = false;
 	if (rc && power)
 		complain("%s", failure.message);
 	if (power) {
@@ -265,7 +218,7 @@ static void start_timer(void)
 
 static void start_ending(void)
 {
-	machine.ready = false;
+	ready = false;
 	if (!process_any()) {
 		finish_ending();
 		return;

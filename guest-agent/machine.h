@@ -13,24 +13,16 @@ struct mvm_proto_machine;
 
 /* In the agent's own name space. */
 #define MACHINE_ROOT	  "/rootfs"
+#define MACHINE_STAGE	  "/stage"
 #define MACHINE_CONTAINER "/cgroup/container"
 #define MACHINE_HOSTS	  "/etc/hosts"
 #define MACHINE_HOSTNAME  "/etc/hostname"
 #define MACHINE_RESOLV	  "/etc/resolv.conf"
 
-/* What a container is made of, kept from MACHINE. */
-struct machine {
-	bool ready;
-	bool read_only;
-	bool has_resolv;
-	uint64_t shm_size;
-	char *ipc_sysctls; /* name=value, each ended by NUL, and one more NUL at the end; NULL for none */
-};
-
-extern struct machine machine;
-
 /* Before any order: the agent's own root and the file systems it works with. */
 int machine_mount_own(struct failure *failure);
+/* Whether there is a root to start processes in. */
+bool machine_ready(void);
 int machine_prepare(const struct mvm_proto_machine *order, struct failure *failure);
 
 /* Kills what runs; when all of it has ended, the root is made clean and the request answered. */
@@ -39,8 +31,5 @@ void machine_shut_down(uint32_t request);
 void machine_power_off(void);
 /* To be called whenever the last process has ended. */
 void machine_processes_gone(void);
-
-/* Writes a setting below /proc/sys: "net.ipv4.ip_forward=1". */
-int machine_set_sysctl(const char *setting, struct failure *failure);
 
 #endif

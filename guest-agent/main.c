@@ -18,6 +18,8 @@
 #include "loop.h"
 #include "machine.h"
 #include "process.h"
+#include "shared.h"
+#include "stage.h"
 
 static void read_command_line(void)
 {
@@ -51,11 +53,15 @@ int main(void)
 	hold_stdio();
 	loop_init();
 	control_start();
-	if (machine_mount_own(&failure) || process_init(&failure)) {
-		complain("%s", failure.message);
+	if (shared_init() || machine_mount_own(&failure) || process_init(&failure)) {
+		complain("%s", shared ? failure.message : "no memory");
 		machine_power_off();
 	}
 	read_command_line();
 	trace("own file systems mounted");
+	if (stage_start(&failure)) {
+		complain("%s", failure.message);
+		machine_power_off();
+	}
 	loop_run();
 }

@@ -19,8 +19,10 @@
 #include "failure.h"
 #include "loop.h"
 #include "machine.h"
+#include "packet.h"
 #include "proto/message.h"
 #include "relay.h"
+#include "stage.h"
 #include "sys.h"
 
 /* The more a pipe holds, the fewer the wake-ups for a flood, and these are what it costs; the kernel takes pages for
@@ -40,6 +42,7 @@ struct process {
 };
 
 static struct process *processes;
+static uint64_t oom_kills; /* when a process ended last */
 static struct watch child_signals = {.fd = -1};
 static int own_pid_space = -1;
 
@@ -85,7 +88,6 @@ static int make_pipe(uint32_t port, bool output, int *childs, struct failure *fa
 
 static int make_streams(const struct mvm_proto_process *order, int stdio[3], struct failure *failure)
 {
-	stdio[0] = stdio[1] = stdio[2] = -1;
 	if (order->tty)
 		return 0;
 	if (make_pipe(order->stdin_port, false, &stdio[0], failure) ||
@@ -115,27 +117,6 @@ static int relay_terminal(struct process *process, struct failure *failure)
 
 /* Reports of the child. */
 
-static ssize_t receive_report(int report, struct failure *failure, int *terminal)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec data = {.iov_base = failure, .iov_len = sizeof(*failure)};
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(report, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-
-	if (header && header->cmsg_type == SCM_RIGHTS)
-		memcpy(terminal, CMSG_DATA(header), sizeof(*terminal));
-	return n;
-}
-
 static void end_report(struct process *process)
 {
 	loop_remove(&process->report);
@@ -157,11 +138,13 @@ static bool read_report(struct process *process)
 {
 	static struct failure failure;
 	uint32_t request = process->request;
-	ssize_t n = receive_report(process->report.fd, &failure, &process->terminal);
+	int fds[PACKET_FDS];
+	ssize_t n = packet_receive(process->report.fd, &failure, sizeof(failure), fds, MSG_DONTWAIT);
 
-	if (n < 0)
-		return errno != EAGAIN && errno != EINTR;
+	if (n < 0 && errno == EAGAIN)
+		return false;
 	if (n == 1) {
+		process->terminal = fds[0];
 		take_terminal(process);
 		return true;
 	}
@@ -191,7 +174,7 @@ static int check_order(const struct mvm_proto_process *order, int *join, struct 
 {
 	struct process *other = order->join ? find(order->join) : NULL;
 
-	if (!machine.ready)
+	if (!machine_ready())
 		return failure_set(failure, MVM_PROTO_BAD_STATE, "the machine has no root yet");
 	if (find(order->id))
 		return failure_set(failure, MVM_PROTO_BAD_STATE, "there is a process %u already", order->id);
@@ -213,47 +196,58 @@ static int enter_pid_space(int join)
 	return own_pid_space < 0 ? -1 : setns(join, CLONE_NEWPID);
 }
 
-static pid_t clone_child(struct process *process, struct child_plan *plan, int plan_end)
+/* Into a running container. */
+static int start_joined(struct process *process, int join, const int stdio[3], struct failure *failure)
 {
 	struct clone_args args = {
-		.flags = CLONE_PIDFD | CLONE_INTO_CGROUP,
-		.pidfd = (uint64_t)(uintptr_t)&process->pidfd,
+		.flags = CLONE_INTO_CGROUP,
 		.exit_signal = SIGCHLD,
 		.cgroup = (uint64_t)cgroup_fd(),
 	};
-	pid_t pid;
-
-	if (plan->join < 0)
-		args.flags |= CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC;
-	if (enter_pid_space(plan->join))
-		return -1;
-	pid = sys_clone(&args);
-	if (pid == 0) {
-		close(plan_end);
-		child_run(plan);
-	}
-	if (plan->join >= 0 && setns(own_pid_space, CLONE_NEWPID))
-		complain("cannot leave a container's PID name space: %s", strerror(errno));
-	return pid;
-}
-
-static int launch(struct process *process, struct child_plan *plan, struct failure *failure)
-{
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make a socket pair");
-	process->report = (struct watch){.fd = ends[0], .ready = report_ready};
-	plan->report = ends[1];
-	if (loop_add(&process->report, EPOLLIN))
-		failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot watch a process");
-	else if ((process->pid = clone_child(process, plan, ends[0])) < 0)
-		failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make a process");
+	process->pid = enter_pid_space(join) ? -1 : sys_clone(&args);
+	if (process->pid == 0) {
+		close(ends[0]);
+		child_join(ends[1], join, stdio);
+	}
+	if (process->pid < 0)
+		failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make a process in the container");
+	if (own_pid_space >= 0 && setns(own_pid_space, CLONE_NEWPID))
+		complain("cannot leave a container's PID name space: %s", strerror(errno));
 	close(ends[1]);
-	if (process->pid > 0)
-		return 0;
-	end_report(process);
-	return -1;
+	process->report.fd = ends[0];
+	return process->pid < 0 ? -1 : 0;
+}
+
+static int start_first(struct process *process, const int stdio[3], struct failure *failure)
+{
+	struct stage stage;
+
+	if (stage_take(&stage, failure))
+		return -1;
+	process->pid = stage.pid;
+	process->report.fd = stage.socket;
+	return stage_go(&stage, stdio, failure);
+}
+
+static int launch(struct process *process, int join, const int stdio[3], struct failure *failure)
+{
+	int rc = join < 0 ? start_first(process, stdio, failure) : start_joined(process, join, stdio, failure);
+
+	process->report.ready = report_ready;
+	if (rc == 0 && (process->pidfd = sys_pidfd_open(process->pid)) < 0)
+		rc = failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot watch a process");
+	if (rc == 0 && loop_add(&process->report, EPOLLIN))
+		rc = failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot watch a process");
+	if (rc)
+		close_fd(&process->report.fd);
+	/* Nobody will know it, but it is reaped as any other. */
+	if (rc && process->pid > 0)
+		kill(process->pid, SIGKILL);
+	return rc;
 }
 
 static struct process *create(const struct mvm_proto_process *order, uint32_t request)
@@ -267,7 +261,8 @@ static struct process *create(const struct mvm_proto_process *order, uint32_t re
 	process->pidfd = process->terminal = process->report.fd = -1;
 	process->stdin_port = order->stdin_port;
 	process->stdout_port = order->stdout_port;
-	process->oom_kills = cgroup_oom_kills();
+	/* While nothing runs, nothing is killed. */
+	process->oom_kills = processes ? cgroup_oom_kills() : oom_kills;
 	return process;
 }
 
@@ -279,25 +274,26 @@ static void add(struct process *process)
 
 int process_start(const struct mvm_proto_process *order, uint32_t request, struct failure *failure)
 {
-	struct child_plan plan = {.order = order, .stdio = {-1, -1, -1}};
+	int stdio[3] = {-1, -1, -1};
 	struct process *process;
-	int rc;
+	int join = -1, rc;
 
-	if (check_order(order, &plan.join, failure))
+	if (check_order(order, &join, failure))
 		return -1;
 	process = create(order, request);
 	if (!process)
 		return failure_set(failure, MVM_PROTO_RESOURCE, "no memory for a process");
-	rc = make_streams(order, plan.stdio, failure) || launch(process, &plan, failure) ? -1 : 0;
+	rc = make_streams(order, stdio, failure) || launch(process, join, stdio, failure) ? -1 : 0;
 	for (int i = 0; i < 3; i++)
-		close_fd(&plan.stdio[i]);
+		close_fd(&stdio[i]);
 	if (rc) {
+		close_fd(&process->pidfd);
 		free(process);
 		return -1;
 	}
 	add(process);
 	control_hold();
-	trace("process %u: cloned", order->id);
+	trace("process %u: launched", order->id);
 	return 0;
 }
 
@@ -340,11 +336,14 @@ int process_resize(const struct mvm_proto_resize *order, struct failure *failure
 
 static void tell_exit(const struct process *process, int status)
 {
-	struct mvm_proto_exited exited = {
+	struct mvm_proto_exited exited;
+
+	oom_kills = cgroup_oom_kills();
+	exited = (struct mvm_proto_exited){
 		.id = process->id,
 		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
 		.status = WIFSIGNALED(status) ? 0 : WEXITSTATUS(status),
-		.oom = cgroup_oom_kills() > process->oom_kills,
+		.oom = oom_kills > process->oom_kills,
 	};
 
 	trace("process %u: ended, status %#x", process->id, (unsigned)status);

@@ -16,7 +16,8 @@ struct mvm_proto_signal;
 /* Blocks SIGCHLD and watches for it. */
 int process_init(struct failure *failure);
 
-/* 0: it is on its way; the request is answered when its exec has succeeded or failed, and orders are held until then.
+/* `order` is in shared memory. 0: it is on its way; the request is answered when its exec has succeeded or failed, and
+ * orders are held until then.
  */
 int process_start(const struct mvm_proto_process *order, uint32_t request, struct failure *failure);
 int process_signal(const struct mvm_proto_signal *order, struct failure *failure);

@@ -8,6 +8,7 @@
 #define NR_open_tree	     428
 #define NR_move_mount	     429
 #define NR_pidfd_send_signal 424
+#define NR_pidfd_open	     434
 #define NR_clone3	     435
 #define NR_close_range	     436
 
@@ -27,14 +28,20 @@ int sys_pivot_root(const char *new_root, const char *put_old)
 	return (int)syscall(SYS_pivot_root, new_root, put_old);
 }
 
-int sys_open_tree(const char *path)
+int sys_open_mount(const char *path)
+{
+	return (int)syscall(NR_open_tree, AT_FDCWD, path, OPEN_TREE_CLOEXEC);
+}
+
+int sys_copy_mount(const char *path)
 {
 	return (int)syscall(NR_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 }
 
-int sys_move_mount(int tree, int target)
+int sys_move_mount(int tree, int folder, const char *target)
 {
-	return (int)syscall(NR_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	return (int)syscall(NR_move_mount, tree, "", folder, target,
+			    MOVE_MOUNT_F_EMPTY_PATH | (*target ? 0 : MOVE_MOUNT_T_EMPTY_PATH));
 }
 
 int sys_cloexec_from(unsigned first)
@@ -45,6 +52,11 @@ int sys_cloexec_from(unsigned first)
 int sys_close_from(unsigned first)
 {
 	return (int)syscall(NR_close_range, first, ~0u, 0);
+}
+
+int sys_pidfd_open(pid_t pid)
+{
+	return (int)syscall(NR_pidfd_open, pid, 0);
 }
 
 int sys_pidfd_kill(int pidfd, int signo)

@@ -36,9 +36,6 @@ struct clone_args {
 	uint64_t cgroup;
 };
 
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x1000
-#endif
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
 #endif
@@ -47,12 +44,15 @@ struct clone_args {
 /* Returns twice, as fork() does. */
 pid_t sys_clone(struct clone_args *args);
 int sys_pivot_root(const char *new_root, const char *put_old);
-/* A detached copy of the mount of a file, and putting it in its place. */
-int sys_open_tree(const char *path);
-int sys_move_mount(int tree, int target);
+/* The mount at a path: itself, or a detached copy of it; and putting either in another place. */
+int sys_open_mount(const char *path);
+int sys_copy_mount(const char *path);
+int sys_move_mount(int tree, int folder, const char *target);
 /* All descriptors from `first` on will be closed by exec, or now. */
 int sys_cloexec_from(unsigned first);
 int sys_close_from(unsigned first);
+/* Close-on-exec. */
+int sys_pidfd_open(pid_t pid);
 int sys_pidfd_kill(int pidfd, int signo);
 
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
