@@ -1,0 +1,140 @@
+#include "fake_parts.h"
+
+#include "tests/unit/unit.h"
+
+struct fake_parts fake_parts;
+
+struct mvm_timer {
+	mvm_timer_fn fn;
+	void *arg;
+	int64_t milliseconds; /* -1: stopped */
+};
+
+static struct mvm_timer timers[8];
+static size_t timer_count;
+
+void fake_parts_reset(void)
+{
+	mvm_buf_finish(&fake_parts.calls);
+	fake_parts = (struct fake_parts){0};
+	timer_count = 0;
+}
+
+void fake_parts_expect(const char *calls)
+{
+	assert_string_equal(fake_parts.calls.data ? fake_parts.calls.data : "", calls);
+	mvm_buf_consume(&fake_parts.calls, fake_parts.calls.length);
+}
+
+static void called(const char *what)
+{
+	mvm_buf_addf(&fake_parts.calls, "%s%s", fake_parts.calls.length ? " " : "", what);
+}
+
+/* Timers and the loop: runtime/base/loop.h */
+
+struct mvm_timer *mvm_loop_timer(struct mvm_loop *loop, mvm_timer_fn fn, void *arg)
+{
+	assert_true(timer_count < MVM_COUNT(timers));
+	timers[timer_count] = (struct mvm_timer){.fn = fn, .arg = arg, .milliseconds = -1};
+	return &timers[timer_count++];
+}
+
+void mvm_timer_start(struct mvm_timer *timer, uint64_t milliseconds)
+{
+	timer->milliseconds = (int64_t)milliseconds;
+}
+
+void mvm_timer_stop(struct mvm_timer *timer)
+{
+	timer->milliseconds = -1;
+}
+
+void mvm_loop_stop(struct mvm_loop *loop)
+{
+	fake_parts.loop_stopped = true;
+}
+
+int64_t fake_timer_ms(const struct mvm_timer *timer)
+{
+	return timer->milliseconds;
+}
+
+void fake_timer_fire(struct mvm_timer *timer)
+{
+	assert_true(timer->milliseconds >= 0);
+	timer->milliseconds = -1;
+	timer->fn(timer->arg);
+}
+
+/* machine.c */
+
+int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
+{
+	called(supervisor->accel == MVM_ACCEL_TCG ? "boot-tcg" : "boot");
+	if (fake_parts.boot_fails)
+		return mvm_fail(err, MVM_ERR_NOT_FOUND, "there is no kernel");
+	supervisor->machine = (struct mvm_machine *)&fake_parts;
+	return 0;
+}
+
+void machine_kill(struct supervisor *supervisor)
+{
+	assert_non_null(supervisor->machine);
+	called("plug");
+}
+
+void machine_release(struct supervisor *supervisor)
+{
+	supervisor->machine = NULL;
+	called("release");
+}
+
+/* agent.c */
+
+void agent_start_process(struct agent *agent)
+{
+	called("orders");
+}
+
+void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
+{
+	char *text MVM_CLEAN_FREE = mvm_format("signal:%d", signo);
+
+	called(text);
+}
+
+void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, void *arg)
+{
+	char *text MVM_CLEAN_FREE = mvm_format("resize:%dx%d", rows, cols);
+
+	called(text);
+}
+
+void agent_shutdown(struct agent *agent)
+{
+	called("shutdown");
+}
+
+/* streams.c */
+
+void streams_abandon(struct streams *streams)
+{
+	called("abandon");
+}
+
+/* clients.c */
+
+void clients_started(struct supervisor *supervisor, const struct mvm_error *error)
+{
+	char *text MVM_CLEAN_FREE = mvm_format("refused:%s", mvm_error_code_name(mvm_error_code(error)));
+
+	called(error ? text : "started");
+}
+
+void clients_exited(struct supervisor *supervisor)
+{
+	called("exited");
+	if (fake_parts.at_exit)
+		fake_parts.at_exit(supervisor);
+}

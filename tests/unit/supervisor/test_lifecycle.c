@@ -1,0 +1,782 @@
+/*
+ * The state machine of one VM, with everything around it faked but the container's folder: which calls are made in
+ * which order, and what stands in state.json at the end.
+ */
+#include "fake_parts.h"
+
+#include "tests/unit/state/world.h"
+
+#include "runtime/base/log.h"
+
+struct vm {
+	struct world *world;
+	struct supervisor supervisor;
+	char *id;
+};
+
+/* What holds at the moment when clients learn of the end: they may act on it at once. */
+static void check_at_exit(struct supervisor *supervisor)
+{
+	const char *id = supervisor->container->config.id;
+	struct mvm_container *found MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	int lock MVM_CLEAN_FD = -1;
+
+	if (supervisor->container->config.auto_remove) {
+		assert_int_equal(access(supervisor->container->folder, F_OK), -1);
+		return;
+	}
+	assert_ok(mvm_state_load(supervisor->state, id, &found, &err));
+	assert_false(mvm_status_alive(found->state.status));
+	assert_int_equal(mvm_state_lock(supervisor->state, id, &lock, &err), 0);
+}
+
+static void begin(struct vm *vm, struct world *world, bool auto_remove)
+{
+	struct supervisor *supervisor = &vm->supervisor;
+	struct mvm_error *err = NULL;
+
+	fake_parts_reset();
+	fake_parts.at_exit = check_at_exit;
+	*vm = (struct vm){.world = world, .supervisor = {.state = world->state, .lock_fd = -1}};
+	vm->id = world_add(world, NULL, auto_remove, &supervisor->lock_fd);
+	assert_ok(mvm_state_load(world->state, vm->id, &supervisor->container, &err));
+	assert_ok(lifecycle_init(supervisor, &err));
+	fake_parts_expect("");
+}
+
+static void finish(struct vm *vm)
+{
+	assert_true(fake_parts.loop_stopped);
+	assert_int_equal(vm->supervisor.phase, PHASE_ENDED);
+	mvm_error_free(vm->supervisor.refusal);
+	mvm_container_free(vm->supervisor.container);
+	mvm_close(&vm->supervisor.lock_fd);
+	free(vm->id);
+	fake_parts_reset();
+}
+
+static void event(struct vm *vm, enum event event)
+{
+	supervisor_event(&vm->supervisor, event);
+}
+
+static void output_ends(struct vm *vm)
+{
+	vm->supervisor.output_ended = true;
+	event(vm, EVENT_OUTPUT_ENDED);
+}
+
+static void process_exits(struct vm *vm, int code)
+{
+	supervisor_exited(&vm->supervisor, code, false);
+	event(vm, EVENT_PROCESS_EXITED);
+}
+
+static void machine_dies(struct vm *vm)
+{
+	struct mvm_error *err = NULL;
+
+	mvm_fail(&err, MVM_ERR_MACHINE, "the VM died");
+	supervisor_failed(&vm->supervisor, err);
+	event(vm, EVENT_MACHINE_STOPPED);
+}
+
+/* From the start to a phase, by the events of an orderly life with exit code 42. */
+static void go_to(struct vm *vm, enum phase phase)
+{
+	if (phase >= PHASE_BOOTING)
+		event(vm, EVENT_START);
+	if (phase >= PHASE_STARTING)
+		event(vm, EVENT_AGENT_READY);
+	if (phase >= PHASE_RUNNING)
+		event(vm, EVENT_PROCESS_STARTED);
+	if (phase >= PHASE_DRAINING)
+		process_exits(vm, 42);
+	if (phase == PHASE_CLOSING || phase == PHASE_ENDING)
+		output_ends(vm);
+	if (phase == PHASE_ENDING)
+		event(vm, EVENT_GUEST_CLOSED);
+	/* The machine went while clients still took the output. */
+	if (phase == PHASE_FLUSHING)
+		event(vm, EVENT_MACHINE_STOPPED);
+	assert_int_equal(vm->supervisor.phase, phase);
+	mvm_buf_consume(&fake_parts.calls, fake_parts.calls.length);
+}
+
+static struct mvm_container *load(struct vm *vm)
+{
+	struct mvm_container *container = NULL;
+	struct mvm_error *err = NULL;
+
+	assert_ok(mvm_state_load(vm->world->state, vm->id, &container, &err));
+	return container;
+}
+
+static void expect_status(struct vm *vm, enum mvm_status status)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = load(vm);
+
+	assert_int_equal(container->state.status, status);
+	assert_int_equal(container->state.pid, getpid());
+}
+
+static void expect_final(struct vm *vm, enum mvm_status status, int exit_code, const char *error)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = load(vm);
+
+	assert_int_equal(container->state.status, status);
+	assert_int_equal(container->state.exit_code, exit_code);
+	assert_int_equal(container->state.pid, 0);
+	if (!error)
+		assert_null(container->state.error);
+	else if (!container->state.error || !strstr(container->state.error, error))
+		fail_msg("'%s' does not hold '%s'", container->state.error, error);
+	assert_int_equal(container->state.finished.tv_sec > 0, status == MVM_STATUS_EXITED);
+}
+
+/* Orderly lives */
+
+static void a_program_runs_and_exits(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	expect_status(&vm, MVM_STATUS_STARTING);
+	event(&vm, EVENT_START);
+	fake_parts_expect("boot");
+	event(&vm, EVENT_AGENT_READY);
+	fake_parts_expect("orders");
+	expect_status(&vm, MVM_STATUS_STARTING);
+	event(&vm, EVENT_PROCESS_STARTED);
+	fake_parts_expect("started");
+	expect_status(&vm, MVM_STATUS_RUNNING);
+	assert_true(supervisor_has_process(&vm.supervisor));
+	process_exits(&vm, 42);
+	assert_false(supervisor_has_process(&vm.supervisor));
+	fake_parts_expect("");
+	output_ends(&vm);
+	fake_parts_expect("shutdown");
+	event(&vm, EVENT_GUEST_CLOSED);
+	fake_parts_expect("plug");
+	event(&vm, EVENT_MACHINE_STOPPED);
+	fake_parts_expect("release abandon exited");
+	expect_final(&vm, MVM_STATUS_EXITED, 42, NULL);
+	finish(&vm);
+}
+
+static void output_may_end_before_the_program(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	output_ends(&vm);
+	fake_parts_expect("");
+	assert_int_equal(vm.supervisor.phase, PHASE_RUNNING);
+	process_exits(&vm, 0);
+	fake_parts_expect("shutdown");
+	event(&vm, EVENT_GUEST_CLOSED);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	fake_parts_expect("plug release abandon exited");
+	expect_final(&vm, MVM_STATUS_EXITED, 0, NULL);
+	finish(&vm);
+}
+
+/* Nobody looks at its disk again, so nothing waits for the guest. */
+static void one_to_be_removed_goes_without_ceremony(void **state)
+{
+	struct world *world = *state;
+	struct vm vm;
+
+	begin(&vm, world, true);
+	go_to(&vm, PHASE_RUNNING);
+	process_exits(&vm, 3);
+	output_ends(&vm);
+	fake_parts_expect("plug");
+	event(&vm, EVENT_MACHINE_STOPPED);
+	fake_parts_expect("release abandon exited");
+	assert_int_equal(vm.supervisor.container->state.exit_code, 3);
+	assert_int_equal(world_count(world), 0);
+	finish(&vm);
+}
+
+static void out_of_memory_is_noted(void **state)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	supervisor_exited(&vm.supervisor, 137, true);
+	event(&vm, EVENT_PROCESS_EXITED);
+	output_ends(&vm);
+	event(&vm, EVENT_GUEST_CLOSED);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	container = load(&vm);
+	assert_true(container->state.oom_killed);
+	assert_int_equal(container->state.exit_code, 137);
+	finish(&vm);
+}
+
+static void the_terminal_gets_the_size_that_changed_meanwhile(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	vm.supervisor.container->config.tty = true;
+	go_to(&vm, PHASE_STARTING);
+	vm.supervisor.rows = 50;
+	vm.supervisor.cols = 132;
+	event(&vm, EVENT_PROCESS_STARTED);
+	fake_parts_expect("resize:50x132 started");
+	event(&vm, EVENT_DESTROY);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	output_ends(&vm);
+	finish(&vm);
+}
+
+static void kvm_that_cannot_gives_way_to_emulation(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_BOOTING);
+	event(&vm, EVENT_ACCEL_UNUSABLE);
+	fake_parts_expect("boot-tcg");
+	assert_int_equal(vm.supervisor.phase, PHASE_BOOTING);
+	assert_true(fake_timer_ms(vm.supervisor.phase_timer) > 0);
+	event(&vm, EVENT_AGENT_READY);
+	fake_parts_expect("orders");
+	/* From now on it means nothing. */
+	event(&vm, EVENT_ACCEL_UNUSABLE);
+	fake_parts_expect("");
+	event(&vm, EVENT_DESTROY);
+	output_ends(&vm);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	finish(&vm);
+}
+
+/* Starts that fail */
+
+static void a_refused_start_leaves_a_created_container(void **state)
+{
+	static const struct {
+		enum mvm_error_code code;
+		int status;
+		const char *word;
+	} cases[] = {
+		{MVM_ERR_NO_PROGRAM, 127, "refused:no-program"},
+		{MVM_ERR_CANNOT_RUN, 126, "refused:cannot-run"},
+		{MVM_ERR_NOT_FOUND, 125, "refused:not-found"},
+	};
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		char *calls MVM_CLEAN_FREE = mvm_format("release abandon %s exited", cases[i].word);
+		struct mvm_error *err = NULL;
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		go_to(&vm, PHASE_STARTING);
+		mvm_fail(&err, cases[i].code, "no such thing");
+		supervisor_failed(&vm.supervisor, err);
+		event(&vm, EVENT_START_REFUSED);
+		fake_parts_expect("plug");
+		output_ends(&vm);
+		event(&vm, EVENT_MACHINE_STOPPED);
+		fake_parts_expect(calls);
+		expect_final(&vm, MVM_STATUS_CREATED, cases[i].status, "no such thing");
+		finish(&vm);
+	}
+}
+
+static void a_refused_start_of_one_to_be_removed_leaves_nothing(void **state)
+{
+	struct world *world = *state;
+	struct mvm_error *err = NULL;
+	struct vm vm;
+
+	begin(&vm, world, true);
+	go_to(&vm, PHASE_STARTING);
+	mvm_fail(&err, MVM_ERR_NO_PROGRAM, "no such thing");
+	supervisor_failed(&vm.supervisor, err);
+	event(&vm, EVENT_START_REFUSED);
+	output_ends(&vm);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	fake_parts_expect("plug release abandon refused:no-program exited");
+	assert_int_equal(world_count(world), 0);
+	finish(&vm);
+}
+
+static void a_machine_that_cannot_be_made_is_told(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	fake_parts.boot_fails = true;
+	vm.supervisor.output_ended = true;
+	event(&vm, EVENT_START);
+	fake_parts_expect("boot release abandon refused:not-found exited");
+	expect_final(&vm, MVM_STATUS_CREATED, 125, "there is no kernel");
+	finish(&vm);
+}
+
+static void the_second_accelerator_may_fail_too(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_BOOTING);
+	/* The first machine has stopped and is released when this comes. */
+	vm.supervisor.machine = NULL;
+	fake_parts.boot_fails = true;
+	vm.supervisor.output_ended = true;
+	event(&vm, EVENT_ACCEL_UNUSABLE);
+	fake_parts_expect("boot-tcg release abandon refused:not-found exited");
+	expect_final(&vm, MVM_STATUS_CREATED, 125, "there is no kernel");
+	finish(&vm);
+}
+
+static void a_supervisor_that_could_not_be_set_up_says_why_at_the_start(void **state)
+{
+	struct mvm_error *err = NULL;
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	mvm_fail(&err, MVM_ERR_UNSUPPORTED, "no such backend");
+	supervisor_failed(&vm.supervisor, err);
+	vm.supervisor.broken = true;
+	vm.supervisor.output_ended = true;
+	fake_parts_expect("");
+	event(&vm, EVENT_START);
+	fake_parts_expect("release abandon refused:unsupported exited");
+	expect_final(&vm, MVM_STATUS_CREATED, 125, "no such backend");
+	finish(&vm);
+}
+
+/* Machines that die */
+
+static void a_machine_may_die_in_any_phase(void **state)
+{
+	static const struct {
+		enum phase phase;
+		enum mvm_status status;
+		int exit_code;
+		const char *error, *calls;
+	} cases[] = {
+		{PHASE_BOOTING, MVM_STATUS_CREATED, 125, "the VM died", "release abandon refused:machine exited"},
+		{PHASE_STARTING, MVM_STATUS_CREATED, 125, "the VM died", "release abandon refused:machine exited"},
+		{PHASE_RUNNING, MVM_STATUS_EXITED, 255, "the VM died", "release abandon exited"},
+		{PHASE_DRAINING, MVM_STATUS_EXITED, 42, NULL, "release abandon exited"},
+		{PHASE_CLOSING, MVM_STATUS_EXITED, 42, NULL, "release abandon exited"},
+		{PHASE_ENDING, MVM_STATUS_EXITED, 42, NULL, "release abandon exited"},
+	};
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		go_to(&vm, cases[i].phase);
+		vm.supervisor.output_ended = true;
+		machine_dies(&vm);
+		fake_parts_expect(cases[i].calls);
+		expect_final(&vm, cases[i].status, cases[i].exit_code, cases[i].error);
+		finish(&vm);
+	}
+}
+
+/* Agent or vsock lost while the machine still stands: the plug is pulled. */
+static void a_failure_in_any_phase_ends_the_machine(void **state)
+{
+	for (enum phase phase = PHASE_BOOTING; phase <= PHASE_CLOSING; phase++) {
+		struct mvm_error *err = NULL;
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		go_to(&vm, phase);
+		mvm_fail(&err, MVM_ERR_MACHINE, "the guest agent has gone");
+		supervisor_failed(&vm.supervisor, err);
+		event(&vm, EVENT_FAILURE);
+		fake_parts_expect("plug");
+		vm.supervisor.output_ended = true;
+		event(&vm, EVENT_MACHINE_STOPPED);
+		expect_final(&vm, phase < PHASE_RUNNING ? MVM_STATUS_CREATED : MVM_STATUS_EXITED,
+			     phase < PHASE_RUNNING    ? 125
+			     : phase == PHASE_RUNNING ? 255
+						      : 42,
+			     phase <= PHASE_RUNNING ? "the guest agent has gone" : NULL);
+		finish(&vm);
+	}
+}
+
+static void output_of_a_dead_machine_is_delivered_first(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	machine_dies(&vm);
+	fake_parts_expect("release abandon");
+	assert_false(fake_parts.loop_stopped);
+	output_ends(&vm);
+	fake_parts_expect("exited");
+	expect_final(&vm, MVM_STATUS_EXITED, 255, "the VM died");
+	finish(&vm);
+}
+
+static void the_boot_log_ends_the_message(void **state)
+{
+	struct mvm_error *err = NULL;
+	struct vm vm;
+	char *path;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	path = mvm_format("%s/boot.log", vm.supervisor.container->folder);
+	assert_ok(mvm_replace_file(path, "one\ntwo\nthree\nfour\nfive\n", 24, 0600, &err));
+	free(path);
+	machine_dies(&vm);
+	output_ends(&vm);
+	expect_final(&vm, MVM_STATUS_EXITED, 255, "the VM died; its boot log ends: two|three|four|five");
+	finish(&vm);
+}
+
+static void the_first_outcome_wins(void **state)
+{
+	struct mvm_error *err = NULL;
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	mvm_fail(&err, MVM_ERR_MACHINE, "the vsock process has died");
+	supervisor_failed(&vm.supervisor, err);
+	supervisor_exited(&vm.supervisor, 0, true);
+	vm.supervisor.output_ended = true;
+	machine_dies(&vm);
+	expect_final(&vm, MVM_STATUS_EXITED, 255, "the vsock process has died");
+	assert_false(vm.supervisor.container->state.oom_killed);
+	finish(&vm);
+}
+
+/* A guest may say anything at any time. */
+static void events_that_do_not_fit_the_phase_mean_nothing(void **state)
+{
+	static const struct {
+		enum phase phase;
+		enum event event;
+	} cases[] = {
+		{PHASE_IDLE, EVENT_AGENT_READY},
+		{PHASE_IDLE, EVENT_MACHINE_STOPPED},
+		{PHASE_BOOTING, EVENT_START},
+		{PHASE_BOOTING, EVENT_PROCESS_STARTED},
+		{PHASE_BOOTING, EVENT_PROCESS_EXITED},
+		{PHASE_BOOTING, EVENT_OUTPUT_ENDED},
+		{PHASE_BOOTING, EVENT_GUEST_CLOSED},
+		{PHASE_STARTING, EVENT_AGENT_READY},
+		{PHASE_STARTING, EVENT_PROCESS_EXITED},
+		{PHASE_RUNNING, EVENT_PROCESS_STARTED},
+		{PHASE_RUNNING, EVENT_START_REFUSED},
+		{PHASE_RUNNING, EVENT_GUEST_CLOSED},
+		{PHASE_RUNNING, EVENT_TIMEOUT},
+		{PHASE_DRAINING, EVENT_PROCESS_EXITED},
+		{PHASE_DRAINING, EVENT_GUEST_CLOSED},
+		{PHASE_CLOSING, EVENT_OUTPUT_ENDED},
+		{PHASE_ENDING, EVENT_DESTROY},
+		{PHASE_ENDING, EVENT_FAILURE},
+		{PHASE_FLUSHING, EVENT_MACHINE_STOPPED},
+		{PHASE_FLUSHING, EVENT_TIMEOUT},
+	};
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		go_to(&vm, cases[i].phase);
+		event(&vm, cases[i].event);
+		fake_parts_expect("");
+		assert_int_equal(vm.supervisor.phase, cases[i].phase);
+		vm.supervisor.output_ended = true;
+		event(&vm, EVENT_DESTROY);
+		event(&vm, EVENT_MACHINE_STOPPED);
+		finish(&vm);
+	}
+}
+
+/* Destruction */
+
+static void destroyed_in_any_phase(void **state)
+{
+	static const struct {
+		enum phase phase;
+		enum mvm_status status;
+		int exit_code;
+		const char *calls;
+	} cases[] = {
+		{PHASE_BOOTING, MVM_STATUS_CREATED, 125, "plug"}, {PHASE_STARTING, MVM_STATUS_CREATED, 125, "plug"},
+		{PHASE_RUNNING, MVM_STATUS_EXITED, 137, "plug"},  {PHASE_DRAINING, MVM_STATUS_EXITED, 42, "plug"},
+		{PHASE_CLOSING, MVM_STATUS_EXITED, 42, "plug"},	  {PHASE_ENDING, MVM_STATUS_EXITED, 42, ""},
+	};
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		go_to(&vm, cases[i].phase);
+		event(&vm, EVENT_DESTROY);
+		fake_parts_expect(cases[i].calls);
+		assert_int_equal(vm.supervisor.phase, PHASE_ENDING);
+		vm.supervisor.output_ended = true;
+		event(&vm, EVENT_MACHINE_STOPPED);
+		expect_final(&vm, cases[i].status, cases[i].exit_code,
+			     cases[i].status == MVM_STATUS_CREATED ? "removed before it ran" : NULL);
+		finish(&vm);
+	}
+}
+
+static void destroyed_before_the_start(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	event(&vm, EVENT_DESTROY);
+	expect_final(&vm, MVM_STATUS_CREATED, 125, "removed before it ran");
+	finish(&vm);
+}
+
+/* A client that does not take the last output does not hold up the end for ever. */
+static void destroyed_while_a_client_does_not_read(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_FLUSHING);
+	event(&vm, EVENT_DESTROY);
+	fake_parts_expect("exited");
+	expect_final(&vm, MVM_STATUS_EXITED, 42, NULL);
+	finish(&vm);
+}
+
+/* Timeouts */
+
+static void phases_that_depend_on_the_guest_have_an_end(void **state)
+{
+	static const struct {
+		enum phase phase;
+		const char *calls;
+		enum mvm_status status;
+		int exit_code;
+		const char *error;
+	} cases[] = {
+		{PHASE_BOOTING, "plug", MVM_STATUS_CREATED, 125, "in time"},
+		{PHASE_STARTING, "plug", MVM_STATUS_CREATED, 125, "in time"},
+		{PHASE_CLOSING, "plug", MVM_STATUS_EXITED, 42, NULL},
+	};
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		assert_int_equal(fake_timer_ms(vm.supervisor.phase_timer), -1);
+		go_to(&vm, cases[i].phase);
+		fake_timer_fire(vm.supervisor.phase_timer);
+		fake_parts_expect(cases[i].calls);
+		/* Even the plug may be stuck. */
+		vm.supervisor.output_ended = true;
+		fake_timer_fire(vm.supervisor.phase_timer);
+		assert_int_equal(fake_timer_ms(vm.supervisor.phase_timer), -1);
+		expect_final(&vm, cases[i].status, cases[i].exit_code, cases[i].error);
+		finish(&vm);
+	}
+}
+
+static void programs_and_clients_may_take_their_time(void **state)
+{
+	static const enum phase phases[] = {PHASE_IDLE, PHASE_RUNNING, PHASE_DRAINING, PHASE_FLUSHING};
+
+	for (size_t i = 0; i < MVM_COUNT(phases); i++) {
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		go_to(&vm, phases[i]);
+		assert_int_equal(fake_timer_ms(vm.supervisor.phase_timer), -1);
+		assert_int_equal(fake_timer_ms(vm.supervisor.stop_timer), -1);
+		vm.supervisor.output_ended = true;
+		event(&vm, EVENT_DESTROY);
+		event(&vm, EVENT_MACHINE_STOPPED);
+		finish(&vm);
+	}
+}
+
+/* Stopping */
+
+static void stop_goes_from_signal_to_kill_to_plug(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	supervisor_stop(&vm.supervisor, 15, 10);
+	fake_parts_expect("signal:15");
+	assert_int_equal(fake_timer_ms(vm.supervisor.stop_timer), 10000);
+	fake_timer_fire(vm.supervisor.stop_timer);
+	fake_parts_expect("signal:9");
+	assert_true(fake_timer_ms(vm.supervisor.stop_timer) > 0);
+	fake_timer_fire(vm.supervisor.stop_timer);
+	fake_parts_expect("plug");
+	output_ends(&vm);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	expect_final(&vm, MVM_STATUS_EXITED, 137, NULL);
+	finish(&vm);
+}
+
+static void a_program_that_obeys_ends_the_stop(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	supervisor_stop(&vm.supervisor, 3, 10);
+	fake_parts_expect("signal:3");
+	process_exits(&vm, 131);
+	output_ends(&vm);
+	fake_parts_expect("shutdown");
+	event(&vm, EVENT_GUEST_CLOSED);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	fake_parts_expect("plug release abandon exited");
+	expect_final(&vm, MVM_STATUS_EXITED, 131, NULL);
+	finish(&vm);
+}
+
+static void stop_without_a_limit_waits_for_ever(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	supervisor_stop(&vm.supervisor, 15, -1);
+	fake_parts_expect("signal:15");
+	assert_int_equal(fake_timer_ms(vm.supervisor.stop_timer), -1);
+	/* A second word is heard. */
+	supervisor_stop(&vm.supervisor, 15, 0);
+	assert_int_equal(fake_timer_ms(vm.supervisor.stop_timer), 0);
+	fake_timer_fire(vm.supervisor.stop_timer);
+	fake_parts_expect("signal:15 signal:9");
+	process_exits(&vm, 137);
+	output_ends(&vm);
+	event(&vm, EVENT_GUEST_CLOSED);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	finish(&vm);
+}
+
+static void a_kill_that_changes_nothing_ends_the_machine(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	supervisor_killed(&vm.supervisor);
+	assert_true(fake_timer_ms(vm.supervisor.stop_timer) > 0);
+	/* A stop with more patience must not take that away. */
+	supervisor_stop(&vm.supervisor, 15, 3600);
+	assert_true(fake_timer_ms(vm.supervisor.stop_timer) <= 60000);
+	fake_timer_fire(vm.supervisor.stop_timer);
+	fake_parts_expect("signal:15 plug");
+	output_ends(&vm);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	expect_final(&vm, MVM_STATUS_EXITED, 137, NULL);
+	finish(&vm);
+}
+
+static void stop_before_the_program_runs_removes_the_machine(void **state)
+{
+	for (enum phase phase = PHASE_IDLE; phase < PHASE_RUNNING; phase++) {
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		go_to(&vm, phase);
+		vm.supervisor.output_ended = true;
+		supervisor_stop(&vm.supervisor, 15, 10);
+		if (phase != PHASE_IDLE)
+			event(&vm, EVENT_MACHINE_STOPPED);
+		expect_final(&vm, MVM_STATUS_CREATED, 125, "before it ran");
+		finish(&vm);
+	}
+}
+
+/* The program has ended, but a client does not take its output. */
+static void stop_does_not_wait_for_a_client_for_ever(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	supervisor_stop(&vm.supervisor, 15, -1);
+	process_exits(&vm, 42);
+	assert_int_equal(vm.supervisor.phase, PHASE_DRAINING);
+	fake_timer_fire(vm.supervisor.stop_timer);
+	fake_parts_expect("signal:15 plug");
+	event(&vm, EVENT_MACHINE_STOPPED);
+	fake_parts_expect("release abandon");
+	event(&vm, EVENT_DESTROY);
+	fake_parts_expect("exited");
+	expect_final(&vm, MVM_STATUS_EXITED, 42, NULL);
+	finish(&vm);
+}
+
+static void an_end_that_is_under_way_is_left_alone(void **state)
+{
+	static const enum phase phases[] = {PHASE_CLOSING, PHASE_ENDING};
+
+	for (size_t i = 0; i < MVM_COUNT(phases); i++) {
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		go_to(&vm, phases[i]);
+		supervisor_stop(&vm.supervisor, 15, 1);
+		fake_timer_fire(vm.supervisor.stop_timer);
+		fake_parts_expect("");
+		assert_int_equal(vm.supervisor.phase, phases[i]);
+		event(&vm, EVENT_DESTROY);
+		event(&vm, EVENT_MACHINE_STOPPED);
+		expect_final(&vm, MVM_STATUS_EXITED, 42, NULL);
+		finish(&vm);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WORLD_TEST(a_program_runs_and_exits),
+		WORLD_TEST(output_may_end_before_the_program),
+		WORLD_TEST(one_to_be_removed_goes_without_ceremony),
+		WORLD_TEST(out_of_memory_is_noted),
+		WORLD_TEST(the_terminal_gets_the_size_that_changed_meanwhile),
+		WORLD_TEST(kvm_that_cannot_gives_way_to_emulation),
+		WORLD_TEST(a_refused_start_leaves_a_created_container),
+		WORLD_TEST(a_refused_start_of_one_to_be_removed_leaves_nothing),
+		WORLD_TEST(a_machine_that_cannot_be_made_is_told),
+		WORLD_TEST(the_second_accelerator_may_fail_too),
+		WORLD_TEST(a_supervisor_that_could_not_be_set_up_says_why_at_the_start),
+		WORLD_TEST(a_machine_may_die_in_any_phase),
+		WORLD_TEST(a_failure_in_any_phase_ends_the_machine),
+		WORLD_TEST(output_of_a_dead_machine_is_delivered_first),
+		WORLD_TEST(the_boot_log_ends_the_message),
+		WORLD_TEST(the_first_outcome_wins),
+		WORLD_TEST(events_that_do_not_fit_the_phase_mean_nothing),
+		WORLD_TEST(destroyed_in_any_phase),
+		WORLD_TEST(destroyed_before_the_start),
+		WORLD_TEST(destroyed_while_a_client_does_not_read),
+		WORLD_TEST(phases_that_depend_on_the_guest_have_an_end),
+		WORLD_TEST(programs_and_clients_may_take_their_time),
+		WORLD_TEST(stop_goes_from_signal_to_kill_to_plug),
+		WORLD_TEST(a_program_that_obeys_ends_the_stop),
+		WORLD_TEST(stop_without_a_limit_waits_for_ever),
+		WORLD_TEST(a_kill_that_changes_nothing_ends_the_machine),
+		WORLD_TEST(stop_before_the_program_runs_removes_the_machine),
+		WORLD_TEST(stop_does_not_wait_for_a_client_for_ever),
+		WORLD_TEST(an_end_that_is_under_way_is_left_alone),
+	};
+
+	mvm_log_open("test", -1, MVM_LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
