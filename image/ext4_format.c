@@ -3,7 +3,6 @@
  */
 #include "ext4_internal.h"
 
-#include <com_err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -127,6 +126,7 @@ static int format(struct mvm_ext4 *fs, const struct mvm_ext4_options *options, s
 	struct ext2_super_block parameters;
 	errcode_t code;
 
+	initialize_ext2_error_table(); /* the texts for ext4_fail() */
 	set_parameters(&parameters, fs->blocks);
 	code = ext2fs_initialize(fs->path, EXT2_FLAG_64BITS, &parameters, unix_io_manager, &fs->lib);
 	if (code)

@@ -7,7 +7,6 @@
  */
 #include <ext2fs/ext2_fs.h>
 #include <ext2fs/ext2fs.h>
-#include <com_err.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
