@@ -232,7 +232,8 @@ static void test_signal_reaches_handler(void **state)
 {
 	harness_reset(&harness);
 	harness.streams[STREAM_IN].keep_open = true;
-	begin(&(struct start){.argv = {"sh", "-c", "trap 'echo caught; exit 3' TERM; echo ready; read x"}});
+	begin(&(struct start){
+		.argv = {"sh", "-c", "trap 'echo caught; exit 3' TERM; echo ready; while :; do :; done"}});
 	assert_true(harness_wait_output(&harness, "ready\n"));
 	harness_send_signal(&harness, 1, SIGTERM);
 	assert_true(harness_wait_end(&harness));
@@ -245,10 +246,10 @@ static void test_init_reaps_and_forwards(void **state)
 	/* The program is PID 2, its orphan falls to PID 1, and a signal that PID 1 gets goes to the program. */
 	harness_reset(&harness);
 	harness.streams[STREAM_IN].keep_open = true;
-	begin(&(struct start){
-		.argv = {"sh", "-c",
-			 "trap 'echo caught; exit 7' USR1; (sh -c 'true' & ); echo $$; cat /proc/1/comm; read x"},
-		.init = true});
+	begin(&(struct start){.argv = {"sh", "-c",
+				       "trap 'echo caught; exit 7' USR1; (sh -c 'true' & ); echo $$; cat /proc/1/comm; "
+				       "while :; do :; done"},
+			      .init = true});
 	assert_true(harness_wait_output(&harness, "2\nmvm-init\n"));
 	harness_send_signal(&harness, 1, SIGUSR1);
 	assert_true(harness_wait_end(&harness));
@@ -335,10 +336,10 @@ static void test_namespaces(void **state)
 
 static void test_mounts(void **state)
 {
-	assert_shell(
-		"cut -d' ' -f2-3 /proc/mounts",
-		"/ ext4\n/proc proc\n/sys sysfs\n/sys/fs/cgroup cgroup2\n/dev tmpfs\n/dev/pts devpts\n/dev/shm tmpfs\n"
-		"/dev/mqueue mqueue\n/etc/hosts tmpfs\n/etc/hostname tmpfs\n/run/somewhere/resolv.conf tmpfs\n");
+	assert_shell("cut -d' ' -f2-3 /proc/mounts | sort",
+		     "/ ext4\n/dev tmpfs\n/dev/mqueue mqueue\n/dev/pts devpts\n/dev/shm tmpfs\n/etc/hostname tmpfs\n"
+		     "/etc/hosts tmpfs\n/proc proc\n/run/somewhere/resolv.conf tmpfs\n/sys sysfs\n"
+		     "/sys/fs/cgroup cgroup2\n");
 	assert_shell("df -m /dev/shm | tail -n1 | awk '{print $2}'", "64\n");
 	assert_shell("touch /sys/x 2>&1; touch /sys/fs/cgroup/x 2>&1; true",
 		     "touch: /sys/x: Read-only file system\ntouch: /sys/fs/cgroup/x: Read-only file system\n");
@@ -478,11 +479,11 @@ static void test_terminal(void **state)
 {
 	harness_reset(&harness);
 	harness.streams[STREAM_IN].keep_open = true;
-	begin(&(struct start){
-		.argv = {"sh", "-c",
-			 "tty; stty size; trap 'stty size' WINCH; echo $TERM; test -c /dev/console && echo console; "
-			 "until read line; do :; done; echo \"got $line\""},
-		.tty = true});
+	begin(&(struct start){.argv = {"sh", "-c",
+				       "tty; stty size; trap 'stty size; resized=1' WINCH; echo $TERM; test -c "
+				       "/dev/console && echo console; "
+				       "until [ $resized ]; do :; done; read line; echo \"got $line\""},
+			      .tty = true});
 	assert_true(harness_wait_output(&harness, "/dev/pts/0\r\n31 97\r\nxterm\r\nconsole\r\n"));
 	assert_true(harness_wait_reply(&harness, harness_send_resize(&harness, 1, 40, 132)));
 	assert_int_equal(harness.reply.type, MVM_PROTO_OK);
@@ -498,7 +499,7 @@ static void test_terminal_interrupts(void **state)
 	harness_reset(&harness);
 	harness.streams[STREAM_IN].keep_open = true;
 	begin(&(struct start){
-		.argv = {"sh", "-c", "trap 'echo interrupted; exit 5' INT; echo ready; while :; do read x; done"},
+		.argv = {"sh", "-c", "trap 'echo interrupted; exit 5' INT; echo ready; while :; do :; done"},
 		.tty = true,
 		.user = "user"});
 	assert_true(harness_wait_output(&harness, "ready\r\n"));
