@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -32,6 +33,7 @@ enum { PIPE_SIZE = 1024 * 1024 };
 struct process {
 	struct process *next;
 	uint32_t id; /* 0: it did not start, and is only to be reaped */
+	bool first;  /* of its container */
 	pid_t pid;
 	int pidfd;
 	struct watch report; /* from the child, -1 once it runs */
@@ -45,6 +47,7 @@ static struct process *processes;
 static uint64_t oom_kills; /* when a process ended last */
 static struct watch child_signals = {.fd = -1};
 static int own_pid_space = -1;
+static int held_mounts = -1;
 
 static struct process *find(uint32_t id)
 {
@@ -123,6 +126,17 @@ static void end_report(struct process *process)
 	close_fd(&process->report.fd);
 }
 
+/* Its mounts outlive the container until the next one starts: taking them down would keep the kernel from telling
+ * its end, for 5 ms under emulation. */
+static void hold_mounts(pid_t pid)
+{
+	char path[32];
+
+	close_fd(&held_mounts);
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+	held_mounts = open(path, O_RDONLY | O_CLOEXEC);
+}
+
 static void take_terminal(struct process *process)
 {
 	struct failure failure;
@@ -155,6 +169,8 @@ static bool read_report(struct process *process)
 	} else {
 		trace("process %u: runs as %d", process->id, process->pid);
 		control_reply_started(request, (uint64_t)process->pid);
+		if (process->first)
+			hold_mounts(process->pid);
 	}
 	return true;
 }
@@ -228,6 +244,7 @@ static int start_first(struct process *process, const int stdio[3], struct failu
 
 	if (stage_take(&stage, failure))
 		return -1;
+	process->first = true;
 	process->pid = stage.pid;
 	process->report.fd = stage.socket;
 	return stage_go(&stage, stdio, failure);

@@ -108,14 +108,13 @@ int rootdisk_mount(const char *device, const char *type, struct failure *failure
 	return 0;
 }
 
-/* Read-only instead of unmounted: that is complete when the call returns, also while a dying name space still
- * holds the file system. */
+/* Read-only instead of unmounted: that is complete when the call returns, also while a dead container's name space
+ * still holds the file system. Everything is on the disk then, with the flush that ext4 ends it with. */
 int rootdisk_clean(struct failure *failure)
 {
-	int rc = 0;
-
-	if (mounted && mount(NULL, MACHINE_ROOT, NULL, MS_REMOUNT | MS_RDONLY, NULL))
-		rc = failure_set_errno(failure, MVM_PROTO_MOUNT, "the root disk cannot be made clean");
+	if (!mounted || mount(NULL, MACHINE_ROOT, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0)
+		return 0;
+	failure_set_errno(failure, MVM_PROTO_MOUNT, "the root disk cannot be made clean");
 	sync();
-	return rc;
+	return -1;
 }
