@@ -48,5 +48,5 @@ registry_stop() {
 
 # registry_push LAYOUT TAG NAME: copies an image of an OCI layout into the running registry.
 registry_push() {
-  skopeo --insecure-policy copy --quiet --all --dest-tls-verify=false "oci:$1:$2" "docker://$registry_address/$3"
+  skopeo --insecure-policy copy --quiet --all --preserve-digests --dest-tls-verify=false "oci:$1:$2" "docker://$registry_address/$3"
 }

@@ -56,6 +56,8 @@ image_id() {
   mvm images --format json | jq -r --arg name "$name" --arg tag "$tag" 'select(.Repository == $name and .Tag == $tag) | .ID'
 }
 
+no_containers() { [ -z "$(mvm ps -aq)" ]; }
+
 log_has() { mvm logs "$1" 2>&1 | grep -qF -- "$2"; }
 
 no_own_processes() { [ -z "$(mvm_background_processes)" ]; }

@@ -16,9 +16,11 @@ load ../lib/vm.bash
   same "$IMAGE:v2" "$output"
   [[ $(image_id "$IMAGE:v2") =~ ^[0-9a-f]{12}$ ]]
   run -0 mvm rmi "$IMAGE:v2"
-  has "$output" "Untagged: $IMAGE:v2" "Deleted: sha256:"
+  same "Untagged: $IMAGE:v2" "${lines[0]}"
   same '' "$(image_id "$IMAGE:v2")"
-  # The layer that another image uses is still there.
+  run -0 mvm rmi "$REGISTRY/nocmd"
+  has "$output" "Untagged: $REGISTRY/nocmd:latest" "Deleted: sha256:"
+  # The layer that other images use is still there.
   run -0 mvm run --rm --pull never "$IMAGE" true
 }
 
@@ -58,7 +60,7 @@ load ../lib/vm.bash
 @test "an index: the machine's own platform unless told" {
   local arch=amd64 other=arm64
   [ "$(uname -m)" = x86_64 ] || { arch=arm64; other=amd64; }
-  run -0 mvm run --rm "$REGISTRY/multi"
+  run -0 mvm run --rm -q "$REGISTRY/multi"
   same "$arch" "$output"
   run -0 mvm run --rm --platform "linux/$arch" "$REGISTRY/multi"
   same "$arch" "$output"
@@ -67,16 +69,18 @@ load ../lib/vm.bash
 }
 
 @test "Docker's manifests and zstd layers" {
-  run -0 mvm run --rm "$REGISTRY/docker-v2" true
-  run -0 mvm run --rm "$REGISTRY/zstd" cat /kept/replaced
-  same above "$output"
+  run -0 mvm run --rm -q "$REGISTRY/docker-v2" true
+  run -0 mvm run --rm -q "$REGISTRY/zstd" cat /packed
+  same "by zstd" "$output"
 }
 
 @test "--pull always asks the registry, missing does not" {
-  run -0 mvm run --rm --pull always "$REGISTRY/entry" again
-  printf '{}' >"$BATS_TEST_TMPDIR/config.json"
-  run -0 mvm run --rm --pull missing "$REGISTRY/entry" again
+  run --separate-stderr -0 mvm run --rm --pull always "$REGISTRY/entry" again
   same "entry again" "$output"
+  has "$stderr" "$REGISTRY/entry"
+  run --separate-stderr -0 mvm run --rm --pull missing "$REGISTRY/entry" again
+  same "entry again" "$output"
+  same '' "$stderr"
 }
 
 @test "the store is an OCI layout that skopeo reads, byte for byte" {

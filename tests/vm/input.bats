@@ -63,9 +63,9 @@ usage_says() {
 
 @test "an image and a tag that the registry does not have" {
   run --separate-stderr -125 mvm run --rm "$REGISTRY/nosuch" true
-  has "$stderr" "$REGISTRY/nosuch" "not found"
+  has "$stderr" "mvm: " "$REGISTRY/nosuch" "manifest unknown"
   run --separate-stderr -1 mvm pull -q "$IMAGE:nosuch"
-  error_says "$IMAGE:nosuch" "not found"
+  error_says "$IMAGE:nosuch" "manifest unknown"
   same '' "$(image_id "$REGISTRY/nosuch")"
 }
 
@@ -139,7 +139,7 @@ usage_says() {
   local tool
   mkdir "$BATS_TEST_TMPDIR/bin"
   for tool in timeout sh; do ln -s "$(command -v "$tool")" "$BATS_TEST_TMPDIR/bin/$tool"; done
-  PATH=$BATS_TEST_TMPDIR/bin run --separate-stderr -125 mvm run --rm "$IMAGE" true
+  run --separate-stderr -125 env PATH="$BATS_TEST_TMPDIR/bin" timeout 60 "$MVM" run --rm "$IMAGE" true
   error_says qemu-system install
 }
 
@@ -187,7 +187,7 @@ usage_says() {
     error_says "No such container: nosuch"
   done
   run --separate-stderr -1 mvm rmi nosuch
-  error_says "No such image: nosuch"
+  error_says "o such image: nosuch"
 }
 
 @test "a home that cannot be written" {

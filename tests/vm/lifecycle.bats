@@ -49,7 +49,9 @@ load ../lib/vm.bash
   read -r -t 60 line <"$BATS_TEST_TMPDIR/out"
   same ready "$line"
   mvm kill fore
-  run -137 wait $!
+  local code=0
+  wait $! || code=$?
+  same 137 "$code"
   mvm rm fore
 }
 
@@ -84,15 +86,19 @@ load ../lib/vm.bash
 @test "several at once; what fails does not stop the rest" {
   mvm run -d --name one "$IMAGE" sleep 1000
   mvm run -d --name two "$IMAGE" sleep 1000
-  run --separate-stderr -1 mvm rm -f one nosuch two
-  run -1 --separate-stderr mvm kill one nosuch
-  run -0 mvm ps -aq
-  same '' "$output"
+  run --separate-stderr -1 mvm kill one nosuch two
+  same $'one\ntwo' "$output"
+  has "$stderr" "No such container: nosuch"
+  # With -f docker takes one that is not there for done.
+  run --separate-stderr -0 mvm rm -f one nosuch two
+  same $'one\ntwo' "$output"
+  run --separate-stderr -1 mvm rm nosuch
+  no_containers
 }
 
 @test "--rm -d: gone when it ends" {
   mvm run -d --rm --name brief "$IMAGE" true
-  eventually test -z "$(mvm ps -aq)"
+  eventually no_containers
 }
 
 @test "logs: both streams apart, in order, after the end and while it runs" {

@@ -36,12 +36,11 @@ load ../lib/vm.bash
   export XDG_CACHE_HOME=$home/cache MVM_HOME=$home/home XDG_RUNTIME_DIR=$home/runtime
   mkdir -m 0700 "$XDG_RUNTIME_DIR"
   mvm pull -q "$IMAGE"
-  MVM_ACCEL=kvm run mvm run --rm "$IMAGE" true
-  [ "$status" -ne 0 ] || skip "KVM works here"
   run --separate-stderr -0 mvm run --rm "$IMAGE" echo ran
   same ran "$output"
+  [ -n "$stderr" ] || skip "KVM works here"
   same 1 "${#stderr_lines[@]}"
-  has "$stderr" KVM
+  has "$stderr" /dev/kvm
   run --separate-stderr -0 mvm run --rm "$IMAGE" echo ran
   same ran "$output"
   same '' "$stderr"

@@ -19,6 +19,9 @@ setup_suite() {
   echo '{}' >"$MVM_CONFIG"
   # Settles which accelerator works here, so that the notice about it is in nobody's way.
   timeout 120 "$MVM" run --rm "$IMAGE" true
+  # What "run" says while it pulls is in nobody's way either.
+  local name
+  for name in entry defaults stopsignal nocmd badpath layers deb; do "$MVM" pull -q "$REGISTRY/$name"; done
 }
 
 teardown_suite() {
