@@ -150,8 +150,11 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 	for (size_t i = 0; i < values->env_files.count; i++)
 		if (add_env_file(env, values->env_files.items[i], err) < 0)
 			return -1;
-	for (size_t i = 0; i < values->env.count; i++)
+	for (size_t i = 0; i < values->env.count; i++) {
+		if (*values->env.items[i] == '=')
+			return mvm_fail(err, MVM_ERR_USAGE, "invalid environment variable: %s", values->env.items[i]);
 		add_env(env, values->env.items[i]);
+	}
 	for (char **arg = args + 1; *arg; arg++)
 		mvm_strv_add(command, *arg);
 	return 0;

@@ -39,19 +39,19 @@ int engine_check_platform(const struct mvm_image_request *request, const struct 
 			request->reference, theirs, ours, ours);
 }
 
-static int pull(struct mvm_engine *engine, const struct mvm_image_request *request, const struct mvm_platform *platform,
-		struct mvm_image **image, struct mvm_error **err)
+static int pull(struct mvm_engine *engine, const struct mvm_image_request *request,
+		const struct mvm_reference *reference, const struct mvm_platform *platform, struct mvm_image **image,
+		struct mvm_error **err)
 {
-	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
 	struct mvm_pull_options options = {.platform = platform,
 					   .progress = request->progress,
 					   .config = mvm_engine_config(engine),
 					   .interrupted = request->interrupted};
 	struct mvm_store *store;
 
-	if (mvm_engine_store(engine, &store, err) < 0 || mvm_reference_parse(request->reference, &reference, err) < 0)
+	if (mvm_engine_store(engine, &store, err) < 0)
 		return -1;
-	return mvm_image_pull(store, &reference, &options, image, err);
+	return mvm_image_pull(store, reference, &options, image, err);
 }
 
 /* 0 found, 1 not here. */
@@ -82,6 +82,7 @@ static int find_local(struct mvm_engine *engine, const struct mvm_image_request 
 int mvm_engine_get_image(struct mvm_engine *engine, const struct mvm_image_request *request, struct mvm_image **image,
 			 struct mvm_error **err)
 {
+	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
 	struct mvm_platform platform;
 	int missing = 1;
 
@@ -94,9 +95,11 @@ int mvm_engine_get_image(struct mvm_engine *engine, const struct mvm_image_reque
 	if (request->pull == MVM_PULL_NEVER)
 		return mvm_fail(err, MVM_ERR_NOT_FOUND, "No such image: %s; pull it first, or leave out --pull never",
 				request->reference);
+	if (mvm_reference_parse(request->reference, &reference, err) < 0)
+		return -1;
 	if (request->pull == MVM_PULL_MISSING && request->missing)
 		request->missing(request->arg, request->reference);
-	return pull(engine, request, &platform, image, err);
+	return pull(engine, request, &reference, &platform, image, err);
 }
 
 struct blobs {
