@@ -101,14 +101,14 @@ static void refuse(const struct mvm_buf *packed, enum mvm_error_code code, const
 	}
 }
 
-/* Text that packs, and bytes that do not. */
-static void sample(struct mvm_buf *plain)
+/* Text that packs, and bytes that do not: some 2 KiB for each of `scale`. */
+static void sample(struct mvm_buf *plain, int scale)
 {
 	uint32_t seed = 1;
 
-	for (int i = 0; i < 3000; i++)
+	for (int i = 0; i < 30 * scale; i++)
 		mvm_buf_addf(plain, "line %d of something that repeats itself\n", i);
-	for (int i = 0; i < 50000; i++) {
+	for (int i = 0; i < 500 * scale; i++) {
 		seed = seed * 1664525 + 1013904223;
 		mvm_buf_add(plain, (char *)&seed + 2, 2);
 	}
@@ -118,7 +118,7 @@ static void test_gzip(void **state)
 {
 	struct mvm_buf plain MVM_CLEAN_BUF = {0}, packed = {0};
 
-	sample(&plain);
+	sample(&plain, 100);
 	add_gzip(&packed, plain.data, plain.length);
 	expect(&packed, &plain);
 }
@@ -128,7 +128,7 @@ static void test_gzip_members(void **state)
 {
 	struct mvm_buf plain MVM_CLEAN_BUF = {0}, packed = {0};
 
-	sample(&plain);
+	sample(&plain, 5);
 	for (size_t at = 0; at < plain.length; at += 1000) {
 		add_gzip(&packed, plain.data + at, plain.length - at < 1000 ? plain.length - at : 1000);
 		add_gzip(&packed, "", 0);
@@ -155,7 +155,7 @@ static void test_gzip_broken(void **state)
 {
 	struct mvm_buf plain MVM_CLEAN_BUF = {0}, packed MVM_CLEAN_BUF = {0};
 
-	sample(&plain);
+	sample(&plain, 5);
 	add_gzip(&packed, plain.data, plain.length);
 
 	packed.data[packed.length - 6] ^= 1; /* the check sum */
@@ -185,7 +185,7 @@ static void test_zstd(void **state)
 {
 	struct mvm_buf plain MVM_CLEAN_BUF = {0}, packed = {0};
 
-	sample(&plain);
+	sample(&plain, 100);
 	mvm_buf_add(&packed, "\x51\x2a\x4d\x18\x03\0\0\0abc", 11); /* a skippable frame */
 	for (size_t at = 0; at < plain.length; at += 50000)
 		add_zstd(&packed, plain.data + at, plain.length - at < 50000 ? plain.length - at : 50000);
@@ -198,7 +198,7 @@ static void test_zstd_broken(void **state)
 {
 	struct mvm_buf plain MVM_CLEAN_BUF = {0}, packed MVM_CLEAN_BUF = {0};
 
-	sample(&plain);
+	sample(&plain, 5);
 	add_zstd(&packed, plain.data, plain.length);
 	mvm_buf_add(&packed, "garbage", 7);
 	refuse(&packed, MVM_ERR_INVALID, "garbage after the compressed data");
@@ -217,7 +217,7 @@ static void test_plain(void **state)
 	mvm_buf_addf(&plain, "ab");
 	expect(&packed, &plain);
 	plain.length = 0;
-	sample(&plain);
+	sample(&plain, 100);
 	mvm_buf_add(&packed, plain.data, plain.length);
 	expect(&packed, &plain);
 }
@@ -241,7 +241,7 @@ static void test_source_fails(void **state)
 	struct mvm_buf plain MVM_CLEAN_BUF = {0}, packed MVM_CLEAN_BUF = {0}, out MVM_CLEAN_BUF = {0};
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-	sample(&plain);
+	sample(&plain, 5);
 	add_gzip(&packed, plain.data, plain.length);
 	assert_error(inflate_all(&packed, 1000, 4096, true, &out, &err), MVM_ERR_NETWORK, "the line is dead");
 }
