@@ -8,9 +8,6 @@
  *
  * Kick eventfds are watched edge-triggered and never read: every kick is an edge. While we work on
  * a ring the guest is told not to kick; before we sleep it is asked to, and the ring looked at once more.
- *
- * A data packet takes one receive buffer of the guest's (4 KiB in Linux), but one readv() fills as
- * many of them as the connection has credit for, up to READ_BATCH. Buffers that stay empty are put back.
  */
 #include "device.h"
 
@@ -29,9 +26,6 @@ enum {
 	EVENT_BATCH = 64,
 	TX_BUDGET = 128,
 	RX_BUDGET = 128,
-	/* Receive buffers that one connection gets at a time. */
-	READ_BATCH = 16,
-	READ_MAX_PIECES = 256,
 };
 
 void device_break(struct device *device, const char *part, const char *reason)
@@ -42,12 +36,12 @@ void device_break(struct device *device, const char *part, const char *reason)
 	mvm_log(MVM_LOG_ERROR, "%s", device->reason);
 }
 
-static struct vhost_ring *ring_of(struct device *device, unsigned index)
+struct vhost_ring *device_ring(struct device *device, unsigned index)
 {
 	return &device->vu.rings[index];
 }
 
-static void publish(struct vhost_ring *ring)
+void device_publish(struct vhost_ring *ring)
 {
 	const uint64_t one = 1;
 
@@ -57,82 +51,7 @@ static void publish(struct vhost_ring *ring)
 		mvm_log(MVM_LOG_WARN, "interrupt: %s", strerror(errno));
 }
 
-/* --- from the guest --- */
-
-static void request(struct device *device, struct stream *stream)
-{
-	stream->fd = stream->handout = -1;
-	stream->source.kind = SOURCE_STREAM;
-	list_init(&stream->node);
-	if (device->control < 0 || stream_open(device, stream) < 0) {
-		mvm_log(MVM_LOG_WARN, "port %u refused: %s", stream->conn.host_port, strerror(errno));
-		mux_abort(&device->mux, &stream->conn);
-		stream_release(device, stream);
-		return;
-	}
-	control_announce(device, stream);
-}
-
-static void refuse(struct device *device, struct stream *stream, int errnum)
-{
-	stream->errnum = errnum;
-	stream->gone = true;
-	control_announce(device, stream);
-}
-
-static void opened(struct device *device, struct stream *stream)
-{
-	if (stream_open(device, stream) == 0) {
-		control_announce(device, stream);
-		return;
-	}
-	mux_abort(&device->mux, &stream->conn);
-	refuse(device, stream, errno);
-}
-
-static void handle_event(struct device *device, const struct mux_event *event)
-{
-	struct stream *stream = (struct stream *)event->conn;
-
-	switch (event->type) {
-	case EVENT_REQUEST:
-		request(device, stream);
-		break;
-	case EVENT_OPENED:
-		opened(device, stream);
-		break;
-	case EVENT_REFUSED:
-		refuse(device, stream, event->errnum);
-		break;
-	case EVENT_SHUTDOWN:
-		stream_shutdown(device, stream);
-		break;
-	case EVENT_CLOSED:
-		stream_release(device, stream);
-		break;
-	case EVENT_DATA:
-	case EVENT_NONE:
-		break;
-	}
-}
-
-/* Copies the first bytes of a chain's pieces and leaves the pieces to hold `length` bytes behind them. */
-static void split_header(struct vring_chain *chain, uint8_t header[PACKET_HEADER_SIZE])
-{
-	size_t done = 0;
-
-	for (unsigned i = 0; i < chain->readable && done < PACKET_HEADER_SIZE; i++) {
-		struct iovec *piece = &chain->pieces[i];
-		size_t part = PACKET_HEADER_SIZE - done < piece->iov_len ? PACKET_HEADER_SIZE - done : piece->iov_len;
-
-		memcpy(header + done, piece->iov_base, part);
-		piece->iov_base = (char *)piece->iov_base + part;
-		piece->iov_len -= part;
-		done += part;
-	}
-}
-
-static void trim(struct iovec *pieces, unsigned *count, size_t length)
+void pieces_trim(struct iovec *pieces, unsigned *count, size_t length)
 {
 	unsigned used = 0;
 
@@ -142,238 +61,6 @@ static void trim(struct iovec *pieces, unsigned *count, size_t length)
 		length -= pieces[used].iov_len;
 	}
 	*count = used;
-}
-
-static int handle_packet(struct device *device, struct vring_chain *chain)
-{
-	uint8_t header[PACKET_HEADER_SIZE];
-	struct mux_event event;
-	struct packet packet;
-
-	if (chain->read_length < PACKET_HEADER_SIZE)
-		return -1;
-	split_header(chain, header);
-	packet_parse(header, &packet);
-	if (packet.len > chain->read_length - PACKET_HEADER_SIZE)
-		return -1;
-	event = mux_receive(&device->mux, &packet, packet.len);
-	if (event.type == EVENT_DATA) {
-		trim(chain->pieces, &chain->readable, packet.len);
-		stream_write(device, (struct stream *)event.conn, chain->pieces, chain->readable, packet.len);
-	} else {
-		handle_event(device, &event);
-	}
-	return 0;
-}
-
-/* Takes up to `budget` transmit buffers; true where more may be there. */
-static bool transmit(struct device *device, unsigned budget)
-{
-	struct vhost_ring *ring = ring_of(device, RING_TX);
-	struct vring_chain chain;
-	int result = 1;
-
-	if (!ring->running)
-		return false;
-	vring_no_kicks(&ring->vring);
-	while (budget && result > 0 && !mux_is_full(&device->mux)) {
-		result = vring_pop(&ring->vring, &device->vu.memory, &chain);
-		if (result > 0) {
-			if (handle_packet(device, &chain) < 0) {
-				device_break(device, "guest", "a vsock packet is shorter than it says");
-				return false;
-			}
-			vring_push(&ring->vring, chain.head, 0);
-			budget--;
-		}
-	}
-	if (result < 0) {
-		device_break(device, "guest, vsock transmit ring", ring->vring.broken);
-		return false;
-	}
-	publish(ring);
-	/* With too many answers waiting, receive buffers are what we need, not more to answer. */
-	if (mux_is_full(&device->mux))
-		return false;
-	return result > 0 || vring_want_kicks(&ring->vring);
-}
-
-/* --- to the guest --- */
-
-/* Receive buffers taken for one packet each. */
-struct batch {
-	struct vring_chain chains[READ_BATCH];
-	unsigned count;
-	size_t capacity; /* behind the headers */
-};
-
-/* 1 and one buffer more, 0 where there is none, -1 where the guest broke the ring. */
-static int take_buffer(struct device *device, struct batch *batch)
-{
-	struct vhost_ring *ring = ring_of(device, RING_RX);
-	struct vring_chain *chain = &batch->chains[batch->count];
-	int result = vring_pop(&ring->vring, &device->vu.memory, chain);
-
-	if (result < 0) {
-		device_break(device, "guest, vsock receive ring", ring->vring.broken);
-	} else if (result > 0 && chain->write_length <= PACKET_HEADER_SIZE) {
-		device_break(device, "guest", "a vsock receive buffer is too small");
-		result = -1;
-	} else if (result > 0) {
-		batch->count++;
-		batch->capacity += chain->write_length - PACKET_HEADER_SIZE;
-	}
-	return result;
-}
-
-static void put_header(const struct vring_chain *chain, const struct packet *packet)
-{
-	uint8_t header[PACKET_HEADER_SIZE];
-	size_t done = 0;
-
-	packet_format(packet, header);
-	for (unsigned i = chain->readable; i < chain->count && done < sizeof(header); i++) {
-		size_t part = sizeof(header) - done;
-
-		if (part > chain->pieces[i].iov_len)
-			part = chain->pieces[i].iov_len;
-		memcpy(chain->pieces[i].iov_base, header + done, part);
-		done += part;
-	}
-}
-
-static void send_packet(struct device *device, const struct vring_chain *chain, const struct packet *packet)
-{
-	put_header(chain, packet);
-	vring_push(&ring_of(device, RING_RX)->vring, chain->head, PACKET_HEADER_SIZE + packet->len);
-}
-
-/* The pieces behind the headers, `limit` bytes of them at most; returns their number. */
-static unsigned payload_pieces(const struct batch *batch, struct iovec pieces[READ_MAX_PIECES], size_t limit)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < batch->count; i++) {
-		const struct vring_chain *chain = &batch->chains[i];
-		size_t skip = PACKET_HEADER_SIZE;
-
-		for (unsigned j = chain->readable; j < chain->count && count < READ_MAX_PIECES; j++) {
-			size_t skipped = skip < chain->pieces[j].iov_len ? skip : chain->pieces[j].iov_len;
-
-			pieces[count].iov_base = (char *)chain->pieces[j].iov_base + skipped;
-			pieces[count].iov_len = chain->pieces[j].iov_len - skipped;
-			skip -= skipped;
-			count += pieces[count].iov_len > 0;
-		}
-	}
-	trim(pieces, &count, limit);
-	return count;
-}
-
-static size_t pieces_length(const struct iovec *pieces, unsigned count)
-{
-	size_t length = 0;
-
-	for (unsigned i = 0; i < count; i++)
-		length += pieces[i].iov_len;
-	return length;
-}
-
-/* Makes `length` bytes that were read into the batch's payloads packets of `conn`; returns the
- * number of buffers that it took. */
-static unsigned send_data(struct device *device, struct batch *batch, struct conn *conn, size_t length)
-{
-	unsigned used = 0;
-
-	while (length) {
-		const struct vring_chain *chain = &batch->chains[used++];
-		uint64_t room = chain->write_length - PACKET_HEADER_SIZE;
-		uint32_t part = (uint32_t)(room < length ? room : length);
-		struct packet packet;
-
-		mux_data_packet(&device->mux, conn, part, &packet);
-		send_packet(device, chain, &packet);
-		length -= part;
-	}
-	return used;
-}
-
-/* One connection's turn, with one buffer in the batch already; returns the number used. */
-static int data_turn(struct device *device, struct batch *batch, struct stream *stream)
-{
-	struct iovec pieces[READ_MAX_PIECES];
-	uint32_t credit = mux_credit(&stream->conn);
-	unsigned count, used = 0;
-	size_t length;
-	ssize_t n;
-
-	while (batch->count <= stream->burst && batch->count < READ_BATCH && batch->capacity < credit) {
-		int result = take_buffer(device, batch);
-
-		if (result < 0)
-			return -1;
-		if (result == 0)
-			break;
-	}
-	count = payload_pieces(batch, pieces, credit);
-	length = pieces_length(pieces, count);
-	n = stream_read(device, stream, pieces, count, length);
-	if (n > 0)
-		used = send_data(device, batch, &stream->conn, (size_t)n);
-	/* Many buffers only for who fills them: each has to be walked, and put back if it stays empty. */
-	stream->burst = n == (ssize_t)length ? READ_BATCH : 0;
-	mux_sent(&device->mux, &stream->conn);
-	vring_unpop(&ring_of(device, RING_RX)->vring, batch->count - used);
-	return (int)used;
-}
-
-/* Fills one or more receive buffers: their number, 0 where there was nothing to send. */
-static int receive_turn(struct device *device, struct batch *batch)
-{
-	struct conn *conn = NULL;
-	struct packet packet;
-
-	switch (mux_next(&device->mux, &packet, &conn)) {
-	case NEXT_CONTROL:
-		send_packet(device, &batch->chains[0], &packet);
-		return 1;
-	case NEXT_DATA:
-		return data_turn(device, batch, (struct stream *)conn);
-	case NEXT_NONE:
-		break;
-	}
-	vring_unpop(&ring_of(device, RING_RX)->vring, 1);
-	return 0;
-}
-
-/* Fills about `budget` receive buffers; true where more may be done. */
-static bool receive(struct device *device, int budget)
-{
-	struct vhost_ring *ring = ring_of(device, RING_RX);
-	bool more = false;
-	int result = 1;
-
-	if (!ring->running || !mux_wants_buffers(&device->mux))
-		return false;
-	vring_no_kicks(&ring->vring);
-	while (mux_wants_buffers(&device->mux) && result >= 0) {
-		struct batch batch;
-
-		batch.count = 0;
-		batch.capacity = 0;
-		if (budget <= 0) {
-			more = true;
-			break;
-		}
-		result = take_buffer(device, &batch);
-		if (result == 0 && !vring_want_kicks(&ring->vring))
-			break;
-		if (result > 0)
-			result = receive_turn(device, &batch);
-		budget -= result > 0 ? result : 1;
-	}
-	publish(ring);
-	return more;
 }
 
 /* --- QEMU's side --- */
@@ -390,7 +77,7 @@ static void ring_started(void *arg, unsigned index)
 {
 	struct device *device = arg;
 
-	watch(device, ring_of(device, index)->kick, EPOLLIN | EPOLLET,
+	watch(device, device_ring(device, index)->kick, EPOLLIN | EPOLLET,
 	      index == RING_RX ? SOURCE_RX_KICK : SOURCE_TX_KICK);
 	device->again = true;
 }
@@ -401,9 +88,9 @@ static void ring_stopping(void *arg, unsigned index)
 {
 	struct device *device = arg;
 
-	epoll_ctl(device->epoll, EPOLL_CTL_DEL, ring_of(device, index)->kick, NULL);
+	epoll_ctl(device->epoll, EPOLL_CTL_DEL, device_ring(device, index)->kick, NULL);
 	if (index == RING_TX && !device->reason[0])
-		transmit(device, TX_BUDGET);
+		device_transmit(device, TX_BUDGET);
 }
 
 static void drop_connections(struct device *device, bool unsent)
@@ -414,7 +101,7 @@ static void drop_connections(struct device *device, bool unsent)
 		struct stream *stream = (struct stream *)conn;
 
 		if (stream->asked_by_host && stream->fd < 0)
-			refuse(device, stream, ECONNRESET);
+			device_refuse(device, stream, ECONNRESET);
 		else
 			stream_release(device, stream);
 	}
@@ -477,7 +164,7 @@ static void expire(struct device *device)
 	struct mux_event event;
 
 	while ((event = mux_expire(&device->mux, device->now)).type != EVENT_NONE)
-		handle_event(device, &event);
+		device_handle_event(device, &event);
 }
 
 static void round_of_rings(struct device *device)
@@ -485,10 +172,10 @@ static void round_of_rings(struct device *device)
 	bool more, was_full;
 
 	device->again = false;
-	more = transmit(device, TX_BUDGET);
+	more = device_transmit(device, TX_BUDGET);
 	was_full = mux_is_full(&device->mux);
 	if (!device->reason[0])
-		more |= receive(device, RX_BUDGET);
+		more |= device_receive(device, RX_BUDGET);
 	/* Transmit buffers that waited for answers to leave were not kicked for again. */
 	device->again |= more || (was_full && !mux_is_full(&device->mux));
 }

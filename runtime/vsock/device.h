@@ -1,6 +1,6 @@
 /*
  * The device process's parts that do I/O: rings, host ends of connections, control channel.
- * Shared by device.c, stream.c and control.c only.
+ * Shared by device.c, transmit.c, receive.c, stream.c and control.c only.
  */
 #ifndef MVM_VSOCK_DEVICE_H
 #define MVM_VSOCK_DEVICE_H
@@ -59,6 +59,22 @@ int device_run(struct device *device);
 
 /* Notes why the device cannot go on. */
 void device_break(struct device *device, const char *part, const char *reason);
+
+struct vhost_ring *device_ring(struct device *device, unsigned index);
+/* Shows used buffers to the guest and interrupts it where it wants that. */
+void device_publish(struct vhost_ring *ring);
+/* Cuts a list of pieces down to `length` bytes. */
+void pieces_trim(struct iovec *pieces, unsigned *count, size_t length);
+
+/* --- transmit.c, receive.c --- */
+
+/* Takes up to `budget` transmit buffers; true where more may be there. */
+bool device_transmit(struct device *device, unsigned budget);
+/* Fills about `budget` receive buffers; true where more may be done. */
+bool device_receive(struct device *device, int budget);
+void device_handle_event(struct device *device, const struct mux_event *event);
+/* Fails a connection that the host asked for and the mux has let go of. */
+void device_refuse(struct device *device, struct stream *stream, int errnum);
 
 /* --- stream.c --- */
 

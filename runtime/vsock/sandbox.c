@@ -131,8 +131,7 @@ int sandbox_enter(void)
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -1;
 	limit = (struct rlimit){0, 0};
-	if (setrlimit(RLIMIT_CORE, &limit) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0) < 0)
+	if (setrlimit(RLIMIT_CORE, &limit) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
 	return FILTER ? install_filter() : 0;
 }
