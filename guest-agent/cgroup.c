@@ -11,7 +11,7 @@
 #include "failure.h"
 #include "files.h"
 #include "machine.h"
-#include "proto/message.h"
+#include "guest-agent/proto/message.h"
 
 static int group = -1;
 

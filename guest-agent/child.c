@@ -18,7 +18,7 @@
 #include "files.h"
 #include "packet.h"
 #include "program.h"
-#include "proto/message.h"
+#include "guest-agent/proto/message.h"
 #include "reaper.h"
 #include "shared.h"
 #include "sys.h"

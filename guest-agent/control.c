@@ -9,7 +9,7 @@
 #include "loop.h"
 #include "machine.h"
 #include "process.h"
-#include "proto/message.h"
+#include "guest-agent/proto/message.h"
 #include "relay.h"
 #include "shared.h"
 

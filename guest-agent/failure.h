@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "proto/proto.h"
+#include "guest-agent/proto/proto.h"
 
 struct failure {
 	enum mvm_proto_code code;

@@ -19,7 +19,7 @@
 #include "loop.h"
 #include "network.h"
 #include "process.h"
-#include "proto/message.h"
+#include "guest-agent/proto/message.h"
 #include "rootdisk.h"
 #include "shared.h"
 #include "stage.h"

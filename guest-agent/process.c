@@ -21,7 +21,7 @@
 #include "loop.h"
 #include "machine.h"
 #include "packet.h"
-#include "proto/message.h"
+#include "guest-agent/proto/message.h"
 #include "relay.h"
 #include "stage.h"
 #include "sys.h"

@@ -24,7 +24,7 @@
 
 enum {
 	BUFFER = 128 * 1024,
-	FAIR_SHARE = 16, /* buffers in one go */
+	FAIR_SHARE = 4, /* buffers in one go */
 };
 
 struct relay {

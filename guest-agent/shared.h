@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "proto/message.h"
+#include "guest-agent/proto/message.h"
 
 enum { SHARED_SHM_DEFAULT = 64 << 20 };
 

@@ -467,22 +467,28 @@ int mvm_proto_decode_process(const struct mvm_wire_frame *frame, struct mvm_prot
 
 int mvm_proto_decode_signal(const struct mvm_wire_frame *frame, struct mvm_proto_signal *signal, const char **reason)
 {
+	struct mvm_proto_arena none = {0};
+
 	*signal = (struct mvm_proto_signal){0};
-	if (decode(frame, signal_specs, NULL, signal, reason))
+	if (decode(frame, signal_specs, &none, signal, reason))
 		return -1;
 	return signal->signo > 0 && signal->signo <= 64 ? 0 : refuse(reason, "there is no such signal");
 }
 
 int mvm_proto_decode_resize(const struct mvm_wire_frame *frame, struct mvm_proto_resize *resize, const char **reason)
 {
+	struct mvm_proto_arena none = {0};
+
 	*resize = (struct mvm_proto_resize){0};
-	return decode(frame, resize_specs, NULL, resize, reason);
+	return decode(frame, resize_specs, &none, resize, reason);
 }
 
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason)
 {
+	struct mvm_proto_arena none = {0};
+
 	*exited = (struct mvm_proto_exited){0};
-	if (decode(frame, exited_specs, NULL, exited, reason))
+	if (decode(frame, exited_specs, &none, exited, reason))
 		return -1;
 	if (exited->signal < 0 || exited->signal > 64 || exited->status < 0 || exited->status > 255)
 		return refuse(reason, "the exit status is out of range");

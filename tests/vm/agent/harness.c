@@ -74,6 +74,8 @@ static void on_input(void *arg, int fd, short revents)
 			stream->input_sent += (size_t)n;
 	} else if (stream->keep_open) {
 		mvm_watch_set(stream->watch, 0);
+	} else if (stream->close) {
+		stream_end(stream);
 	} else {
 		shutdown(fd, SHUT_WR);
 		/* The agent closes its side in turn. */

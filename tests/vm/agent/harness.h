@@ -30,6 +30,7 @@ struct stream {
 	const char *input;
 	size_t input_length, input_sent;
 	bool keep_open; /* no end */
+	bool close;	/* the end is close(), not shutdown() */
 
 	/* Output: kept, or compared with `expected` over and over again. */
 	struct mvm_buf output;

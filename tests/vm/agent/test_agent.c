@@ -546,21 +546,34 @@ static void test_both_outputs_at_once(void **state)
 	print_message("two outputs at once: %.0f MB/s\n", 2 * ROUNDS * sizeof(data) / (seconds() - start) / 1e6);
 }
 
-static void test_input_through_cat(void **state)
+static void through_cat(bool close)
 {
-	double start;
-
 	harness_reset(&harness);
 	harness.streams[STREAM_IN].input = data;
 	harness.streams[STREAM_IN].input_length = sizeof(data);
+	harness.streams[STREAM_IN].close = close;
 	harness.streams[STREAM_OUT].expected = data;
 	harness.streams[STREAM_OUT].expected_length = sizeof(data);
-	start = seconds();
 	begin(&(struct start){.argv = {"cat"}});
 	assert_true(harness_wait_end(&harness));
 	assert_false(harness.streams[STREAM_OUT].differs);
 	assert_int_equal(harness.streams[STREAM_OUT].received, sizeof(data));
+	assert_int_equal(harness.exit.status, 0);
+}
+
+static void test_input_through_cat(void **state)
+{
+	double start = seconds();
+
+	through_cat(false);
 	print_message("input through cat: %.0f MB/s\n", sizeof(data) / (seconds() - start) / 1e6);
+}
+
+/* What was sent before the host closed its end still arrives. */
+static void test_closed_input_through_cat(void **state)
+{
+	for (int i = 0; i < 5; i++)
+		through_cat(true);
 }
 
 static bool input_ended(const struct harness *h)
@@ -771,6 +784,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_terminal_drains),
 		cmocka_unit_test(test_both_outputs_at_once),
 		cmocka_unit_test(test_input_through_cat),
+		cmocka_unit_test(test_closed_input_through_cat),
 		cmocka_unit_test(test_closed_stdin_breaks_the_input),
 		cmocka_unit_test(test_closed_output_breaks_the_pipe),
 		cmocka_unit_test(test_stalled_stream_stalls_nothing_else),
