@@ -27,7 +27,7 @@ bench_open() {
   registry_push "$bench_folder/layout" latest busybox
   # shellcheck disable=SC2034 # for the bench
   image=$registry_address/busybox
-  "$MVM" run --rm "$image" true
+  "$MVM" run --rm -q "$image" true
   registry_stop
 }
 

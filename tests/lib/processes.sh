@@ -6,7 +6,8 @@
 # supervisor, or cli for a client that runs the program $MVM.
 mvm_processes() {
   local file pid files=(/proc/[0-9]*/environ)
-  grep -lzxF "MVM_HOME=$MVM_HOME" "${files[@]}" 2>/dev/null | while IFS= read -r file; do
+  # A process that ends meanwhile makes grep fail.
+  { grep -lzxF "MVM_HOME=$MVM_HOME" "${files[@]}" 2>/dev/null || true; } | while IFS= read -r file; do
     pid=${file#/proc/}
     pid=${pid%/environ}
     case $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in
