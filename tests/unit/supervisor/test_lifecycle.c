@@ -543,6 +543,37 @@ static void destroyed_before_the_start(void **state)
 	finish(&vm);
 }
 
+/* Whoever was to order the start is gone: nobody else will, and nothing may stay behind. */
+static void abandoned_before_the_start(void **state)
+{
+	struct world *world = *state;
+	struct vm vm;
+
+	begin(&vm, world, true);
+	event(&vm, EVENT_ABANDONED);
+	fake_parts_expect("refused:interrupted exited");
+	assert_int_equal(world_count(world), 0);
+	finish(&vm);
+}
+
+/* `run -d` has done its work when the program runs. */
+static void once_started_it_needs_no_client(void **state)
+{
+	for (enum phase phase = PHASE_BOOTING; phase <= PHASE_FLUSHING; phase++) {
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		go_to(&vm, phase);
+		event(&vm, EVENT_ABANDONED);
+		fake_parts_expect("");
+		assert_int_equal(vm.supervisor.phase, phase);
+		vm.supervisor.output_ended = true;
+		event(&vm, EVENT_DESTROY);
+		event(&vm, EVENT_MACHINE_STOPPED);
+		finish(&vm);
+	}
+}
+
 /* A client that does not take the last output does not hold up the end for ever. */
 static void destroyed_while_a_client_does_not_read(void **state)
 {
@@ -765,6 +796,8 @@ int main(void)
 		WORLD_TEST(events_that_do_not_fit_the_phase_mean_nothing),
 		WORLD_TEST(destroyed_in_any_phase),
 		WORLD_TEST(destroyed_before_the_start),
+		WORLD_TEST(abandoned_before_the_start),
+		WORLD_TEST(once_started_it_needs_no_client),
 		WORLD_TEST(destroyed_while_a_client_does_not_read),
 		WORLD_TEST(phases_that_depend_on_the_guest_have_an_end),
 		WORLD_TEST(programs_and_clients_may_take_their_time),

@@ -1,0 +1,583 @@
+/*
+ * The control socket's side of the supervisor, with clients of the test's own on it. Guest and state machine are
+ * fakes that write down what they are asked for.
+ */
+#include "tests/unit/unit.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "runtime/base/json.h"
+#include "runtime/base/log.h"
+#include "runtime/state/control.h"
+#include "runtime/supervisor/internal.h"
+
+/* The parts that clients.c calls */
+
+static struct {
+	struct mvm_buf calls;
+	agent_done_fn done; /* of the last order to the guest */
+	void *done_arg;
+	int attached[STREAM_COUNT];
+} fake;
+
+static void called(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void called(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	text = mvm_vformat(format, args);
+	va_end(args);
+	mvm_buf_addf(&fake.calls, "%s%s", fake.calls.length ? " " : "", text);
+	free(text);
+}
+
+static void expect_calls(const char *calls)
+{
+	assert_string_equal(fake.calls.data ? fake.calls.data : "", calls);
+	mvm_buf_consume(&fake.calls, fake.calls.length);
+}
+
+void supervisor_event(struct supervisor *supervisor, enum event event)
+{
+	static const char *const names[EVENT_COUNT] = {
+		[EVENT_START] = "start", [EVENT_DESTROY] = "destroy", [EVENT_ABANDONED] = "abandoned"};
+
+	called("%s", names[event] ? names[event] : "other");
+}
+
+void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout)
+{
+	called("stop:%d:%lld", signo, (long long)timeout);
+}
+
+void supervisor_killed(struct supervisor *supervisor)
+{
+	called("killed");
+}
+
+bool supervisor_has_process(const struct supervisor *supervisor)
+{
+	return supervisor->phase == PHASE_RUNNING;
+}
+
+void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
+{
+	called("signal:%d", signo);
+	fake.done = done;
+	fake.done_arg = arg;
+}
+
+void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, void *arg)
+{
+	called("resize:%dx%d", rows, cols);
+	fake.done = done;
+	fake.done_arg = arg;
+}
+
+void streams_attach(struct streams *streams, enum stream_kind kind, int fd)
+{
+	fake.attached[kind] = fd;
+}
+
+/* The world: a supervisor without a machine, and clients */
+
+struct world {
+	struct supervisor supervisor;
+	struct mvm_container container;
+	struct mvm_timer *timer;
+};
+
+static void stop_loop(void *arg)
+{
+	mvm_loop_stop(arg);
+}
+
+static int setup(void **state)
+{
+	struct world *world = mvm_alloc(sizeof(*world));
+
+	world->container.config.id = (char *)"0123456789abcdef";
+	world->supervisor = (struct supervisor){
+		.loop = mvm_loop_create(),
+		.container = &world->container,
+		.streams = (struct streams *)world, /* only handed on */
+		.listen_fd = -1,
+	};
+	world->timer = mvm_loop_timer(world->supervisor.loop, stop_loop, world->supervisor.loop);
+	for (int i = 0; i < STREAM_COUNT; i++)
+		fake.attached[i] = -1;
+	*state = world;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+
+	clients_destroy(&world->supervisor);
+	mvm_loop_destroy(world->supervisor.loop);
+	mvm_buf_finish(&fake.calls);
+	for (int i = 0; i < STREAM_COUNT; i++)
+		mvm_close(&fake.attached[i]);
+	free(world);
+	return 0;
+}
+
+/* Lets the supervisor read what clients sent. */
+static void turn(struct world *world)
+{
+	struct mvm_error *err = NULL;
+
+	for (int i = 0; i < 3; i++) {
+		mvm_timer_start(world->timer, 0);
+		assert_ok(mvm_loop_run(world->supervisor.loop, &err));
+	}
+}
+
+static void add_client(struct world *world, struct mvm_control *client)
+{
+	int pair[2];
+
+	assert_int_equal(mvm_socketpair(SOCK_STREAM, pair), 0);
+	assert_int_equal(mvm_set_nonblock(pair[1], true), 0);
+	clients_add(&world->supervisor, pair[0]);
+	mvm_control_init(client, pair[1]);
+}
+
+static void ask(struct world *world, struct mvm_control *client, json_t *request)
+{
+	struct mvm_error *err = NULL;
+
+	assert_non_null(request);
+	assert_ok(mvm_control_send(client, request, NULL, 0, &err));
+	turn(world);
+}
+
+/* The next message of a client, as one line of JSON with sorted keys; "" where there is none, "end" at the end. */
+static char *hear(struct mvm_control *client)
+{
+	json_t *message MVM_CLEAN_JSON = NULL;
+	struct mvm_error *err = NULL;
+	int result = mvm_control_receive(client, &message, &err);
+
+	assert_null(err);
+	if (result)
+		return mvm_strdup(result == MVM_CONTROL_CLOSED ? "end" : "");
+	return json_dumps(message, JSON_COMPACT | JSON_SORT_KEYS);
+}
+
+static void assert_hears(struct mvm_control *client, const char *expected)
+{
+	char *text MVM_CLEAN_FREE = hear(client);
+
+	assert_string_equal(text, expected);
+}
+
+/* Start, exit and who is told */
+
+static void a_start_is_answered_when_the_program_runs(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si}", "op", "start", "id", 7));
+	expect_calls("start");
+	assert_hears(&client, "");
+	clients_started(&world->supervisor, NULL);
+	assert_hears(&client, "{\"id\":7,\"ok\":true}");
+	clients_started(&world->supervisor, NULL);
+	assert_hears(&client, "");
+	mvm_control_finish(&client);
+}
+
+static void a_refused_start_is_answered_with_the_reason(void **state)
+{
+	struct mvm_error *refusal MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si}", "op", "start", "id", 1));
+	mvm_fail(&refusal, MVM_ERR_NO_PROGRAM, "\xff: not found");
+	clients_started(&world->supervisor, refusal);
+	assert_hears(&client, "{\"error\":{\"code\":\"no-program\",\"message\":\"\xef\xbf\xbd: not found\"},\"id\":1}");
+	mvm_control_finish(&client);
+	expect_calls("start");
+}
+
+static void a_second_start_is_a_conflict(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	world->supervisor.phase = PHASE_BOOTING;
+	ask(world, &client, json_pack("{ss, si}", "op", "start", "id", 1));
+	expect_calls("");
+	assert_hears(&client,
+		     "{\"error\":{\"code\":\"conflict\",\"message\":\"it has been started already\"},\"id\":1}");
+	mvm_control_finish(&client);
+}
+
+static void the_end_is_told_to_who_waits_and_who_is_attached(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control waiter, attached, other;
+
+	add_client(world, &waiter);
+	add_client(world, &attached);
+	add_client(world, &other);
+	ask(world, &waiter, json_pack("{ss, si}", "op", "wait", "id", 5));
+	ask(world, &attached, json_pack("{ss, si}", "op", "attach", "id", 1));
+	assert_hears(&attached, "{\"id\":1,\"ok\":true}");
+	world->container.state.exit_code = 42;
+	clients_exited(&world->supervisor);
+	assert_hears(&waiter, "{\"exit_code\":42,\"id\":5,\"ok\":true}");
+	assert_hears(&attached, "{\"event\":\"exit\",\"exit_code\":42}");
+	assert_hears(&other, "");
+	world->container.state.error = (char *)"the VM died";
+	ask(world, &waiter, json_pack("{ss, si}", "op", "wait", "id", 6));
+	clients_exited(&world->supervisor);
+	assert_hears(&waiter, "{\"error\":\"the VM died\",\"exit_code\":42,\"id\":6,\"ok\":true}");
+	mvm_control_finish(&waiter);
+	mvm_control_finish(&attached);
+	mvm_control_finish(&other);
+}
+
+static void a_client_that_left_is_told_nothing(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control leaver, stayer;
+
+	add_client(world, &stayer);
+	add_client(world, &leaver);
+	ask(world, &leaver, json_pack("{ss, si}", "op", "start", "id", 1));
+	ask(world, &leaver, json_pack("{ss, si}", "op", "wait", "id", 2));
+	mvm_control_finish(&leaver);
+	turn(world);
+	assert_null(world->supervisor.waiters);
+	clients_started(&world->supervisor, NULL);
+	clients_exited(&world->supervisor);
+	expect_calls("start");
+	mvm_control_finish(&stayer);
+}
+
+static void the_last_client_that_leaves_is_noticed(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control first, second;
+
+	add_client(world, &first);
+	add_client(world, &second);
+	mvm_control_finish(&first);
+	turn(world);
+	expect_calls("");
+	mvm_control_finish(&second);
+	turn(world);
+	expect_calls("abandoned");
+	assert_null(world->supervisor.clients);
+}
+
+/* Attach */
+
+static void streams_come_in_order_and_only_those_asked_for(void **state)
+{
+	struct world *world = *state;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_control client;
+	int fds[2];
+	char byte;
+
+	add_client(world, &client);
+	ask(world, &client,
+	    json_pack("{ss, si, sb, sb, sb}", "op", "attach", "id", 1, "stdin", 1, "stdout", 0, "stderr", 1));
+	assert_hears(&client, "{\"id\":1,\"ok\":true}");
+	assert_int_equal(client.fd_count, 2);
+	assert_ok(mvm_control_steal_fds(&client, fds, 2, &err));
+	assert_int_equal(fake.attached[STREAM_STDOUT], -1);
+	assert_int_equal(write(fds[0], "i", 1), 1);
+	assert_int_equal(read(fake.attached[STREAM_STDIN], &byte, 1), 1);
+	assert_int_equal(byte, 'i');
+	assert_int_equal(write(fake.attached[STREAM_STDERR], "e", 1), 1);
+	assert_int_equal(read(fds[1], &byte, 1), 1);
+	assert_int_equal(byte, 'e');
+	close(fds[0]);
+	/* Nothing of ours keeps the client's end open. */
+	assert_int_equal(recv(fake.attached[STREAM_STDIN], &byte, 1, MSG_DONTWAIT), 0);
+	close(fds[1]);
+	mvm_control_finish(&client);
+}
+
+static void attaching_to_one_that_was_not_set_up_says_why(void **state)
+{
+	struct mvm_error *refusal MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+	struct mvm_control client;
+
+	mvm_fail(&refusal, MVM_ERR_UNSUPPORTED, "no such backend");
+	world->supervisor.streams = NULL;
+	world->supervisor.refusal = refusal;
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si, sb}", "op", "attach", "id", 1, "stdout", 1));
+	assert_hears(&client, "{\"error\":{\"code\":\"unsupported\",\"message\":\"no such backend\"},\"id\":1}");
+	assert_int_equal(client.fd_count, 0);
+	mvm_control_finish(&client);
+}
+
+/* Orders to the guest */
+
+static void a_signal_is_answered_when_the_guest_has_it(void **state)
+{
+	struct mvm_error *error MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+	struct mvm_control client;
+
+	world->supervisor.phase = PHASE_RUNNING;
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si, si}", "op", "signal", "id", 3, "signo", 15));
+	expect_calls("signal:15");
+	assert_hears(&client, "");
+	fake.done(fake.done_arg, NULL);
+	assert_hears(&client, "{\"id\":3,\"ok\":true}");
+	ask(world, &client, json_pack("{ss, si, si}", "op", "signal", "id", 4, "signo", 9));
+	expect_calls("killed signal:9");
+	mvm_fail(&error, MVM_ERR_CONFLICT, "no such process");
+	fake.done(fake.done_arg, error);
+	assert_hears(&client, "{\"error\":{\"code\":\"conflict\",\"message\":\"no such process\"},\"id\":4}");
+	mvm_control_finish(&client);
+}
+
+/* The guest's answer finds nobody; it must not find freed memory either. */
+static void a_client_may_leave_before_the_guest_answers(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	world->supervisor.phase = PHASE_RUNNING;
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si, si}", "op", "signal", "id", 3, "signo", 15));
+	mvm_control_finish(&client);
+	turn(world);
+	assert_null(world->supervisor.clients);
+	fake.done(fake.done_arg, NULL);
+	expect_calls("signal:15 abandoned");
+}
+
+static void without_a_program_there_is_nothing_to_signal(void **state)
+{
+	static const enum phase phases[] = {PHASE_IDLE, PHASE_BOOTING, PHASE_STARTING, PHASE_DRAINING, PHASE_ENDING};
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	for (size_t i = 0; i < MVM_COUNT(phases); i++) {
+		world->supervisor.phase = phases[i];
+		ask(world, &client, json_pack("{ss, si, si}", "op", "signal", "id", 1, "signo", 15));
+		assert_hears(&client, "{\"error\":{\"code\":\"conflict\",\"message\":"
+				      "\"Container 0123456789abcdef is not running\"},\"id\":1}");
+	}
+	expect_calls("");
+	mvm_control_finish(&client);
+}
+
+static void sizes_are_kept_until_there_is_a_terminal(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si, si, si}", "op", "resize", "id", 1, "rows", 50, "cols", 132));
+	assert_hears(&client, "{\"id\":1,\"ok\":true}");
+	expect_calls("");
+	assert_int_equal(world->supervisor.rows, 50);
+	assert_int_equal(world->supervisor.cols, 132);
+	world->supervisor.phase = PHASE_RUNNING;
+	ask(world, &client, json_pack("{ss, si, si, si}", "op", "resize", "id", 2, "rows", 10, "cols", 20));
+	expect_calls("resize:10x20");
+	fake.done(fake.done_arg, NULL);
+	assert_hears(&client, "{\"id\":2,\"ok\":true}");
+	mvm_control_finish(&client);
+}
+
+static void stop_and_destroy_are_answered_at_the_end(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	world->supervisor.phase = PHASE_RUNNING;
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si, si, si}", "op", "stop", "id", 1, "signo", 3, "timeout", -1));
+	ask(world, &client, json_pack("{ss, si}", "op", "stop", "id", 2));
+	ask(world, &client, json_pack("{ss, si}", "op", "destroy", "id", 3));
+	expect_calls("stop:3:-1 stop:15:10 destroy");
+	assert_hears(&client, "");
+	clients_exited(&world->supervisor);
+	for (int i = 0; i < 3; i++) {
+		char *text MVM_CLEAN_FREE = hear(&client);
+
+		assert_non_null(strstr(text, "\"ok\":true"));
+	}
+	mvm_control_finish(&client);
+}
+
+/* Events */
+
+static void followers_hear_of_the_log_and_all_of_notices(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control follower, other;
+
+	add_client(world, &follower);
+	add_client(world, &other);
+	ask(world, &follower, json_pack("{ss, si}", "op", "follow", "id", 1));
+	assert_hears(&follower, "{\"id\":1,\"ok\":true}");
+	clients_logged(&world->supervisor);
+	assert_hears(&follower, "{\"event\":\"log\"}");
+	assert_hears(&other, "");
+	clients_notice(&world->supervisor, "emulation is used");
+	assert_hears(&other, "{\"event\":\"notice\",\"text\":\"emulation is used\"}");
+	mvm_control_finish(&follower);
+	mvm_control_finish(&other);
+}
+
+/* It is woken when it reads on; meanwhile nothing waits for it and nothing is broken for it. */
+static void a_follower_that_lags_is_kept(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control follower;
+	char *text;
+
+	add_client(world, &follower);
+	ask(world, &follower, json_pack("{ss, si}", "op", "follow", "id", 1));
+	for (int i = 0; i < 20000; i++)
+		clients_logged(&world->supervisor);
+	assert_hears(&follower, "{\"id\":1,\"ok\":true}");
+	text = hear(&follower);
+	while (*text) {
+		assert_string_equal(text, "{\"event\":\"log\"}");
+		free(text);
+		text = hear(&follower);
+	}
+	free(text);
+	clients_logged(&world->supervisor);
+	assert_hears(&follower, "{\"event\":\"log\"}");
+	mvm_control_finish(&follower);
+}
+
+static void a_client_that_does_not_read_is_dropped(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+	int sent = 0;
+
+	add_client(world, &client);
+	while (world->supervisor.clients && sent++ < 1000000)
+		clients_notice(&world->supervisor, "a notice");
+	assert_null(world->supervisor.clients);
+	mvm_control_finish(&client);
+	expect_calls("abandoned");
+}
+
+/* Nonsense */
+
+static void requests_that_make_no_sense_are_refused(void **state)
+{
+	static const struct {
+		const char *request, *code;
+	} cases[] = {
+		{"{\"id\":1}", "unsupported"},
+		{"{\"id\":1,\"op\":7}", "unsupported"},
+		{"{\"id\":1,\"op\":\"dance\"}", "unsupported"},
+		{"[]", "unsupported"},
+		{"{\"id\":1,\"op\":\"signal\"}", "usage"},
+		{"{\"id\":1,\"op\":\"signal\",\"signo\":0}", "usage"},
+		{"{\"id\":1,\"op\":\"signal\",\"signo\":65}", "usage"},
+		{"{\"id\":1,\"op\":\"signal\",\"signo\":\"TERM\"}", "usage"},
+		{"{\"id\":1,\"op\":\"stop\",\"signo\":99}", "usage"},
+		{"{\"id\":1,\"op\":\"stop\",\"timeout\":\"x\"}", "usage"},
+		{"{\"id\":1,\"op\":\"resize\",\"rows\":-1}", "usage"},
+		{"{\"id\":1,\"op\":\"resize\",\"cols\":65536}", "usage"},
+	};
+	struct world *world = *state;
+	struct mvm_control client;
+
+	world->supervisor.phase = PHASE_RUNNING;
+	add_client(world, &client);
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		char *code MVM_CLEAN_FREE = mvm_format("\"code\":\"%s\"", cases[i].code), *text MVM_CLEAN_FREE = NULL;
+		struct mvm_error *err = NULL;
+		json_t *request = NULL;
+
+		assert_ok(mvm_json_parse(cases[i].request, strlen(cases[i].request), "case", &request, &err));
+		ask(world, &client, request);
+		text = hear(&client);
+		if (!strstr(text, code))
+			fail_msg("%s: %s", cases[i].request, text);
+	}
+	expect_calls("");
+	mvm_control_finish(&client);
+}
+
+static void a_client_that_talks_nonsense_is_dropped(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	assert_int_equal(write(client.fd, "\xff\xff\xff\xff", 4), 4);
+	turn(world);
+	assert_null(world->supervisor.clients);
+	assert_hears(&client, "end");
+	mvm_control_finish(&client);
+}
+
+static void several_requests_may_come_at_once(void **state)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	for (int id = 1; id <= 3; id++)
+		assert_ok(mvm_control_send(&client, json_pack("{ss, si}", "op", "follow", "id", id), NULL, 0, &err));
+	turn(world);
+	assert_hears(&client, "{\"id\":1,\"ok\":true}");
+	assert_hears(&client, "{\"id\":2,\"ok\":true}");
+	assert_hears(&client, "{\"id\":3,\"ok\":true}");
+	mvm_control_finish(&client);
+}
+
+#define CLIENTS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CLIENTS_TEST(a_start_is_answered_when_the_program_runs),
+		CLIENTS_TEST(a_refused_start_is_answered_with_the_reason),
+		CLIENTS_TEST(a_second_start_is_a_conflict),
+		CLIENTS_TEST(the_end_is_told_to_who_waits_and_who_is_attached),
+		CLIENTS_TEST(a_client_that_left_is_told_nothing),
+		CLIENTS_TEST(the_last_client_that_leaves_is_noticed),
+		CLIENTS_TEST(streams_come_in_order_and_only_those_asked_for),
+		CLIENTS_TEST(attaching_to_one_that_was_not_set_up_says_why),
+		CLIENTS_TEST(a_signal_is_answered_when_the_guest_has_it),
+		CLIENTS_TEST(a_client_may_leave_before_the_guest_answers),
+		CLIENTS_TEST(without_a_program_there_is_nothing_to_signal),
+		CLIENTS_TEST(sizes_are_kept_until_there_is_a_terminal),
+		CLIENTS_TEST(stop_and_destroy_are_answered_at_the_end),
+		CLIENTS_TEST(followers_hear_of_the_log_and_all_of_notices),
+		CLIENTS_TEST(a_follower_that_lags_is_kept),
+		CLIENTS_TEST(a_client_that_does_not_read_is_dropped),
+		CLIENTS_TEST(requests_that_make_no_sense_are_refused),
+		CLIENTS_TEST(a_client_that_talks_nonsense_is_dropped),
+		CLIENTS_TEST(several_requests_may_come_at_once),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	mvm_log_open("test", -1, MVM_LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
