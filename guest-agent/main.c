@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -42,6 +43,15 @@ static void hold_stdio(void)
 		close(fd);
 }
 
+/* Docker's, for all containers; what else there is comes with the order. */
+static void raise_limits(void)
+{
+	static const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_NPROC, &unlimited) || setrlimit(RLIMIT_CORE, &unlimited))
+		complain("cannot raise the limits of processes and core files");
+}
+
 int main(void)
 {
 	struct failure failure;
@@ -59,6 +69,7 @@ int main(void)
 	}
 	read_command_line();
 	trace("own file systems mounted");
+	raise_limits();
 	if (stage_start(&failure)) {
 		complain("%s", failure.message);
 		machine_power_off();
