@@ -315,7 +315,7 @@ static void control_ready(struct watch *watch, uint32_t events)
 void control_start(void)
 {
 	mvm_wire_reader_init(&reader, inbox, sizeof(inbox));
-	control.fd = vsock_connect(MVM_PROTO_CONTROL_PORT);
+	control.fd = vsock_connect(MVM_PROTO_CONTROL_PORT, false);
 	control.ready = control_ready;
 	interest = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
 	if (control.fd < 0 || loop_add(&control, interest)) {

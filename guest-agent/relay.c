@@ -24,6 +24,7 @@
 
 enum {
 	BUFFER = 128 * 1024,
+	WINDOW = 1024 * 1024,
 	FAIR_SHARE = 4, /* buffers in one go */
 };
 
@@ -41,13 +42,25 @@ struct relay {
 	char buffer[BUFFER];
 };
 
-int vsock_connect(uint32_t port)
+/* How much the host may send ahead: the less often it has to wait for word, the faster. Without it the default is
+ * right, too. */
+static void widen_window(int socket)
+{
+	uint64_t size = WINDOW;
+
+	setsockopt(socket, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &size, sizeof(size));
+	setsockopt(socket, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size));
+}
+
+int vsock_connect(uint32_t port, bool flood)
 {
 	struct sockaddr_vm address = {.family = AF_VSOCK, .port = port, .cid = MVM_PROTO_HOST_CID};
 	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -1;
+	if (flood)
+		widen_window(fd);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EINPROGRESS)
 		return fd;
 	close(fd);
@@ -201,12 +214,12 @@ static int start(struct relay *relay, struct failure *failure)
 	return 0;
 }
 
-static struct relay *create(int local, uint32_t port, int *socket, struct failure *failure)
+static struct relay *create(int local, uint32_t port, bool input, int *socket, struct failure *failure)
 {
 	struct relay *relay = mmap(NULL, sizeof(*relay), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	*socket = -1;
-	if (relay == MAP_FAILED || (*socket = vsock_connect(port)) < 0) {
+	if (relay == MAP_FAILED || (*socket = vsock_connect(port, input)) < 0) {
 		failure_set_errno(failure, MVM_PROTO_RESOURCE,
 				  "cannot connect a standard stream to port %u of the host", port);
 		if (relay != MAP_FAILED)
@@ -220,7 +233,7 @@ static struct relay *create(int local, uint32_t port, int *socket, struct failur
 int relay_output(int local, uint32_t port, struct failure *failure)
 {
 	int socket;
-	struct relay *relay = create(local, port, &socket, failure);
+	struct relay *relay = create(local, port, false, &socket, failure);
 
 	if (!relay)
 		return -1;
@@ -234,7 +247,7 @@ int relay_output(int local, uint32_t port, struct failure *failure)
 int relay_input(int local, uint32_t port, struct failure *failure)
 {
 	int socket;
-	struct relay *relay = create(local, port, &socket, failure);
+	struct relay *relay = create(local, port, true, &socket, failure);
 
 	if (!relay)
 		return -1;

@@ -9,6 +9,7 @@
 #ifndef AGENT_RELAY_H
 #define AGENT_RELAY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct failure;
@@ -18,8 +19,9 @@ struct failure;
 int relay_output(int local, uint32_t port, struct failure *failure);
 int relay_input(int local, uint32_t port, struct failure *failure);
 
-/* A connection on its way to a port of the host; -1 with errno set on failure. */
-int vsock_connect(uint32_t port);
+/* A connection on its way to a port of the host, on which the host may send much or not; -1 with errno set on failure.
+ */
+int vsock_connect(uint32_t port, bool flood);
 /* 0 when it has come about, else the errno. */
 int vsock_connected(int socket);
 

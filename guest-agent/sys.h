@@ -21,6 +21,9 @@ struct sockaddr_vm {
 	uint8_t zero[4];
 };
 
+#define SO_VM_SOCKETS_BUFFER_SIZE     0
+#define SO_VM_SOCKETS_BUFFER_MAX_SIZE 2
+
 /* clone3(): <linux/sched.h> */
 struct clone_args {
 	uint64_t flags;
