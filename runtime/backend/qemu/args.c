@@ -112,6 +112,11 @@ char *qemu_kernel_args(const struct qemu_args *args)
 	mvm_buf_addf(&line, " panic=-1 reboot=t");
 	/* No stray interface in the guest's lists. */
 	mvm_buf_addf(&line, " dummy.numdummies=0");
+	/* There is none; looking for it takes 10 ms under emulation. */
+	mvm_buf_addf(&line, " 8250.nr_uarts=0");
+	/* With one CPU the kernel would patch each lock prefix away: 100 ms under emulation, for nothing. */
+	if (args->accel == MVM_ACCEL_TCG)
+		mvm_buf_addf(&line, " noreplace-smp");
 	if (args->accel == MVM_ACCEL_TCG && args->tsc_khz)
 		mvm_buf_addf(&line, " tsc=reliable tsc_early_khz=%u", args->tsc_khz);
 	if (args->spec->kernel_args && *args->spec->kernel_args)

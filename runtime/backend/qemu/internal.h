@@ -28,6 +28,7 @@ struct mvm_machine {
 	pid_t pid; /* 0: reaped */
 	int qmp_fd, console_fd, stderr_fd;
 	struct mvm_watch *qmp_watch, *console_watch, *stderr_watch;
+	struct mvm_timer *exit_timer; /* runs once the guest has gone */
 	struct qmp qmp;
 	struct mvm_buf stderr_text; /* the last of it */
 	struct boot_log boot_log;

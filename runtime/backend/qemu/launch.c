@@ -127,13 +127,28 @@ static void close_channels(struct channels *theirs)
 	mvm_close(&theirs->errors);
 }
 
+/*
+ * glibc gives a thread's heap 4 KiB at a time and takes it back as eagerly. Translating a kernel's boot does that
+ * nearly a thousand times; larger steps save a twelfth of the boot's processor time.
+ */
+static void qemu_environment(struct mvm_strv *env)
+{
+	for (char **at = environ; *at; at++)
+		mvm_strv_add(env, *at);
+	if (!getenv("MALLOC_TOP_PAD_"))
+		mvm_strv_add(env, "MALLOC_TOP_PAD_=1048576");
+	if (!getenv("MALLOC_TRIM_THRESHOLD_"))
+		mvm_strv_add(env, "MALLOC_TRIM_THRESHOLD_=67108864");
+}
+
 static int spawn_qemu(struct mvm_machine *machine, const struct qemu_args *args, struct mvm_error **err)
 {
-	struct mvm_strv argv MVM_CLEAN_STRV = {0};
+	struct mvm_strv argv MVM_CLEAN_STRV = {0}, env MVM_CLEAN_STRV = {0};
 	struct channels theirs = {-1, -1, -1};
 	int rc = open_channels(machine, &theirs, err);
 
 	qemu_args_build(args, &argv);
+	qemu_environment(&env);
 	for (size_t i = 0; i < argv.count; i++)
 		mvm_log(MVM_LOG_DEBUG, "QEMU argument: %s", argv.items[i]);
 	if (rc == 0) {
@@ -146,6 +161,7 @@ static int spawn_qemu(struct mvm_machine *machine, const struct qemu_args *args,
 		struct mvm_spawn spawn = {
 			.program = args->program,
 			.argv = argv.items,
+			.envp = env.items,
 			.fds = fds,
 			.fd_count = MVM_COUNT(fds) - (args->spec->vsock_fd < 0),
 			.new_session = true,

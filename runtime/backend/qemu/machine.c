@@ -23,6 +23,7 @@ static void free_machine(struct mvm_machine *machine)
 	mvm_watch_remove(machine->qmp_watch);
 	mvm_watch_remove(machine->console_watch);
 	mvm_watch_remove(machine->stderr_watch);
+	mvm_timer_remove(machine->exit_timer);
 	mvm_close(&machine->qmp_fd);
 	mvm_close(&machine->console_fd);
 	mvm_close(&machine->stderr_fd);
@@ -135,12 +136,21 @@ static void on_exit_status(void *arg, pid_t pid, int status)
 	boot_log_close(&machine->boot_log);
 	settle_reason(machine, status);
 	machine->state = MACHINE_ENDED;
+	mvm_timer_stop(machine->exit_timer);
 	if (!machine->destroyed)
 		machine->events.stopped(machine->arg, machine->reason, machine->detail ? machine->detail : "");
 	machine_leave(machine);
 }
 
 /* ---- how it starts ---- */
+
+static void on_exit_overdue(void *arg)
+{
+	struct mvm_machine *machine = arg;
+
+	mvm_log(MVM_LOG_WARN, "QEMU (process %d) does not end after its guest has; killing it", (int)machine->pid);
+	machine_kill_process(machine);
+}
 
 static void on_qmp(void *arg, int fd, short revents)
 {
@@ -195,6 +205,7 @@ static int start(struct mvm_loop *loop, const struct mvm_machine_spec *spec, con
 	machine->qmp_watch = mvm_loop_watch(loop, machine->qmp_fd, POLLIN, on_qmp, machine);
 	machine->console_watch = mvm_loop_watch(loop, machine->console_fd, POLLIN, on_console, machine);
 	machine->stderr_watch = mvm_loop_watch(loop, machine->stderr_fd, POLLIN, on_stderr, machine);
+	machine->exit_timer = mvm_loop_timer(loop, on_exit_overdue, machine);
 	mvm_loop_child(loop, machine->pid, on_exit_status, machine);
 	control_start(machine);
 	*out = machine;
@@ -253,6 +264,7 @@ static void destroy(struct mvm_machine *machine)
 	mvm_watch_set(machine->qmp_watch, 0);
 	mvm_watch_set(machine->console_watch, 0);
 	mvm_watch_set(machine->stderr_watch, 0);
+	mvm_timer_stop(machine->exit_timer);
 	if (machine->depth == 0)
 		free_machine(machine);
 }
