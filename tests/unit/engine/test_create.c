@@ -1,0 +1,383 @@
+/* From an image and a request to a container on disk, by docker's rules; images are made in the store by hand. */
+#include "world.h"
+
+#include <sys/stat.h>
+
+#include "image/store_internal.h"
+
+/* An image of one empty layer whose configuration has these "config" fields. */
+static struct mvm_descriptor put_blob(struct mvm_store *store, const char *data, size_t length)
+{
+	struct mvm_descriptor blob = {.size = length};
+	struct mvm_error *err = NULL;
+
+	mvm_digest_of(data, length, &blob.digest);
+	assert_ok(mvm_store_write_blob(store, &blob, data, length, &err));
+	return blob;
+}
+
+static void put_image_for(struct world *world, const char *name, const struct mvm_platform *platform,
+			  const char *fields)
+{
+	static const char empty_tar[1024];
+	char *full MVM_CLEAN_FREE = mvm_format("docker.io/library/%s:latest", name);
+	char *config MVM_CLEAN_FREE = NULL, *manifest MVM_CLEAN_FREE = NULL;
+	struct mvm_descriptor layer, blob, entry;
+	struct mvm_error *err = NULL;
+	struct mvm_store *store;
+
+	assert_ok(mvm_engine_store(world->engine, &store, &err));
+	layer = put_blob(store, empty_tar, sizeof(empty_tar));
+	config = mvm_format("{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{%s},\"rootfs\":{\"type\":\"layers\","
+			    "\"diff_ids\":[\"%s\"]}}",
+			    platform->architecture, fields, layer.digest.text);
+	blob = put_blob(store, config, strlen(config));
+	manifest = mvm_format(
+		"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\","
+		"\"digest\":\"%s\",\"size\":%zu},\"layers\":[{\"mediaType\":"
+		"\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"%s\",\"size\":%zu}]}",
+		blob.digest.text, strlen(config), layer.digest.text, sizeof(empty_tar));
+	entry = put_blob(store, manifest, strlen(manifest));
+	entry.media_type = (char *)"application/vnd.oci.image.manifest.v1+json";
+	assert_ok(mvm_store_put(store, &entry, platform, full, NULL, &err));
+}
+
+static void put_image(struct world *world, const char *name, const char *fields)
+{
+	struct mvm_platform platform;
+
+	mvm_platform_default(&platform);
+	put_image_for(world, name, &platform, fields);
+}
+
+static struct mvm_strv split(const char *text)
+{
+	char *copy MVM_CLEAN_FREE = mvm_strdup(text ? text : ""), *rest = copy, *word;
+	struct mvm_strv words = {0};
+
+	while ((word = strsep(&rest, " ")))
+		if (*word)
+			mvm_strv_add(&words, word);
+	return words;
+}
+
+static char *joined(const struct mvm_strv *words)
+{
+	struct mvm_buf text = {0};
+
+	for (size_t i = 0; i < words->count; i++)
+		mvm_buf_addf(&text, "%s%s", i ? " " : "", words->items[i]);
+	return mvm_buf_steal(&text);
+}
+
+/* Creates, and gives what lies on the disk. */
+static struct mvm_container *create(struct world *world, struct mvm_create_request request)
+{
+	struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *err = NULL;
+	int lock MVM_CLEAN_FD = -1;
+
+	request.image.pull = MVM_PULL_NEVER;
+	assert_ok(mvm_engine_create(world->engine, &request, &made, &lock, &err));
+	assert_true(lock >= 0);
+	return world_load(world, made->config.id);
+}
+
+static int try_create(struct world *world, struct mvm_create_request request, struct mvm_error **err)
+{
+	struct mvm_container *made = NULL;
+	int lock = -1, result;
+
+	request.image.pull = MVM_PULL_NEVER;
+	result = mvm_engine_create(world->engine, &request, &made, &lock, err);
+	if (result < 0) {
+		assert_null(made);
+		assert_int_equal(lock, -1);
+		assert_int_equal(world_count(world), 0);
+	}
+	mvm_container_free(made);
+	mvm_close(&lock);
+	return result;
+}
+
+#define FROM(name) .image = {.reference = (name)}
+
+/* Docker's table of entrypoint and command. */
+static void entrypoint_and_command(void **state)
+{
+	static const struct {
+		const char *fields, *entrypoint, *command, *expected;
+	} cases[] = {
+		{"\"Cmd\":[\"sh\",\"-l\"]", NULL, NULL, "sh -l"},
+		{"\"Cmd\":[\"sh\",\"-l\"]", NULL, "ls /", "ls /"},
+		{"\"Entrypoint\":[\"e\",\"x\"]", NULL, NULL, "e x"},
+		{"\"Entrypoint\":[\"e\",\"x\"]", NULL, "a b", "e x a b"},
+		{"\"Entrypoint\":[\"e\"],\"Cmd\":[\"c\",\"d\"]", NULL, NULL, "e c d"},
+		{"\"Entrypoint\":[\"e\"],\"Cmd\":[\"c\",\"d\"]", NULL, "a", "e a"},
+		/* A new entrypoint drops the image's command, too. */
+		{"\"Entrypoint\":[\"e\"],\"Cmd\":[\"c\"]", "n", NULL, "n"},
+		{"\"Entrypoint\":[\"e\"],\"Cmd\":[\"c\"]", "n", "a b", "n a b"},
+		{"\"Cmd\":[\"c\"]", "n", NULL, "n"},
+		/* An empty one removes the image's. */
+		{"\"Entrypoint\":[\"e\"],\"Cmd\":[\"c\"]", "", "a b", "a b"},
+		{"\"Entrypoint\":[\"e\"],\"Cmd\":[\"c\"]", "", NULL, NULL},
+		{"\"Entrypoint\":null,\"Cmd\":null", NULL, NULL, NULL},
+		{"\"Entrypoint\":[],\"Cmd\":[]", NULL, "a", "a"},
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		char *name MVM_CLEAN_FREE = mvm_format("image%zu", i), *args MVM_CLEAN_FREE = NULL;
+		struct mvm_strv command MVM_CLEAN_STRV = split(cases[i].command);
+		struct mvm_create_request request = {FROM(name), .entrypoint = cases[i].entrypoint,
+						     .command = &command};
+		struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
+		struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+		put_image(world, name, cases[i].fields);
+		if (!cases[i].expected) {
+			request.image.pull = MVM_PULL_NEVER;
+			assert_error(mvm_engine_create(world->engine, &request, &made, &(int){-1}, &err), MVM_ERR_USAGE,
+				     "no command specified");
+			continue;
+		}
+		made = create(world, request);
+		args = joined(&made->config.args);
+		assert_string_equal(args, cases[i].expected);
+	}
+}
+
+static void assert_env(struct world *world, struct mvm_create_request request, const char *extra, const char *expected)
+{
+	struct mvm_strv extras MVM_CLEAN_STRV = split(extra);
+	struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
+	char *text MVM_CLEAN_FREE = NULL;
+
+	request.env = &extras;
+	request.hostname = "h";
+	made = create(world, request);
+	text = joined(&made->config.env);
+	assert_string_equal(text, expected);
+}
+
+#define PATH_DEFAULT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static void environment_is_defaults_then_image_then_request(void **state)
+{
+	struct world *world = *state;
+	struct mvm_create_request plain = {FROM("plain")}, rich = {FROM("rich")};
+
+	put_image(world, "plain", "\"Cmd\":[\"sh\"]");
+	put_image(world, "rich", "\"Cmd\":[\"sh\"],\"Env\":[\"PATH=/opt\",\"A=1\",\"B=2\",\"EMPTY=\"]");
+	assert_env(world, plain, NULL, PATH_DEFAULT " HOSTNAME=h");
+	plain.tty = true;
+	assert_env(world, plain, NULL, PATH_DEFAULT " HOSTNAME=h TERM=xterm");
+	assert_env(world, plain, "TERM=vt100 X=1 X=2", PATH_DEFAULT " HOSTNAME=h TERM=vt100 X=2");
+	assert_env(world, rich, NULL, "PATH=/opt HOSTNAME=h A=1 B=2 EMPTY=");
+	assert_env(world, rich, "B=3 AA=4 C=", "PATH=/opt HOSTNAME=h A=1 B=3 EMPTY= AA=4 C=");
+	assert_env(world, rich, "PATH=/mine A==x", "PATH=/mine HOSTNAME=h A==x B=2 EMPTY=");
+}
+
+static void labels_are_merged_and_sorted(void **state)
+{
+	struct world *world = *state;
+	struct mvm_strv labels MVM_CLEAN_STRV = split("b=mine flag z=1 z=2");
+	struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
+	char *text MVM_CLEAN_FREE = NULL;
+
+	put_image(world, "labelled", "\"Cmd\":[\"sh\"],\"Labels\":{\"c\":\"image\",\"b\":\"image\",\"a\":\"\"}");
+	made = create(world, (struct mvm_create_request){FROM("labelled"), .labels = &labels});
+	text = joined(&made->config.labels);
+	assert_string_equal(text, "a= b=mine c=image flag= z=2");
+}
+
+static void the_image_gives_what_the_request_leaves_out(void **state)
+{
+	struct world *world = *state;
+	struct mvm_container *theirs MVM_CLEAN_CONTAINER = NULL, *ours MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_container *neither MVM_CLEAN_CONTAINER = NULL;
+
+	put_image(world, "full",
+		  "\"Cmd\":[\"sh\"],\"User\":\"postgres\",\"WorkingDir\":\"/srv\",\"StopSignal\":\"SIGQUIT\"");
+	put_image(world, "bare", "\"Cmd\":[\"sh\"]");
+	theirs = create(world, (struct mvm_create_request){FROM("full")});
+	assert_string_equal(theirs->config.user, "postgres");
+	assert_string_equal(theirs->config.working_dir, "/srv");
+	assert_string_equal(theirs->config.stop_signal, "SIGQUIT");
+	ours = create(world, (struct mvm_create_request){FROM("full"), .user = "1:2", .working_dir = "/w",
+							 .stop_signal = "15"});
+	assert_string_equal(ours->config.user, "1:2");
+	assert_string_equal(ours->config.working_dir, "/w");
+	assert_string_equal(ours->config.stop_signal, "15");
+	neither = create(world, (struct mvm_create_request){FROM("bare")});
+	assert_null(neither->config.user);
+	assert_null(neither->config.working_dir);
+	assert_string_equal(neither->config.stop_signal, "SIGTERM");
+	assert_int_equal(neither->config.stop_timeout, 10);
+}
+
+static void defaults_are_those_of_the_design(void **state)
+{
+	struct world *world = *state;
+	struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
+	long host = sysconf(_SC_NPROCESSORS_ONLN);
+	char *disk MVM_CLEAN_FREE = NULL;
+	struct mvm_platform platform;
+
+	put_image(world, "bare", "\"Cmd\":[\"sh\"]");
+	made = create(world, (struct mvm_create_request){FROM("bare")});
+	assert_int_equal(made->state.status, MVM_STATUS_CREATED);
+	assert_string_equal(made->config.image, "bare");
+	assert_int_equal(strncmp(made->config.image_id, "sha256:", 7), 0);
+	assert_int_equal(made->config.memory, 1 << 30);
+	assert_int_equal(made->config.nano_cpus, 0);
+	assert_int_equal(made->config.cpus, host < 4 ? host : 4);
+	assert_memory_equal(made->config.hostname, made->config.id, MVM_SHORT_ID_LENGTH);
+	assert_int_equal(strlen(made->config.hostname), MVM_SHORT_ID_LENGTH);
+	mvm_platform_default(&platform);
+	assert_non_null(strstr(made->config.platform, platform.architecture));
+	assert_false(made->config.tty || made->config.open_stdin || made->config.stdin_once || made->config.init ||
+		     made->config.read_only || made->config.auto_remove);
+	assert_non_null(strchr(made->config.name, '_'));
+	disk = mvm_format("%s/%s", made->folder, made->config.disk_file);
+	assert_int_equal(access(disk, R_OK | W_OK), 0);
+}
+
+static void flags_and_resources_are_kept(void **state)
+{
+	struct world *world = *state;
+	struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
+
+	put_image(world, "bare", "\"Cmd\":[\"sh\"]");
+	made = create(world, (struct mvm_create_request){FROM("bare"), .name = "web", .hostname = "host-1",
+							 .kernel = "/boot/vmlinux", .tty = true, .open_stdin = true,
+							 .stdin_once = true, .init = true, .read_only = true,
+							 .auto_remove = true, .nano_cpus = 500000000,
+							 .memory = 512u << 20, .disk_size = 128ULL << 30});
+	assert_string_equal(made->config.name, "web");
+	assert_string_equal(made->config.hostname, "host-1");
+	assert_string_equal(made->config.kernel, "/boot/vmlinux");
+	assert_true(made->config.tty && made->config.open_stdin && made->config.stdin_once && made->config.init &&
+		    made->config.read_only && made->config.auto_remove);
+	assert_int_equal(made->config.nano_cpus, 500000000);
+	assert_int_equal(made->config.cpus, 1);
+	assert_int_equal(made->config.memory, 512u << 20);
+}
+
+static void what_cannot_be_is_refused_and_leaves_nothing(void **state)
+{
+	static const struct {
+		struct mvm_create_request request;
+		enum mvm_error_code code;
+		const char *message;
+	} cases[] = {
+		{{FROM("nope")}, MVM_ERR_NOT_FOUND, "No such image: nope"},
+		{{FROM("bare"), .memory = 6291455}, MVM_ERR_USAGE, "Minimum memory limit allowed is 6MB"},
+		{{FROM("bare"), .nano_cpus = 9999999}, MVM_ERR_USAGE, "range of CPUs"},
+		{{FROM("bare"), .nano_cpus = 1000000000000000}, MVM_ERR_USAGE, "range of CPUs"},
+		{{FROM("bare"), .working_dir = "relative"}, MVM_ERR_USAGE, "'relative' is invalid"},
+		{{FROM("bare"), .hostname = "under score"}, MVM_ERR_USAGE, "invalid hostname 'under score'"},
+		{{FROM("bare"), .stop_signal = "SIGNOPE"}, MVM_ERR_USAGE, "invalid signal: SIGNOPE"},
+		{{FROM("bare"), .name = "-bad"}, MVM_ERR_USAGE, "Invalid container name (-bad)"},
+		{{FROM("odd-signal")}, MVM_ERR_USAGE, "invalid signal: SIGODD"},
+		{{FROM("odd-folder")}, MVM_ERR_USAGE, "'srv' is invalid"},
+	};
+	struct world *world = *state;
+
+	put_image(world, "bare", "\"Cmd\":[\"sh\"]");
+	put_image(world, "odd-signal", "\"Cmd\":[\"sh\"],\"StopSignal\":\"SIGODD\"");
+	put_image(world, "odd-folder", "\"Cmd\":[\"sh\"],\"WorkingDir\":\"srv\"");
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+		assert_error(try_create(world, cases[i].request, &err), cases[i].code, cases[i].message);
+	}
+}
+
+static void another_processors_image_is_refused(void **state)
+{
+	struct world *world = *state;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_platform host, other;
+
+	mvm_platform_default(&host);
+	assert_ok(mvm_platform_parse(strcmp(host.architecture, "arm64") ? "linux/arm64" : "linux/amd64", &other, &err));
+	put_image_for(world, "foreign", &other, "\"Cmd\":[\"sh\"]");
+	assert_error(try_create(world, (struct mvm_create_request){FROM("foreign")}, &err), MVM_ERR_UNSUPPORTED,
+		     "image foreign is for linux/");
+}
+
+static void a_taken_name_leaves_nothing(void **state)
+{
+	struct world *world = *state;
+	struct mvm_container *first MVM_CLEAN_CONTAINER = NULL, *second = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_create_request request = {.image = {.reference = "bare", .pull = MVM_PULL_NEVER}, .name = "web"};
+	int lock = -1;
+
+	put_image(world, "bare", "\"Cmd\":[\"sh\"]");
+	first = create(world, request);
+	assert_error(mvm_engine_create(world->engine, &request, &second, &lock, &err), MVM_ERR_EXISTS,
+		     first->config.id);
+	assert_int_equal(world_count(world), 1);
+}
+
+/* Images in use */
+
+static void an_image_in_use_is_kept(void **state)
+{
+	struct world *world = *state;
+	struct mvm_store_removed removed = {0};
+	struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	char *disk MVM_CLEAN_FREE = NULL;
+
+	put_image(world, "bare", "\"Cmd\":[\"sh\"]");
+	made = create(world, (struct mvm_create_request){FROM("bare")});
+	disk = mvm_format("%s/disks/%s/rootfs.ext4", world->home, made->config.disk_key);
+	assert_int_equal(access(disk, F_OK), 0);
+	assert_error(mvm_engine_remove_image(world->engine, "bare", false, &removed, &err), MVM_ERR_CONFLICT,
+		     "must be forced");
+	/* By force the image goes, but not the disk that the container stands on. */
+	assert_ok(mvm_engine_remove_image(world->engine, "bare", true, &removed, &err));
+	assert_int_equal(removed.untagged.count, 1);
+	mvm_store_removed_finish(&removed);
+	assert_int_equal(access(disk, F_OK), 0);
+}
+
+static void with_the_last_user_image_and_disk_go(void **state)
+{
+	struct world *world = *state;
+	struct mvm_store_removed removed = {0};
+	struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	char *disk MVM_CLEAN_FREE = NULL;
+
+	put_image(world, "bare", "\"Cmd\":[\"sh\"]");
+	made = create(world, (struct mvm_create_request){FROM("bare")});
+	disk = mvm_format("%s/disks/%s/rootfs.ext4", world->home, made->config.disk_key);
+	assert_ok(mvm_engine_remove(world->engine, made->config.id, false, &err));
+	assert_ok(mvm_engine_remove_image(world->engine, "bare", false, &removed, &err));
+	mvm_store_removed_finish(&removed);
+	assert_int_equal(access(disk, F_OK), -1);
+	assert_error(mvm_engine_remove_image(world->engine, "bare", false, &removed, &err), MVM_ERR_NOT_FOUND, "bare");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WORLD_TEST(entrypoint_and_command),
+		WORLD_TEST(environment_is_defaults_then_image_then_request),
+		WORLD_TEST(labels_are_merged_and_sorted),
+		WORLD_TEST(the_image_gives_what_the_request_leaves_out),
+		WORLD_TEST(defaults_are_those_of_the_design),
+		WORLD_TEST(flags_and_resources_are_kept),
+		WORLD_TEST(what_cannot_be_is_refused_and_leaves_nothing),
+		WORLD_TEST(another_processors_image_is_refused),
+		WORLD_TEST(a_taken_name_leaves_nothing),
+		WORLD_TEST(an_image_in_use_is_kept),
+		WORLD_TEST(with_the_last_user_image_and_disk_go),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
