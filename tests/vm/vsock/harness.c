@@ -169,7 +169,8 @@ static int boot(struct harness *harness, const char *kernel, const char *guest, 
 					.memory = 512 << 20,
 					.cid = 3,
 					.boot_log = log,
-					.accel = MVM_ACCEL_TCG};
+					.accel = MVM_ACCEL_TCG,
+					.debug = getenv("MVM_TEST_DEBUG") != NULL};
 	int result;
 
 	if (write_initramfs(guest, initramfs, err) < 0 ||
@@ -186,6 +187,14 @@ static int boot(struct harness *harness, const char *kernel, const char *guest, 
 static bool takes_orders(const struct harness *harness)
 {
 	return harness->orders >= 0 || harness->off;
+}
+
+static void print_boot_log(const struct harness *harness)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/boot.log", harness->folder);
+	char *tail MVM_CLEAN_FREE = mvm_boot_log_tail(path, 20);
+
+	fprintf(stderr, "%s\n", tail);
 }
 
 int harness_start(struct harness *harness, const char *guest)
@@ -211,6 +220,7 @@ int harness_start(struct harness *harness, const char *guest)
 	if (harness_run(harness, takes_orders) && !harness->off)
 		return 0;
 	fprintf(stderr, "the guest did not come up: %s\n", harness->died ? harness->died : "no connection");
+	print_boot_log(harness);
 	return 1;
 }
 
