@@ -14,6 +14,7 @@
 #include "mux.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
+#include "runtime/base/log.h"
 #include "runtime/base/loop.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/paths.h"
@@ -121,7 +122,9 @@ static void handle(struct mvm_vsock *vsock, const struct control_message *messag
 {
 	switch (message->type) {
 	case CONTROL_ACCEPTED:
-		if (fd >= 0 && listens(vsock, message->port)) {
+		if (fd < 0) /* the device finds it closed, and so does the guest */
+			mvm_log(MVM_LOG_WARN, "a connection to port %u is lost: too many open files", message->port);
+		else if (listens(vsock, message->port)) {
 			vsock->events->accepted(vsock->arg, message->port, fd);
 			return;
 		}
