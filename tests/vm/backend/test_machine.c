@@ -213,24 +213,35 @@ static double guest_clock(const char *log, const char *word)
 	return strtod(found + strlen(mark), NULL);
 }
 
+/* How far the host's clock is ahead of the guest's: of ten readings the one that took the shortest way counts, so that
+ * a busy host does not look like a wrong clock. */
+static double clock_offset(int first)
+{
+	double best = INFINITY;
+
+	for (int i = first; i < first + 10; i++) {
+		char *word MVM_CLEAN_FREE = mvm_format("clock%02d", i), *text MVM_CLEAN_FREE = NULL;
+		char *log MVM_CLEAN_FREE = NULL;
+
+		text = mvm_format("guest: %s", word);
+		harness_wait_text(h, text);
+		log = harness_read_log(h);
+		best = fmin(best, (double)h->text_ns / 1e9 - guest_clock(log, word));
+	}
+	return best;
+}
+
 /* Host and guest see the same three seconds, to within 1 %. */
 static void test_clock(void **state)
 {
-	char *log MVM_CLEAN_FREE = NULL;
-	double host, guest;
-	uint64_t from;
+	double early, late;
 
 	(void)state;
 	harness_start(h, "clock");
-	harness_wait_text(h, "guest: up");
-	from = h->text_ns;
-	harness_wait_text(h, "guest: later");
-	host = (double)(h->text_ns - from) / 1e9;
-	log = harness_read_log(h);
-	guest = guest_clock(log, "later") - guest_clock(log, "up");
-	print_message("guest %.4f s, host %.4f s\n", guest, host);
-	assert_true(guest >= 3.0);
-	assert_true(fabs(guest - host) < 0.03);
+	early = clock_offset(0);
+	late = clock_offset(10);
+	print_message("the clocks part by %.2f ms in 3 s\n", (late - early) * 1e3);
+	assert_true(fabs(late - early) < 0.03);
 }
 
 static void restart(void)
