@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,26 @@ static inline int wait_for_exit(pid_t pid)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+/* Until the kernel says that the process waits for something. Where it cannot be asked, tests that use this prove less.
+ */
+static inline void wait_until_asleep(pid_t pid)
+{
+#ifdef __linux__
+	char *path MVM_CLEAN_FREE = mvm_format("/proc/%d/stat", (int)pid), state = 'R';
+	struct mvm_error *err = NULL;
+
+	while (state == 'R') {
+		char *text MVM_CLEAN_FREE = NULL;
+
+		assert_ok(mvm_read_file(path, 4096, &text, NULL, &err));
+		state = strrchr(text, ')')[2];
+		sched_yield();
+	}
+#else
+	(void)pid;
+#endif
 }
 
 #endif

@@ -140,6 +140,7 @@ static void waiting_ends_when_the_holder_lets_go(void **state)
 		_exit(access(word, F_OK) == 0 ? 0 : 2);
 	}
 	assert_int_equal(read(started[0], &byte, 1), 1);
+	wait_until_asleep(pid);
 	assert_ok(mvm_replace_file(word, "x", 1, 0600, &err));
 	mvm_close(&fd);
 	assert_int_equal(wait_for_exit(pid), 0);

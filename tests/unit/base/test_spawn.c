@@ -94,6 +94,21 @@ static char *read_all(int fd)
 	return mvm_buf_steal(&buf);
 }
 
+/* Swaps descriptors 0, 1 and 2 for `saved`: -1 closes them. */
+static void swap_standard_streams(int saved[3])
+{
+	for (int fd = 0; fd < 3; fd++) {
+		int copy = fcntl(fd, F_DUPFD_CLOEXEC, 60);
+
+		if (saved[fd] >= 0)
+			dup2(saved[fd], fd);
+		else
+			close(fd);
+		mvm_close(&saved[fd]);
+		saved[fd] = copy;
+	}
+}
+
 /* Runs ourselves with `spawn` and `what`, adding a pipe for descriptor 1; gives what came out of it. */
 static char *output_of(struct mvm_spawn spawn, const char *what, const struct mvm_spawn_fd *fds, size_t count)
 {
@@ -228,15 +243,27 @@ static void one_descriptor_may_have_two_numbers_or_its_own(void **state)
 	close(b);
 }
 
+/* /dev/null itself is opened as one of those numbers then. */
 static void streams_that_we_closed_are_null_there(void **state)
 {
-	char *text MVM_CLEAN_FREE = NULL;
-	int saved = dup(STDIN_FILENO);
+	char *argv[] = {(char *)"child", (char *)"list", NULL}, *text MVM_CLEAN_FREE = NULL;
+	int out[2], saved[3] = {-1, -1, -1}, result;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_spawn_fd fd = {.to = STDOUT_FILENO};
+	const struct mvm_spawn spawn = {.program = self, .argv = argv, .fds = &fd, .fd_count = 1};
+	pid_t pid;
 
-	close(STDIN_FILENO);
-	text = output_of((struct mvm_spawn){0}, "list", NULL, 0);
-	dup2(saved, STDIN_FILENO);
-	close(saved);
+	assert_int_equal(mvm_pipe(out), 0);
+	fd.from = out[1];
+	fflush(stdout);
+	swap_standard_streams(saved);
+	result = mvm_spawn(&spawn, &pid, &err);
+	swap_standard_streams(saved);
+	assert_ok(result);
+	close(out[1]);
+	text = read_all(out[0]);
+	close(out[0]);
+	assert_int_equal(wait_for_exit(pid), 0);
 	assert_string_equal(text, "0=null 2=null ");
 }
 
