@@ -135,7 +135,7 @@ load ../lib/vm.bash
 }
 
 @test "no command anywhere" {
-  run --separate-stderr -125 mvm run --rm "$REGISTRY/nocmd"
+  run --separate-stderr -125 mvm run -q --rm "$REGISTRY/nocmd"
   error_says "no command specified"
 }
 
