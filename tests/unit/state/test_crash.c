@@ -1,6 +1,7 @@
 /* What dead processes leave behind, and what the next command makes of it. */
 #include "world.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -154,6 +155,55 @@ static void running_with_somebody_in_charge_runs_until_that_one_dies(void **stat
 	kill_holder(&holder);
 	after = find(world, id);
 	assert_crashed(after);
+}
+
+static int write_state(const char *path, const char *text, int *lock)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), result;
+
+	result = fd < 0 || mvm_write_full(fd, text, strlen(text)) < 0;
+	/* Before the reader sees the end of the file. */
+	if (lock)
+		mvm_close(lock);
+	close(fd);
+	return result;
+}
+
+/* A supervisor that ends in order just when somebody has read that it runs. */
+static int end_meanwhile(struct world *world, const char *id, const char *state_path, int ready)
+{
+	int lock;
+
+	if (mvm_state_lock(world->state, id, &lock, NULL) != 0 || write(ready, "x", 1) != 1)
+		return 1;
+	return write_state(state_path, "{\"Status\": \"running\"}", &lock) ||
+	       write_state(state_path, "{\"Status\": \"exited\", \"ExitCode\": 7}", NULL);
+}
+
+/* state.json is a pipe here, so that what happens between two looks at it is certain. */
+static void an_end_that_is_seen_happening_is_no_crash(void **state)
+{
+	struct world *world = *state;
+	char *id MVM_CLEAN_FREE = world_add(world, NULL, false, NULL);
+	char *path MVM_CLEAN_FREE = mvm_format("%s/containers/%s/state.json", world->folder, id);
+	struct mvm_container *found MVM_CLEAN_CONTAINER = NULL;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(mvm_pipe(ready), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(end_meanwhile(world, id, path, ready[1]));
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	found = find(world, id);
+	assert_int_equal(found->state.status, MVM_STATUS_EXITED);
+	assert_int_equal(found->state.exit_code, 7);
+	assert_int_equal(wait_for_exit(pid), 0);
+	close(ready[0]);
+	close(ready[1]);
 }
 
 static void a_crash_takes_a_container_that_was_to_be_removed(void **state)
@@ -367,6 +417,7 @@ int main(void)
 		WORLD_TEST(dead_before_the_program_ran_is_created),
 		WORLD_TEST(who_ended_in_order_is_left_alone),
 		WORLD_TEST(running_with_somebody_in_charge_runs_until_that_one_dies),
+		WORLD_TEST(an_end_that_is_seen_happening_is_no_crash),
 		WORLD_TEST(a_crash_takes_a_container_that_was_to_be_removed),
 		WORLD_TEST(the_name_of_such_a_container_is_free_at_once),
 		WORLD_TEST(two_may_settle_the_same_crash),

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "runtime/base/json.h"
+
 static void created_is_invisible_until_committed(void **state)
 {
 	struct world *world = *state;
@@ -264,22 +266,38 @@ static void a_name_goes_before_a_prefix(void **state)
 	assert_finds(world, one, one);
 }
 
+static void set_created(struct world *world, const char *id, const char *time)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/containers/%s/config.json", world->folder, id);
+	struct mvm_error *err = NULL;
+	json_t *json MVM_CLEAN_JSON = NULL;
+
+	assert_ok(mvm_json_load(path, 1 << 20, &json, &err));
+	json_object_set_new(json, "Created", json_string(time));
+	assert_ok(mvm_json_save(path, json, &err));
+}
+
 static void listed_newest_first(void **state)
 {
+	static const char *const times[] = {"2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.4Z",
+					    "2025-12-31T23:59:59.9Z", "2025-01-01T00:00:00Z"};
 	struct world *world = *state;
-	char *ids[3];
+	char *ids[MVM_COUNT(times)];
 	struct mvm_container **list;
 	struct mvm_error *err = NULL;
 	size_t count;
 
-	for (int i = 0; i < 3; i++)
+	/* Made in another order than they claim. */
+	for (size_t i = 0; i < MVM_COUNT(times); i++)
 		ids[i] = world_add(world, NULL, false, NULL);
+	for (size_t i = 0; i < MVM_COUNT(times); i++)
+		set_created(world, ids[i], times[i]);
 	assert_ok(mvm_state_list(world->state, &list, &count, &err));
-	assert_int_equal(count, 3);
-	for (int i = 0; i < 3; i++) {
-		assert_string_equal(list[i]->config.id, ids[2 - i]);
+	assert_int_equal(count, MVM_COUNT(times));
+	for (size_t i = 0; i < count; i++) {
+		assert_string_equal(list[i]->config.id, ids[i]);
 		mvm_container_free(list[i]);
-		free(ids[2 - i]);
+		free(ids[i]);
 	}
 	free(list);
 }

@@ -14,7 +14,7 @@
 #include "runtime/state/logfile.h"
 #include "runtime/supervisor/streams.h"
 
-enum { BIG = 3 << 20, QUIET = 20 };
+enum { BIG = 2 << 20, QUIET = 10 };
 
 struct world {
 	struct mvm_loop *loop;
@@ -370,6 +370,34 @@ static void who_attaches_late_gets_what_comes_from_then_on(void **state)
 	drop_end(&too_late);
 }
 
+/* While a piece still waits for somebody else: it is none of the newcomer's, who must not hold it up either. */
+static void who_attaches_amid_a_stall_gets_what_comes_behind_it(void **state)
+{
+	char *data MVM_CLEAN_FREE = random_bytes(BIG);
+	struct end guest, slow, late;
+	struct world world;
+	size_t missed;
+
+	start_plain(&world, state);
+	connect_end(&world, STREAM_STDOUT, &guest);
+	attach_end(&world, STREAM_STDOUT, &slow);
+	slow.most = 0;
+	guest.data = data;
+	guest.length = BIG;
+	PUMP(&world, &guest);
+	attach_end(&world, STREAM_STDOUT, &late);
+	slow.most = 1 << 20;
+	PUMP(&world, &guest, &slow, &late);
+	assert_got(&slow, data, BIG);
+	assert_true(late.got.length > 0 && late.got.length < BIG);
+	missed = BIG - late.got.length;
+	assert_got(&late, data + missed, BIG - missed);
+	finish(&world);
+	drop_end(&guest);
+	drop_end(&slow);
+	drop_end(&late);
+}
+
 static void who_attaches_before_the_guest_gets_all(void **state)
 {
 	struct end guest, early;
@@ -646,6 +674,7 @@ int main(void)
 		cmocka_unit_test(a_sink_that_dies_holds_nobody_up),
 		cmocka_unit_test(without_any_client_the_log_gets_all),
 		cmocka_unit_test(who_attaches_late_gets_what_comes_from_then_on),
+		cmocka_unit_test(who_attaches_amid_a_stall_gets_what_comes_behind_it),
 		cmocka_unit_test(who_attaches_before_the_guest_gets_all),
 		cmocka_unit_test(a_terminal_has_one_output),
 		cmocka_unit_test(input_arrives_whole_and_then_ends),
