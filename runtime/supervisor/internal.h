@@ -73,6 +73,7 @@ struct supervisor {
 
 	const struct mvm_backend_ops *backend;
 	enum mvm_accel accel;
+	int boot_tries;
 	struct mvm_machine *machine;
 	struct mvm_vsock *vsock;
 	struct agent *agent;

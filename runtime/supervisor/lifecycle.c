@@ -16,7 +16,8 @@
 #include "runtime/base/mem.h"
 
 /* Emulated, and with the host's processors shared by many VMs, a boot may take long. */
-#define BOOT_LIMIT_MS	  120000
+#define BOOT_LIMIT_MS	  30000 /* of the first try; each further one gets twice as long */
+#define BOOT_TRIES	  3
 #define START_LIMIT_MS	  60000
 #define CLOSE_LIMIT_MS	  10000
 #define END_LIMIT_MS	  10000
@@ -105,21 +106,17 @@ static void boot(struct supervisor *supervisor)
 		supervisor_event(supervisor, EVENT_FAILURE);
 		return;
 	}
+	supervisor->boot_tries++;
 	if (machine_boot(supervisor, &err) < 0) {
 		supervisor_failed(supervisor, err);
 		supervisor_event(supervisor, EVENT_FAILURE);
 	}
 }
 
-static void boot_again(struct supervisor *supervisor)
+static void boot_emulated(struct supervisor *supervisor)
 {
-	struct mvm_error *err = NULL;
-
 	supervisor->accel = MVM_ACCEL_TCG;
-	if (machine_boot(supervisor, &err) < 0) {
-		supervisor_failed(supervisor, err);
-		supervisor_event(supervisor, EVENT_FAILURE);
-	}
+	boot(supervisor);
 }
 
 static void give_orders(struct supervisor *supervisor)
@@ -181,6 +178,24 @@ static void give_up(struct supervisor *supervisor)
 	pull_plug(supervisor);
 }
 
+/* Under emulation about one boot in some hundreds hangs before the kernel has a console, when the host is busy.
+ * Nothing of the container has run by then, so the machine is simply tried again. */
+static void boot_again(struct supervisor *supervisor)
+{
+	if (supervisor->boot_tries == BOOT_TRIES) {
+		struct mvm_error *err = NULL;
+
+		mvm_fail(&err, MVM_ERR_MACHINE, "the VM did not boot, %d times over", BOOT_TRIES);
+		supervisor_failed(supervisor, err);
+		supervisor_event(supervisor, EVENT_FAILURE);
+		return;
+	}
+	mvm_log(MVM_LOG_WARN, "the VM does not come up; it is started once more");
+	mvm_timer_start(supervisor->phase_timer, (uint64_t)BOOT_LIMIT_MS << supervisor->boot_tries);
+	machine_release(supervisor);
+	boot(supervisor);
+}
+
 static void flush(struct supervisor *supervisor)
 {
 	machine_release(supervisor);
@@ -231,11 +246,11 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 	},
 	[PHASE_BOOTING] = {
 		[EVENT_AGENT_READY]     = {PHASE_STARTING, give_orders},
-		[EVENT_ACCEL_UNUSABLE]  = {PHASE_BOOTING,  boot_again},
+		[EVENT_ACCEL_UNUSABLE]  = {PHASE_BOOTING,  boot_emulated},
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
 		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
-		[EVENT_TIMEOUT]         = {PHASE_ENDING,   give_up},
+		[EVENT_TIMEOUT]         = {PHASE_BOOTING,  boot_again},
 	},
 	[PHASE_STARTING] = {
 		[EVENT_PROCESS_STARTED] = {PHASE_RUNNING,  note_running},

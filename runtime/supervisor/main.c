@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,8 +21,9 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 
-#define FIRST_CLIENT_FD 3
-#define LOCK_FD		4
+#define FIRST_CLIENT_FD	 3
+#define LOCK_FD		 4
+#define DESCRIPTOR_LIMIT 16384
 
 static void logged(void *arg)
 {
@@ -96,6 +98,17 @@ static void tear_down(struct supervisor *supervisor)
 	mvm_loop_destroy(supervisor->loop);
 }
 
+/* A guest may make many connections, each of them a descriptor here. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTOR_LIMIT)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTOR_LIMIT ? limit.rlim_max : DESCRIPTOR_LIMIT;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	struct supervisor supervisor = {.lock_fd = LOCK_FD, .listen_fd = -1};
@@ -111,6 +124,7 @@ int main(int argc, char **argv)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	umask(077);
+	raise_descriptor_limit();
 	if (mvm_state_open(argv[1], &supervisor.state, &err) < 0 ||
 	    mvm_state_load(supervisor.state, argv[2], &supervisor.container, &err) < 0) {
 		fprintf(stderr, "mvm-supervisor: %s\n", mvm_error_message(err));

@@ -598,7 +598,6 @@ static void phases_that_depend_on_the_guest_have_an_end(void **state)
 		int exit_code;
 		const char *error;
 	} cases[] = {
-		{PHASE_BOOTING, "plug", MVM_STATUS_CREATED, 125, "in time"},
 		{PHASE_STARTING, "plug", MVM_STATUS_CREATED, 125, "in time"},
 		{PHASE_CLOSING, "plug", MVM_STATUS_EXITED, 42, NULL},
 	};
@@ -618,6 +617,30 @@ static void phases_that_depend_on_the_guest_have_an_end(void **state)
 		expect_final(&vm, cases[i].status, cases[i].exit_code, cases[i].error);
 		finish(&vm);
 	}
+}
+
+static void a_machine_that_does_not_come_up_is_tried_again(void **state)
+{
+	struct vm vm;
+	int first;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_BOOTING);
+	first = (int)fake_timer_ms(vm.supervisor.phase_timer);
+	fake_timer_fire(vm.supervisor.phase_timer);
+	fake_parts_expect("release boot");
+	assert_int_equal(vm.supervisor.phase, PHASE_BOOTING);
+	assert_int_equal(fake_timer_ms(vm.supervisor.phase_timer), 2 * first);
+	fake_timer_fire(vm.supervisor.phase_timer);
+	fake_parts_expect("release boot");
+	assert_int_equal(fake_timer_ms(vm.supervisor.phase_timer), 4 * first);
+	/* Not for ever. */
+	fake_timer_fire(vm.supervisor.phase_timer);
+	fake_parts_expect("plug");
+	vm.supervisor.output_ended = true;
+	event(&vm, EVENT_MACHINE_STOPPED);
+	expect_final(&vm, MVM_STATUS_CREATED, 125, "did not boot");
+	finish(&vm);
 }
 
 static void programs_and_clients_may_take_their_time(void **state)
@@ -800,6 +823,7 @@ int main(void)
 		WORLD_TEST(once_started_it_needs_no_client),
 		WORLD_TEST(destroyed_while_a_client_does_not_read),
 		WORLD_TEST(phases_that_depend_on_the_guest_have_an_end),
+		WORLD_TEST(a_machine_that_does_not_come_up_is_tried_again),
 		WORLD_TEST(programs_and_clients_may_take_their_time),
 		WORLD_TEST(stop_goes_from_signal_to_kill_to_plug),
 		WORLD_TEST(a_program_that_obeys_ends_the_stop),
