@@ -21,6 +21,9 @@ press() { tmux send-keys "$@"; }
 screen() { tmux capture-pane -p -J; }
 screen_has() { screen | grep -qE -- "$1"; }
 
+# The window's new size reaches the host's terminal when it does.
+host_size_is() { [ "$(stty size <"$(tmux display-message -p '#{pane_tty}')")" = "$1" ]; }
+
 # The shell is back and the terminal is as it was.
 sane_again() {
   type_in 'stty -a >after; echo back-$((40 + 2))'
@@ -38,6 +41,7 @@ sane_again() {
   press Enter
   eventually screen_has '^code-4$'
   tmux resize-window -x 100 -y 30
+  eventually host_size_is '30 100'
   sane_again
 }
 
@@ -53,8 +57,10 @@ sane_again() {
 @test "Ctrl-C in a shell ends the command and the shell goes on; Ctrl-D leaves" {
   type_in "clear; '$MVM' run --rm -it $IMAGE sh; echo code-\$?"
   eventually screen_has '^/ # *$'
-  press -l 'sleep 1000'
+  # The word comes from the program itself: by then it is the one that the terminal interrupts.
+  press -l 'sh -c "echo asleep; exec sleep 1000"'
   press Enter
+  eventually screen_has '^asleep$'
   press C-c
   press -l 'echo still-$((3 * 3)) $-'
   press Enter
