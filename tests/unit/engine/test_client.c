@@ -161,7 +161,7 @@ static void attached_streams_stand_where_they_were_asked_for(void **state)
 		struct world *world;
 		struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 		json_t *request MVM_CLEAN_JSON = NULL;
-		int pipes[3][2], theirs[3], fds[3];
+		int pipes[3][2], theirs[3], fds[3] = {-7, -7, -7};
 		size_t count = 0;
 
 		assert_int_equal(setup((void **)&world), 0);
@@ -177,7 +177,10 @@ static void attached_streams_stand_where_they_were_asked_for(void **state)
 		for (int kind = 0; kind < 3; kind++) {
 			char mark = (char)('0' + kind), byte;
 
-			assert_int_equal(fds[kind] >= 0, wishes[i][kind]);
+			if (!wishes[i][kind])
+				assert_int_equal(fds[kind], -1);
+			else
+				assert_true(fds[kind] >= 0);
 			if (fds[kind] >= 0) {
 				assert_int_equal(write(fds[kind], &mark, 1), 1);
 				assert_int_equal(read(pipes[kind][0], &byte, 1), 1);

@@ -176,6 +176,8 @@ static void environment_is_defaults_then_image_then_request(void **state)
 	assert_env(world, rich, NULL, "PATH=/opt HOSTNAME=h A=1 B=2 EMPTY=");
 	assert_env(world, rich, "B=3 AA=4 C=", "PATH=/opt HOSTNAME=h A=1 B=3 EMPTY= AA=4 C=");
 	assert_env(world, rich, "PATH=/mine A==x", "PATH=/mine HOSTNAME=h A==x B=2 EMPTY=");
+	/* One name begins another. */
+	assert_env(world, rich, "P=1 EMPTYX=2", "PATH=/opt HOSTNAME=h A=1 B=2 EMPTY= P=1 EMPTYX=2");
 }
 
 static void labels_are_merged_and_sorted(void **state)

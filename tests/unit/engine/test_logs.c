@@ -144,7 +144,8 @@ static int write_more(struct world *world, const char *id, struct mvm_control *c
 	append_text(world, id, "ee\n");
 	if (log_event(client) < 0)
 		return 3;
-	/* What comes with the end is not announced. */
+	/* What comes with the end is not announced: the client has read all and waits. */
+	wait_until_asleep(getppid());
 	append_text(world, id, AT "stdout P four\n");
 	return 0;
 }
