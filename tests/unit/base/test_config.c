@@ -27,11 +27,11 @@ static void write_config(const char *path, const char *text)
 
 static void a_missing_default_file_is_an_empty_one(void **state)
 {
-	char *path MVM_CLEAN_FREE = use_home(state, "missing");
 	struct mvm_config *config MVM_CLEAN_CONFIG = NULL;
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	const json_t *section = (const json_t *)1;
 
+	free(use_home(state, "missing"));
 	assert_ok(mvm_config_load(&config, &err));
 	assert_ok(mvm_config_section(config, "registries", &section, &err));
 	assert_null(section);

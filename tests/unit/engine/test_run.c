@@ -192,9 +192,9 @@ static void one_that_is_being_started_is_not_removed(void **state)
 {
 	struct world *world = *state;
 	int lock MVM_CLEAN_FD = -1;
-	char *id MVM_CLEAN_FREE = world_add(world, "web", false, &lock);
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
+	free(world_add(world, "web", false, &lock));
 	assert_error(mvm_engine_remove(world->engine, "web", false, &err), MVM_ERR_CONFLICT, "is running");
 	assert_int_equal(world_count(world), 1);
 }

@@ -78,9 +78,8 @@ static void names_are_checked(void **state)
 	}
 	memset(longest, 'x', 256);
 	longest[256] = '\0';
-	for (size_t i = 0; i < MVM_COUNT(good) + 1; i++) {
-		char *id MVM_CLEAN_FREE = world_add(world, i < MVM_COUNT(good) ? good[i] : longest + 1, false, NULL);
-	}
+	for (size_t i = 0; i < MVM_COUNT(good) + 1; i++)
+		free(world_add(world, i < MVM_COUNT(good) ? good[i] : longest + 1, false, NULL));
 	assert_int_equal(world_count(world), MVM_COUNT(good) + 1);
 }
 

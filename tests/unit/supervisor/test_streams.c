@@ -154,9 +154,12 @@ static bool read_some(struct end *end)
 static void pump(struct world *world, struct end **ends, size_t count)
 {
 	for (int quiet = 0; quiet < QUIET; quiet++) {
-		for (size_t i = 0; i < count; i++)
-			if (write_some(ends[i]) | read_some(ends[i]))
+		for (size_t i = 0; i < count; i++) {
+			bool wrote = write_some(ends[i]), got = read_some(ends[i]);
+
+			if (wrote || got)
 				quiet = 0;
+		}
 		turn(world);
 	}
 }
