@@ -150,6 +150,7 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 	const struct mvm_machine_disk disk = {
 		.path = disk_path,
 		.format = !strcmp(config->disk_format, "raw") ? MVM_DISK_RAW : MVM_DISK_QCOW2,
+		.scratch = config->auto_remove,
 		.serial = "root",
 	};
 	const char *level = getenv("MVM_LOG");

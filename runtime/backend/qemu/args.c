@@ -69,7 +69,9 @@ static void add_control(struct mvm_strv *argv)
 
 static void add_devices(const struct qemu_args *args, struct mvm_strv *argv)
 {
-	add(argv, "-device", "virtio-rng-pci,disable-legacy=on");
+	/* An emulated processor has RDRAND (see qemu_kernel_args()); a real one may not, or keep it from its guests. */
+	if (args->accel != MVM_ACCEL_TCG)
+		add(argv, "-device", "virtio-rng-pci,disable-legacy=on");
 	/* The memory that the guest frees goes back to the host. */
 	add(argv, "-device", "virtio-balloon-pci,disable-legacy=on,free-page-reporting=on,deflate-on-oom=on");
 	if (args->spec->vsock_fd < 0)
@@ -115,9 +117,10 @@ char *qemu_kernel_args(const struct qemu_args *args)
 	mvm_buf_addf(&line, " dummy.numdummies=0");
 	/* There is none; looking for it takes 10 ms under emulation. */
 	mvm_buf_addf(&line, " 8250.nr_uarts=0");
-	/* With one CPU the kernel would patch each lock prefix away: 100 ms under emulation, for nothing. */
+	/* With one CPU the kernel would patch each lock prefix away: 100 ms under emulation, for nothing. QEMU's RDRAND
+	 * is the host's getrandom(), and takes the place of a device to probe. */
 	if (args->accel == MVM_ACCEL_TCG)
-		mvm_buf_addf(&line, " noreplace-smp");
+		mvm_buf_addf(&line, " noreplace-smp random.trust_cpu=on");
 	if (args->accel == MVM_ACCEL_TCG && args->tsc_khz)
 		mvm_buf_addf(&line, " tsc=reliable tsc_early_khz=%u", args->tsc_khz);
 	if (args->spec->kernel_args && *args->spec->kernel_args)
