@@ -77,6 +77,19 @@ static void test_kvm(void **state)
 	assert_null(strstr(value(&argv, "-append", 0), "tsc"));
 }
 
+static void test_randomness_comes_from_somewhere(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct mvm_strv tcg MVM_CLEAN_STRV = build(&spec, MVM_ACCEL_TCG, 0);
+	struct mvm_strv kvm MVM_CLEAN_STRV = build(&spec, MVM_ACCEL_KVM, 0);
+
+	(void)state;
+	assert_true(any_contains(&kvm, "virtio-rng"));
+	assert_null(strstr(value(&kvm, "-append", 0), "trust_cpu"));
+	assert_false(any_contains(&tcg, "virtio-rng"));
+	assert_non_null(strstr(value(&tcg, "-append", 0), "random.trust_cpu=on"));
+}
+
 static void test_unknown_counter(void **state)
 {
 	struct mvm_machine_spec spec = plain_spec();
@@ -194,6 +207,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_emulation),
 		cmocka_unit_test(test_kvm),
+		cmocka_unit_test(test_randomness_comes_from_somewhere),
 		cmocka_unit_test(test_unknown_counter),
 		cmocka_unit_test(test_memory_is_whole_mebibytes),
 		cmocka_unit_test(test_confinement),
