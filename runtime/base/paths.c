@@ -107,13 +107,24 @@ static int private_folder(const char *path, struct mvm_error **err)
 	return 0;
 }
 
+/* One that a login left behind, or that is another user's after su, is as good as none. */
+static const char *session_folder(void)
+{
+	const char *folder = set_variable("XDG_RUNTIME_DIR");
+	struct stat st;
+
+	if (!folder || *folder != '/' || stat(folder, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return NULL;
+	return folder;
+}
+
 int mvm_runtime_folder(const char *home, char **path, struct mvm_error **err)
 {
-	const char *base = set_variable("XDG_RUNTIME_DIR");
+	const char *base = session_folder();
 	/* However it was written: two spellings of one home must meet at the same sockets. */
 	char *canonical MVM_CLEAN_FREE = realpath(home, NULL);
 	char *parent MVM_CLEAN_FREE =
-		base && *base == '/' ? mvm_format("%s/mvm", base) : mvm_format("/tmp/mvm-%u", (unsigned)geteuid());
+		base ? mvm_format("%s/mvm", base) : mvm_format("/tmp/mvm-%u", (unsigned)geteuid());
 	char *folder MVM_CLEAN_FREE =
 		mvm_format("%s/%08x", parent, (unsigned)(hash_text(canonical ? canonical : home) >> 32));
 

@@ -12,8 +12,8 @@ struct mvm_error;
 /* $MVM_HOME, else ~/.local/share/mvm (macOS: ~/Library/Application Support/mvm); absolute. */
 int mvm_home(char **path, struct mvm_error **err);
 
-/* A short private folder for sockets that belongs to this home: $XDG_RUNTIME_DIR/mvm/<hash>,
- * else /tmp/mvm-<uid>/<hash>. Made here, 0700, and refused if somebody else owns it. */
+/* A short private folder for sockets that belongs to this home: $XDG_RUNTIME_DIR/mvm/<hash> where that is a folder
+ * of ours, else /tmp/mvm-<uid>/<hash>. Made here, 0700, and refused if somebody else owns it. */
 int mvm_runtime_folder(const char *home, char **path, struct mvm_error **err);
 
 /* $XDG_CACHE_HOME/mvm, ~/.cache/mvm, ~/Library/Caches/mvm: what homes share. */

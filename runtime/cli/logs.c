@@ -1,5 +1,6 @@
 #include "cli.h"
 
+#include <signal.h>
 #include <stddef.h>
 
 struct values {
@@ -27,6 +28,8 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	struct mvm_engine *engine;
 	int result;
 
+	/* Without a reader there is nothing left to do, and following would not notice. */
+	signal(SIGPIPE, SIG_DFL);
 	if (mvm_engine_open(&engine, err) < 0)
 		return -1;
 	result = mvm_engine_logs(engine, args[0], values->follow, &sink, err);

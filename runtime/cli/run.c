@@ -104,7 +104,8 @@ static int parse_cpus(const char *text, int64_t *nano_cpus, struct mvm_error **e
 	char *end;
 	double cpus = strtod(text, &end);
 
-	if (!isdigit((unsigned char)*text) || *end || !isfinite(cpus) || cpus > 1e6)
+	/* strtod() takes more than numbers as people write them. */
+	if (!isdigit((unsigned char)text[*text == '.']) || strpbrk(text, "xX") || *end || cpus > 1e6)
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --cpus: not a number", text);
 	*nano_cpus = (int64_t)llround(cpus * 1e9);
 	return 0;
@@ -118,6 +119,13 @@ static int parse_bytes(const char *flag, const char *text, uint64_t *bytes, stru
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --%s: a size such as 512m or 2g", text,
 				flag);
 	return 0;
+}
+
+static const char *default_kernel(void)
+{
+	const char *path = getenv("MVM_KERNEL");
+
+	return path && *path ? path : NULL;
 }
 
 /* Everything that can be refused without looking at an image. */
@@ -134,7 +142,7 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 		.working_dir = values->workdir,
 		.user = values->user,
 		.hostname = values->hostname,
-		.kernel = values->kernel ? values->kernel : getenv("MVM_KERNEL"),
+		.kernel = values->kernel ? values->kernel : default_kernel(),
 		.tty = values->tty,
 		.open_stdin = values->interactive,
 		.stdin_once = values->interactive && !values->detach,
@@ -153,7 +161,11 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 	for (size_t i = 0; i < values->env.count; i++) {
 		if (*values->env.items[i] == '=')
 			return mvm_fail(err, MVM_ERR_USAGE, "invalid environment variable: %s", values->env.items[i]);
-		add_env(env, values->env.items[i]);
+		/* A name that we have no value for takes the image's away. */
+		if (!strchr(values->env.items[i], '=') && !getenv(values->env.items[i]))
+			mvm_strv_add(env, values->env.items[i]);
+		else
+			add_env(env, values->env.items[i]);
 	}
 	for (char **arg = args + 1; *arg; arg++)
 		mvm_strv_add(command, *arg);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/error.h"
+#include "runtime/base/io.h"
 #include "runtime/base/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/state/control.h"
@@ -102,8 +103,11 @@ int mvm_client_attach(struct mvm_client *client, const bool wanted[3], int fds[3
 		return -1;
 	for (int i = 0; i < 3; i++) {
 		fds[i] = -1;
-		if (wanted[i] && mvm_control_steal_fds(&client->control, &fds[i], 1, err) < 0)
-			return -1;
+		if (!wanted[i] || mvm_control_steal_fds(&client->control, &fds[i], 1, err) == 0)
+			continue;
+		while (i-- > 0)
+			mvm_close(&fds[i]);
+		return -1;
 	}
 	return 0;
 }

@@ -44,19 +44,25 @@ static int set_resources(const struct mvm_create_request *request, struct mvm_co
 	return 0;
 }
 
-/* `value` replaces the variable of the same name where it stands, else goes to the end. */
+/* `value` replaces the variable of the same name where it stands, else goes to the end; a bare name takes it away. */
 static void set_env(struct mvm_strv *env, const char *value)
 {
-	size_t name = strcspn(value, "=") + 1;
+	size_t name = strcspn(value, "=");
 
 	for (size_t i = 0; i < env->count; i++) {
-		if (strncmp(env->items[i], value, name))
+		if (strncmp(env->items[i], value, name) || env->items[i][name] != '=')
 			continue;
 		free(env->items[i]);
-		env->items[i] = mvm_strdup(value);
+		if (value[name]) {
+			env->items[i] = mvm_strdup(value);
+		} else {
+			memmove(&env->items[i], &env->items[i + 1], (env->count - i) * sizeof(*env->items));
+			env->count--;
+		}
 		return;
 	}
-	mvm_strv_add(env, value);
+	if (value[name])
+		mvm_strv_add(env, value);
 }
 
 static void set_environment(const struct mvm_create_request *request, const struct mvm_image_config *image,
@@ -124,7 +130,7 @@ static void set_labels(const struct mvm_create_request *request, const struct mv
 
 static const char *first_of(const char *given, const char *image)
 {
-	return given ? given : image && *image ? image : NULL;
+	return given && *given ? given : image && *image ? image : NULL;
 }
 
 static int check_hostname(const char *name, struct mvm_error **err)
@@ -149,7 +155,7 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 		return -1;
 	if (stop_signal && !mvm_parse_signal(stop_signal, &signo))
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", stop_signal);
-	if (request->hostname && check_hostname(request->hostname, err) < 0)
+	if (request->hostname && *request->hostname && check_hostname(request->hostname, err) < 0)
 		return -1;
 	config->image = mvm_strdup(request->image.reference);
 	config->image_id = mvm_strdup(mvm_image_id(image)->text);
@@ -159,7 +165,10 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	config->user = mvm_strdup(first_of(request->user, theirs->user));
 	config->stop_signal = mvm_strdup(stop_signal ? stop_signal : "SIGTERM");
 	config->stop_timeout = DEFAULT_STOP_LIMIT;
-	config->kernel = mvm_strdup(request->kernel);
+	/* A relative path would mean another file to the supervisor. One that is not there is its to complain of. */
+	config->kernel = request->kernel ? realpath(request->kernel, NULL) : NULL;
+	if (!config->kernel)
+		config->kernel = mvm_strdup(request->kernel);
 	config->tty = request->tty;
 	config->open_stdin = request->open_stdin;
 	config->stdin_once = request->stdin_once;
@@ -196,8 +205,8 @@ static int fill_and_commit(struct mvm_engine *engine, const struct mvm_create_re
 {
 	struct mvm_state *state = mvm_engine_state(engine);
 
-	config->hostname =
-		request->hostname ? mvm_strdup(request->hostname) : mvm_strndup(config->id, MVM_SHORT_ID_LENGTH);
+	config->hostname = request->hostname && *request->hostname ? mvm_strdup(request->hostname)
+								   : mvm_strndup(config->id, MVM_SHORT_ID_LENGTH);
 	set_environment(request, mvm_image_config(image), config);
 	set_labels(request, mvm_image_config(image), config);
 	if (make_disk(engine, request, image, folder, config, err) < 0 || mvm_state_commit(state, config, err) < 0) {

@@ -67,9 +67,7 @@ static int find_local(struct mvm_engine *engine, const struct mvm_image_request 
 	if (mvm_store_find(store, request->reference, &image, &local) < 0) {
 		if (mvm_error_code(local) == MVM_ERR_NOT_FOUND)
 			return 1;
-		*err = local;
-		local = NULL;
-		return -1;
+		return mvm_error_move(err, &local);
 	}
 	/* The name may stand for another platform's image from an earlier pull. */
 	if (request->platform && !mvm_platform_match(platform, mvm_image_platform(image)))
@@ -209,12 +207,21 @@ static int collect_disks(struct mvm_engine *engine, struct mvm_error **err)
 static int check_removable(struct mvm_engine *engine, struct mvm_store *store, const char *text, bool force,
 			   struct mvm_error **err)
 {
+	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
 	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+	char *name MVM_CLEAN_FREE = NULL;
+	const struct mvm_strv *names;
 
 	if (mvm_store_find(store, text, &image, NULL) < 0)
 		return 0;
-	/* Taking one of several names away harms nobody. */
-	return mvm_image_names(image)->count > 1 ? 0 : check_unused(engine, image, text, force, err);
+	names = mvm_image_names(image);
+	if (mvm_reference_parse(text, &reference, NULL) == 0)
+		name = mvm_reference_full(&reference);
+	/* Taking one of several names away harms nobody; an ID stands for all of them. */
+	for (size_t i = 0; name && names->count > 1 && i < names->count; i++)
+		if (!strcmp(names->items[i], name))
+			return 0;
+	return check_unused(engine, image, text, force, err);
 }
 
 int mvm_engine_remove_image(struct mvm_engine *engine, const char *text, bool force, struct mvm_store_removed *removed,

@@ -73,10 +73,7 @@ static int reach(struct mvm_engine *engine, const char *id, struct mvm_client **
 		if (busy <= 0)
 			return 1;
 		if (mvm_now_ns() > deadline) {
-			if (!err)
-				return -1;
-			*err = local;
-			local = NULL;
+			mvm_error_move(err, &local);
 			return mvm_error_wrap(err,
 					      "the supervisor of container %.12s does not answer; "
 					      "'mvm rm -f' ends it",
@@ -131,8 +128,7 @@ int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int6
 	/* It ended before we asked, or while. */
 	if (mvm_error_code(local) == MVM_ERR_CONFLICT)
 		return 0;
-	*err = local;
-	local = NULL;
+	mvm_error_move(err, &local);
 	return mvm_error_wrap(err, "cannot stop container %s", what);
 }
 
@@ -188,12 +184,11 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 		end_by_force(engine, container);
 		busy = take_charge(engine, container->config.id, &lock, &local);
 	}
-	/* One that was to be removed at its end is gone by now. */
-	if (busy < 0 && access(container->folder, F_OK) < 0)
+	/* One that was to be removed at its end, or that another removes too, is gone by now. */
+	if (access(container->folder, F_OK) < 0)
 		return 0;
 	if (busy < 0) {
-		*err = local;
-		local = NULL;
+		mvm_error_move(err, &local);
 		return mvm_error_wrap(err, "cannot remove container %s", what);
 	}
 	return mvm_state_remove(state, container->config.id, err);

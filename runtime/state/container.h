@@ -102,8 +102,12 @@ void mvm_state_close(struct mvm_state *state);
 const char *mvm_state_home(const struct mvm_state *state);
 /* The folder for sockets (0700). */
 const char *mvm_state_runtime_folder(const struct mvm_state *state);
-/* The control socket of a container; the caller owns the path. */
+/* Where the control socket of a container is, or would be; the caller owns the path. It lies in the runtime folder of
+ * the process that started the supervisor, which another login or a cron job need not share, so the
+ * container's folder holds a link to it. */
 char *mvm_state_socket_path(const struct mvm_state *state, const char *id);
+/* For who is about to listen: the path in our own runtime folder, and the link to it. */
+int mvm_state_place_socket(struct mvm_state *state, const char *id, char **path, struct mvm_error **err);
 
 /* Starts a container: makes a folder that nobody sees yet, and its lock. Fills config->id, and
  * config->name where it is NULL. The caller puts the disk into *folder and then commits,

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,14 +49,43 @@ const char *mvm_state_runtime_folder(const struct mvm_state *state)
 	return state->runtime_folder;
 }
 
-char *mvm_state_socket_path(const struct mvm_state *state, const char *id)
+static char *folder_of(const struct mvm_state *state, const char *prefix, const char *id)
+{
+	return mvm_format("%s/%s%s", state->containers, prefix, id);
+}
+
+static char *own_socket_path(const struct mvm_state *state, const char *id)
 {
 	return mvm_format("%s/%.16s", state->runtime_folder, id);
 }
 
-static char *folder_of(const struct mvm_state *state, const char *prefix, const char *id)
+char *mvm_state_socket_path(const struct mvm_state *state, const char *id)
 {
-	return mvm_format("%s/%s%s", state->containers, prefix, id);
+	char *folder MVM_CLEAN_FREE = folder_of(state, "", id);
+	char *link MVM_CLEAN_FREE = mvm_format("%s/control", folder);
+	char target[PATH_MAX];
+	ssize_t length = readlink(link, target, sizeof(target));
+
+	if (length > 0 && (size_t)length < sizeof(target))
+		return mvm_strndup(target, (size_t)length);
+	return own_socket_path(state, id);
+}
+
+int mvm_state_place_socket(struct mvm_state *state, const char *id, char **path, struct mvm_error **err)
+{
+	char *old MVM_CLEAN_FREE = mvm_state_socket_path(state, id);
+	char *ours MVM_CLEAN_FREE = own_socket_path(state, id);
+	char *folder MVM_CLEAN_FREE = folder_of(state, "", id);
+	char *link MVM_CLEAN_FREE = mvm_format("%s/control", folder);
+
+	/* Who gets here holds the lock, so whoever listened there is dead. */
+	unlink(old);
+	unlink(link);
+	if (symlink(ours, link) < 0)
+		return mvm_fail_errno(err, errno, "%s", link);
+	*path = ours;
+	ours = NULL;
+	return 0;
 }
 
 static int lock_names(struct mvm_state *state, int *fd, struct mvm_error **err)

@@ -146,7 +146,8 @@ static json_t *exit_message(struct supervisor *supervisor)
 {
 	const struct mvm_container_state *state = &supervisor->container->state;
 
-	return json_pack("{sI, ss*}", "exit_code", (json_int_t)state->exit_code, "error", state->error);
+	return json_pack("{sI, so*}", "exit_code", (json_int_t)state->exit_code, "error",
+			 state->error ? mvm_json_message(state->error) : NULL);
 }
 
 void clients_exited(struct supervisor *supervisor)
@@ -195,6 +196,12 @@ void clients_logged(struct supervisor *supervisor)
 	}
 }
 
+static void close_all(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+}
+
 static void attach(struct client *client, json_int_t id, const json_t *request)
 {
 	static const char *const names[STREAM_COUNT] = {"stdin", "stdout", "stderr"};
@@ -209,8 +216,10 @@ static void attach(struct client *client, json_int_t id, const json_t *request)
 		if (!json_is_true(json_object_get(request, names[kind])))
 			continue;
 		if (mvm_socketpair(SOCK_STREAM, pair) < 0) {
+			close_all(ours, count);
+			close_all(theirs, count);
 			answer_failure(client, id, MVM_ERR_IO, "too many descriptors are open");
-			break;
+			return;
 		}
 		setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
@@ -225,8 +234,7 @@ static void attach(struct client *client, json_int_t id, const json_t *request)
 		send_message(client, json_pack("{sI, sb}", "id", id, "ok", 1), theirs, count);
 	else
 		answer(client, id, supervisor->refusal);
-	for (size_t i = 0; i < count; i++)
-		close(theirs[i]);
+	close_all(theirs, count);
 }
 
 static void start(struct client *client, json_int_t id, const json_t *request)
@@ -409,9 +417,10 @@ static void accept_client(void *arg, int listen_fd, short revents)
 
 int clients_listen(struct supervisor *supervisor, struct mvm_error **err)
 {
-	char *path MVM_CLEAN_FREE = mvm_state_socket_path(supervisor->state, supervisor->container->config.id);
+	char *path MVM_CLEAN_FREE = NULL;
 
-	if (mvm_control_listen(path, &supervisor->listen_fd, err) < 0)
+	if (mvm_state_place_socket(supervisor->state, supervisor->container->config.id, &path, err) < 0 ||
+	    mvm_control_listen(path, &supervisor->listen_fd, err) < 0)
 		return -1;
 	mvm_set_nonblock(supervisor->listen_fd, true);
 	supervisor->listen_watch =

@@ -94,6 +94,7 @@ struct supervisor {
 	/* A stop on its way to SIGKILL, and then to the plug. */
 	struct mvm_timer *stop_timer;
 	bool stopping;
+	bool discard; /* somebody wants it gone: output that no client takes is lost */
 	bool killed;
 
 	int listen_fd;

@@ -164,6 +164,7 @@ static void pull_plug(struct supervisor *supervisor)
 
 static void destroy(struct supervisor *supervisor)
 {
+	supervisor->discard = true;
 	if (supervisor->ran)
 		supervisor_exited(supervisor, EXIT_KILLED, false);
 	pull_plug(supervisor);
@@ -200,7 +201,7 @@ static void flush(struct supervisor *supervisor)
 {
 	machine_release(supervisor);
 	streams_abandon(supervisor->streams);
-	if (supervisor->output_ended)
+	if (supervisor->output_ended || supervisor->discard)
 		supervisor_event(supervisor, EVENT_OUTPUT_ENDED);
 }
 

@@ -198,7 +198,8 @@ void machine_release(struct supervisor *supervisor)
 	forget_loss(supervisor);
 	agent_destroy(supervisor->agent);
 	supervisor->agent = NULL;
-	supervisor->backend->destroy(supervisor->machine);
+	if (supervisor->backend)
+		supervisor->backend->destroy(supervisor->machine);
 	supervisor->machine = NULL;
 	mvm_vsock_destroy(supervisor->vsock);
 	supervisor->vsock = NULL;

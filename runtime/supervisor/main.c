@@ -125,6 +125,9 @@ int main(int argc, char **argv)
 	signal(SIGINT, SIG_IGN);
 	umask(077);
 	raise_descriptor_limit();
+	/* No folder of the user's is held; every path here is absolute. */
+	if (chdir("/") < 0)
+		return 125;
 	if (mvm_state_open(argv[1], &supervisor.state, &err) < 0 ||
 	    mvm_state_load(supervisor.state, argv[2], &supervisor.container, &err) < 0) {
 		fprintf(stderr, "mvm-supervisor: %s\n", mvm_error_message(err));

@@ -24,7 +24,8 @@ static void destroyed_in_any_phase(void **state)
 		event(&vm, EVENT_DESTROY);
 		fake_parts_expect(cases[i].calls);
 		assert_int_equal(vm.supervisor.phase, PHASE_ENDING);
-		vm.supervisor.output_ended = true;
+		/* An end under way is not made any shorter; else what no client takes is lost. */
+		vm.supervisor.output_ended = cases[i].phase == PHASE_ENDING;
 		event(&vm, EVENT_MACHINE_STOPPED);
 		expect_final(&vm, cases[i].status, cases[i].exit_code,
 			     cases[i].status == MVM_STATUS_CREATED ? "removed before it ran" : NULL);
@@ -269,9 +270,7 @@ static void stop_does_not_wait_for_a_client_for_ever(void **state)
 	fake_timer_fire(vm.supervisor.stop_timer);
 	fake_parts_expect("signal:15 plug");
 	event(&vm, EVENT_MACHINE_STOPPED);
-	fake_parts_expect("release abandon");
-	event(&vm, EVENT_DESTROY);
-	fake_parts_expect("exited");
+	fake_parts_expect("release abandon exited");
 	expect_final(&vm, MVM_STATUS_EXITED, 42, NULL);
 	finish(&vm);
 }
