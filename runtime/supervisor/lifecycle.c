@@ -16,7 +16,7 @@
 #include "runtime/base/mem.h"
 
 /* Emulated, and with the host's processors shared by many VMs, a boot may take long. */
-#define BOOT_LIMIT_MS	  30000 /* of the first try; each further one gets twice as long */
+#define BOOT_LIMIT_MS	  20000 /* of the first try; each further one gets twice as long */
 #define BOOT_TRIES	  3
 #define START_LIMIT_MS	  60000
 #define CLOSE_LIMIT_MS	  10000
