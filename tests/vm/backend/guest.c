@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <time.h>
+#include <termios.h>
 #include <unistd.h>
 
 static void say(const char *word)
@@ -76,6 +77,9 @@ int main(void)
 	if (strcmp(test, "hang") == 0 || strcmp(test, "disk") == 0)
 		for (;;)
 			pause();
+	/* The console's driver takes what we wrote in its own time. */
+	fflush(stdout);
+	tcdrain(STDOUT_FILENO);
 	reboot(strcmp(test, "reset") == 0 ? RB_AUTOBOOT : RB_POWER_OFF);
 	return 1;
 }
