@@ -17,7 +17,7 @@
 struct values {
 	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy;
 	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
-		*kernel, *cidfile, *stop_signal;
+		*kernel, *cidfile;
 	struct mvm_strv env, env_files, labels;
 };
 

@@ -74,7 +74,7 @@ struct mvm_create_request {
 	uint64_t disk_size; /* bytes */
 };
 
-/* Makes a container that has not been started. *lock is held: hand it to mvm_engine_start() or close it. */
+/* Makes a container that has not been started. *lock is held: hand it to mvm_engine_supervise() or close it. */
 int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request *request,
 		      struct mvm_container **container, int *lock, struct mvm_error **err);
 
