@@ -29,7 +29,11 @@ struct mvm_error;
 	X(multi_perform)                                                                                               \
 	X(multi_poll)                                                                                                  \
 	X(multi_info_read)                                                                                             \
-	X(multi_cleanup)
+	X(multi_cleanup)                                                                                               \
+	X(url)                                                                                                         \
+	X(url_set)                                                                                                     \
+	X(url_get)                                                                                                     \
+	X(url_cleanup)
 
 /* mvm_curl.easy_init() is curl_easy_init(), and so on. */
 struct mvm_curl {

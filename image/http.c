@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "reference.h"
 #include "runtime/base/error.h"
 #include "runtime/base/loop.h"
+#include "url.h"
 
 /* Error pages are read for their reason, which is short. */
 #define MAX_ERROR_BODY	(64 << 10)
@@ -30,6 +32,8 @@ static void answer_finish(struct mvm_http_answer *answer)
 	free(answer->content_type);
 	free(answer->challenge);
 	free(answer->digest);
+	free(answer->location);
+	free(answer->range);
 	mvm_buf_finish(&answer->body);
 	*answer = (struct mvm_http_answer){0};
 }
@@ -54,8 +58,18 @@ static void replace(char **field, char *value)
 	*field = value;
 }
 
-static void take_header(struct mvm_http_answer *answer, const char *line, size_t length)
+/* By the URL that gave the answer, which after a redirect is not the request's. */
+static char *resolve_location(const struct mvm_http_transfer *transfer, const char *location)
 {
+	char *base = NULL;
+
+	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_EFFECTIVE_URL, &base);
+	return mvm_url_resolve(base ? base : transfer->request.url, location);
+}
+
+static void take_header(struct mvm_http_transfer *transfer, const char *line, size_t length)
+{
+	struct mvm_http_answer *answer = &transfer->answer;
 	char *value;
 
 	if ((value = header_value(line, length, "content-type"))) {
@@ -63,6 +77,14 @@ static void take_header(struct mvm_http_answer *answer, const char *line, size_t
 		replace(&answer->content_type, value);
 	} else if ((value = header_value(line, length, "docker-content-digest"))) {
 		replace(&answer->digest, value);
+	} else if ((value = header_value(line, length, "range"))) {
+		replace(&answer->range, value);
+	} else if ((value = header_value(line, length, "location"))) {
+		replace(&answer->location, resolve_location(transfer, value));
+		free(value);
+	} else if ((value = header_value(line, length, "oci-chunk-min-length"))) {
+		answer->chunk_min = *value != '-' ? strtoull(value, NULL, 10) : 0;
+		free(value);
 	} else if ((value = header_value(line, length, "retry-after"))) {
 		long seconds = strtol(value, NULL, 10);
 
@@ -86,7 +108,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 	if (length >= 5 && !strncmp(line, "HTTP/", 5))
 		answer_finish(&transfer->answer);
 	else if (length <= MAX_HEADER)
-		take_header(&transfer->answer, line, length);
+		take_header(transfer, line, length);
 	return length;
 }
 
@@ -112,22 +134,63 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 	return length;
 }
 
-/* Counts the time in which nothing arrived. What we spent elsewhere between two calls, on a slow disk say, is not the
+static size_t on_read(char *buffer, size_t size, size_t count, void *arg)
+{
+	struct mvm_http_transfer *transfer = arg;
+	const struct mvm_http_body *body = &transfer->request.body;
+	uint64_t left = body->length - transfer->body_at;
+	size_t length = size * count < left ? size * count : (size_t)left;
+	ssize_t got = (ssize_t)length;
+
+	if (body->data && length)
+		memcpy(buffer, (const char *)body->data + transfer->body_at, length);
+	else if (length)
+		got = pread(body->fd, buffer, length, (off_t)(body->offset + transfer->body_at));
+	if (length && got <= 0) {
+		if (got < 0)
+			mvm_fail_errno(&transfer->failure, errno, "cannot read what is to be sent");
+		else
+			mvm_fail(&transfer->failure, MVM_ERR_CORRUPT, "what is to be sent has become shorter");
+		return CURL_READFUNC_ABORT;
+	}
+	transfer->body_at += (uint64_t)got;
+	return (size_t)got;
+}
+
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+	struct mvm_http_transfer *transfer = arg;
+
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > transfer->request.body.length)
+		return CURL_SEEKFUNC_FAIL;
+	transfer->body_at = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static long stall_seconds(const struct mvm_http_transfer *transfer)
+{
+	const struct mvm_http_request *request = &transfer->request;
+	bool all_sent = transfer->last_up >= request->body.length;
+
+	return transfer->limits->stall_seconds + (all_sent ? request->digestion_seconds : 0);
+}
+
+/* Counts the time in which nothing moved. What we spent elsewhere between two calls, on a slow disk say, is not the
  * server's. (libcurl's own limit averages over seconds and so notices late.) */
-static bool has_stalled(struct mvm_http_transfer *transfer, uint64_t down)
+static bool has_stalled(struct mvm_http_transfer *transfer, uint64_t moved)
 {
 	uint64_t now = mvm_now_ns();
 	uint64_t gap = now - transfer->last_look;
 	curl_off_t connected = 0;
 
 	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_CONNECT_TIME_T, &connected);
-	if (!connected || down != transfer->last_down)
+	if (!connected || moved != transfer->last_moved)
 		transfer->idle = 0;
 	else
 		transfer->idle += gap < MAX_GAP ? gap : MAX_GAP;
 	transfer->last_look = now;
-	transfer->last_down = down;
-	return transfer->idle > (uint64_t)transfer->limits->stall_seconds * 1000000000u;
+	transfer->last_moved = moved;
+	return transfer->idle > (uint64_t)stall_seconds(transfer) * 1000000000u;
 }
 
 static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
@@ -137,7 +200,10 @@ static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_o
 
 	if (limits->stopped && limits->stopped(limits->arg))
 		return 1;
-	transfer->stalled = has_stalled(transfer, (uint64_t)down);
+	if (transfer->request.sent && transfer->last_up != (uint64_t)up)
+		transfer->request.sent(transfer->request.arg, (uint64_t)up);
+	transfer->last_up = (uint64_t)up;
+	transfer->stalled = has_stalled(transfer, (uint64_t)down + (uint64_t)up);
 	return transfer->stalled;
 }
 
@@ -175,19 +241,44 @@ static void set_protocols(CURL *curl, const char *url)
 		mvm_curl.easy_setopt(curl, CURLOPT_PROXY, "");
 }
 
+static void add_header(struct mvm_http_transfer *transfer, const char *name, const char *value)
+{
+	char *line MVM_CLEAN_FREE = mvm_format("%s: %s", name, value ? value : "");
+
+	if (value)
+		transfer->headers = mvm_curl.slist_append(transfer->headers, line);
+}
+
+static void set_method(CURL *curl, struct mvm_http_transfer *transfer)
+{
+	static const char *const names[] = {
+		[MVM_HTTP_POST] = "POST", [MVM_HTTP_PUT] = "PUT", [MVM_HTTP_PATCH] = "PATCH"};
+	const struct mvm_http_request *request = &transfer->request;
+
+	mvm_curl.easy_setopt(curl, CURLOPT_NOBODY, request->method == MVM_HTTP_HEAD ? 1L : 0L);
+	if (request->method < MVM_HTTP_POST)
+		return;
+	mvm_curl.easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+	mvm_curl.easy_setopt(curl, CURLOPT_CUSTOMREQUEST, names[request->method]);
+	mvm_curl.easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body.length);
+	mvm_curl.easy_setopt(curl, CURLOPT_READFUNCTION, on_read);
+	mvm_curl.easy_setopt(curl, CURLOPT_READDATA, transfer);
+	mvm_curl.easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_seek);
+	mvm_curl.easy_setopt(curl, CURLOPT_SEEKDATA, transfer);
+	mvm_curl.easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
+	add_header(transfer, "Content-Type", request->body.type);
+	add_header(transfer, "Content-Range", request->body.range);
+}
+
 static void set_request(CURL *curl, struct mvm_http_transfer *transfer)
 {
 	const struct mvm_http_request *request = &transfer->request;
 
 	mvm_curl.easy_setopt(curl, CURLOPT_URL, request->url);
 	mvm_curl.easy_setopt(curl, CURLOPT_USERAGENT, "mvm/" MVM_VERSION);
-	mvm_curl.easy_setopt(curl, CURLOPT_NOBODY, request->head ? 1L : 0L);
-	if (request->accept) {
-		char *line MVM_CLEAN_FREE = mvm_format("Accept: %s", request->accept);
-
-		transfer->headers = mvm_curl.slist_append(NULL, line);
-		mvm_curl.easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers);
-	}
+	set_method(curl, transfer);
+	add_header(transfer, "Accept", request->accept);
+	mvm_curl.easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers);
 	/* As a credential, not as a header: curl sends it to the first host only. */
 	if (request->token) {
 		mvm_curl.easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
@@ -254,8 +345,8 @@ static int timeout_failure(const struct mvm_http_transfer *transfer, const char 
 	if (!connected)
 		return mvm_fail(err, MVM_ERR_TIMEOUT, "%s did not answer within %ld s; check the network", host,
 				transfer->limits->connect_seconds);
-	return mvm_fail(err, MVM_ERR_TIMEOUT, "%s sent nothing for %ld s; the server hangs, try again later", host,
-			transfer->limits->stall_seconds);
+	return mvm_fail(err, MVM_ERR_TIMEOUT, "%s %s nothing for %ld s; the server hangs, try again later", host,
+			transfer->last_up < transfer->request.body.length ? "took" : "sent", stall_seconds(transfer));
 }
 
 /* What curl says, as a sentence that says what to do. */
@@ -295,9 +386,9 @@ static int describe(const struct mvm_http_transfer *transfer, CURLcode code, str
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
-		return mvm_fail(err, MVM_ERR_NETWORK,
-				"%s closed the connection early after %llu bytes; try again later", host,
-				(unsigned long long)transfer->received);
+		return mvm_fail(
+			err, MVM_ERR_NETWORK, "%s closed the connection early after %llu bytes; try again later", host,
+			(unsigned long long)(transfer->request.body.length ? transfer->last_up : transfer->received));
 	default:
 		return mvm_fail(err, MVM_ERR_NETWORK, "%s: %s", host, detail);
 	}
@@ -315,7 +406,7 @@ static bool is_transient(const struct mvm_http_transfer *transfer, CURLcode code
 		return true;
 	case CURLE_OPERATION_TIMEDOUT:
 		/* A server that has sent something may do so again; one that is silent from the start will not. */
-		return transfer->received > 0;
+		return transfer->last_moved > 0;
 	default:
 		return false;
 	}

@@ -1,6 +1,6 @@
 /*
- * One HTTP request by libcurl, as the registry client needs it: limits on time and size, redirects that take no
- * token to another host, and errors that people can act on.
+ * One HTTP request by libcurl, as the registry client needs it: bodies from memory and files, limits on time and size,
+ * redirects that take no token to another host, and errors that people can act on.
  *
  * Blocks, or runs inside a curl multi handle (fetch.c). The server is untrusted. Proxies come from the
  * environment (http_proxy, https_proxy, no_proxy), except for loopback; certificate authorities from the system, or
@@ -20,19 +20,38 @@ struct mvm_error;
 /* How long to wait, in seconds, and when to give up before. */
 struct mvm_http_limits {
 	long connect_seconds;
-	long stall_seconds; /* without a byte */
+	long stall_seconds; /* without a byte, down or up */
 	bool (*stopped)(void *arg);
 	void *arg;
 };
 
+enum mvm_http_method { MVM_HTTP_GET, MVM_HTTP_HEAD, MVM_HTTP_POST, MVM_HTTP_PUT, MVM_HTTP_PATCH };
+
+/* What goes up with POST, PUT and PATCH: `length` bytes at `data`, or where that is NULL those of a file. Borrowed, for
+ * a redirect (307, 308) has them sent again. */
+struct mvm_http_body {
+	const char *type;  /* Content-Type; NULL: none */
+	const char *range; /* Content-Range; NULL: none */
+	const void *data;
+	int fd;
+	uint64_t offset; /* in the file */
+	uint64_t length;
+};
+
 struct mvm_http_request {
+	enum mvm_http_method method;
 	const char *url;
-	bool head;
 	const char *accept; /* NULL: anything */
 	const char *token;  /* NULL: none */
 	size_t max;	    /* of the body kept in the answer, in bytes */
 	/* Takes the body of a 200 instead of the answer; may be NULL. A failure ends the request with that error. */
 	int (*sink)(void *arg, const void *data, size_t length, struct mvm_error **err);
+	struct mvm_http_body body;
+	/* Told how many bytes of the body have gone up; may fall back. May be NULL. */
+	void (*sent)(void *arg, uint64_t bytes);
+	/* How many seconds longer than the limit the server may be silent once it has the whole body, which it hashes
+	 * and stores. */
+	long digestion_seconds;
 	void *arg;
 };
 
@@ -41,6 +60,9 @@ struct mvm_http_answer {
 	char *content_type; /* without parameters, "" where there is none */
 	char *challenge;    /* WWW-Authenticate; NULL where there is none */
 	char *digest;	    /* Docker-Content-Digest; NULL where there is none */
+	char *location;	    /* Location, resolved; NULL where there is none that is a URL */
+	char *range;	    /* Range; NULL where there is none */
+	uint64_t chunk_min; /* OCI-Chunk-Min-Length; 0 where it does not say */
 	long retry_after;   /* seconds; 0 where it does not say */
 	struct mvm_buf body;
 };
@@ -55,9 +77,11 @@ struct mvm_http_transfer {
 	struct curl_slist *headers;
 	struct mvm_error *failure;
 	uint64_t received;
-	uint64_t last_look; /* mvm_now_ns() */
-	uint64_t last_down; /* bytes */
-	uint64_t idle;	    /* nanoseconds */
+	uint64_t body_at;    /* how much of the request's body libcurl has read */
+	uint64_t last_look;  /* mvm_now_ns() */
+	uint64_t last_moved; /* bytes, down and up */
+	uint64_t last_up;
+	uint64_t idle; /* nanoseconds */
 	bool stalled;
 	char detail[CURL_ERROR_SIZE];
 };

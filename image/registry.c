@@ -345,7 +345,7 @@ int mvm_registry_get_manifest(struct mvm_registry *registry, const char *name, s
 int mvm_registry_head_manifest(struct mvm_registry *registry, const char *name, struct mvm_digest *digest,
 			       struct mvm_error **err)
 {
-	struct mvm_http_request request = {.head = true, .accept = accepted_manifests};
+	struct mvm_http_request request = {.method = MVM_HTTP_HEAD, .accept = accepted_manifests};
 	struct mvm_http_transfer *transfer;
 	int result;
 
