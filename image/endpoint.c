@@ -85,7 +85,7 @@ static int read_section(struct mvm_registry *registry, const struct mvm_config *
 	if (!json_is_object(entry))
 		return mvm_config_fail(config, err, "registry \"%s\" is not an object like {\"mirrors\": [...]}",
 				       domain);
-	if (add_mirrors(registry, config, domain, json_object_get(entry, "mirrors"), err) < 0)
+	if (!registry->push && add_mirrors(registry, config, domain, json_object_get(entry, "mirrors"), err) < 0)
 		return -1;
 	return read_timeout(registry, config, domain, json_object_get(entry, "timeout"), err);
 }

@@ -69,7 +69,8 @@ static int start(struct mvm_batch_job *base, struct mvm_http_transfer **transfer
 	struct mvm_endpoint *endpoint = endpoint_of(job);
 	char *url MVM_CLEAN_FREE = mvm_format("%s/v2/%s/blobs/%s", endpoint->base, job->registry->path,
 					      job->fetch->ingest->descriptor.digest.text);
-	struct mvm_http_request request = {.url = url, .token = endpoint->token, .sink = on_data, .arg = job};
+	struct mvm_http_request request = {
+		.url = url, .authorization = endpoint->authorization, .sink = on_data, .arg = job};
 
 	mvm_ingest_restart(job->fetch->ingest);
 	*transfer = mvm_http_create(&request, &job->registry->limits);
@@ -99,7 +100,7 @@ static int conclude(struct job *job, CURLcode code, struct mvm_error **err)
 	if (transfer->answer.status == 401 && !job->asked) {
 		job->asked = true;
 		job->base.not_before = 0;
-		return mvm_registry_authorize(job->registry, endpoint_of(job), transfer->answer.challenge, err);
+		return mvm_registry_authorize(job->registry, endpoint_of(job), transfer, err);
 	}
 	if (transfer->answer.status != 200)
 		return mvm_registry_refused(job->registry, endpoint_of(job), &transfer->answer, what, err);

@@ -233,7 +233,6 @@ static void set_protocols(CURL *curl, const char *url)
 	mvm_curl.easy_setopt(curl, CURLOPT_PROTOCOLS, (long)(plain ? CURLPROTO_HTTP : CURLPROTO_HTTPS));
 	mvm_curl.easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTPS | (plain ? CURLPROTO_HTTP : 0)));
 #endif
-	mvm_curl.easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
 	mvm_curl.easy_setopt(curl, CURLOPT_MAXREDIRS, MAX_REDIRECTS);
 	if (authorities && *authorities)
 		mvm_curl.easy_setopt(curl, CURLOPT_CAINFO, authorities);
@@ -278,12 +277,10 @@ static void set_request(CURL *curl, struct mvm_http_transfer *transfer)
 	mvm_curl.easy_setopt(curl, CURLOPT_USERAGENT, "mvm/" MVM_VERSION);
 	set_method(curl, transfer);
 	add_header(transfer, "Accept", request->accept);
+	/* curl sends this one to no other host, port or scheme that it is redirected to. */
+	add_header(transfer, "Authorization", request->authorization);
 	mvm_curl.easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers);
-	/* As a credential, not as a header: curl sends it to the first host only. */
-	if (request->token) {
-		mvm_curl.easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
-		mvm_curl.easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, request->token);
-	}
+	mvm_curl.easy_setopt(curl, CURLOPT_FOLLOWLOCATION, request->stay ? 0L : 1L);
 	mvm_curl.easy_setopt(curl, CURLOPT_BUFFERSIZE, 512L * 1024);
 	mvm_curl.easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
 	mvm_curl.easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
@@ -300,7 +297,7 @@ struct mvm_http_transfer *mvm_http_create(const struct mvm_http_request *request
 	transfer->request = *request;
 	transfer->request.url = mvm_strdup(request->url);
 	transfer->request.accept = mvm_strdup(request->accept);
-	transfer->request.token = mvm_strdup(request->token);
+	transfer->request.authorization = mvm_strdup(request->authorization);
 	transfer->limits = limits;
 	transfer->last_look = mvm_now_ns();
 	transfer->curl = mvm_curl.easy_init();
@@ -322,7 +319,7 @@ void mvm_http_destroy(struct mvm_http_transfer *transfer)
 	mvm_error_free(transfer->failure);
 	free((char *)transfer->request.url);
 	free((char *)transfer->request.accept);
-	free((char *)transfer->request.token);
+	free((char *)transfer->request.authorization);
 	free(transfer);
 }
 

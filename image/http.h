@@ -1,6 +1,6 @@
 /*
  * One HTTP request by libcurl, as the registry client needs it: bodies from memory and files, limits on time and size,
- * redirects that take no token to another host, and errors that people can act on.
+ * redirects that take no credential to another host, and errors that people can act on.
  *
  * Blocks, or runs inside a curl multi handle (fetch.c). The server is untrusted. Proxies come from the
  * environment (http_proxy, https_proxy, no_proxy), except for loopback; certificate authorities from the system, or
@@ -41,9 +41,10 @@ struct mvm_http_body {
 struct mvm_http_request {
 	enum mvm_http_method method;
 	const char *url;
-	const char *accept; /* NULL: anything */
-	const char *token;  /* NULL: none */
-	size_t max;	    /* of the body kept in the answer, in bytes */
+	const char *accept;	   /* NULL: anything */
+	const char *authorization; /* "Bearer ..." or "Basic ..."; NULL: none */
+	bool stay;		   /* follow no redirect: the body is a secret */
+	size_t max;		   /* of the body kept in the answer, in bytes */
 	/* Takes the body of a 200 instead of the answer; may be NULL. A failure ends the request with that error. */
 	int (*sink)(void *arg, const void *data, size_t length, struct mvm_error **err);
 	struct mvm_http_body body;

@@ -338,7 +338,8 @@ static int pull_locked(struct pull *pull, struct mvm_error **err)
 
 	/* For as long as this is held nothing is collected that we have found or brought. */
 	if (mvm_store_lock_use(pull->store, MVM_LOCK_SHARED, &lock, err) < 0 ||
-	    mvm_registry_open(pull->reference, pull->options->config, should_stop, pull, &pull->registry, err) < 0)
+	    mvm_registry_open(pull->reference, NULL, pull->options->config, should_stop, pull, &pull->registry, err) <
+		    0)
 		return -1;
 	mvm_store_find_reference(pull->store, pull->reference, &existing, NULL);
 	mvm_progress_message(pull->options->progress, "%s: Pulling from %s",

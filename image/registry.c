@@ -5,22 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth.h"
 #include "manifest.h"
 #include "registry_internal.h"
 #include "runtime/base/error.h"
 #include "runtime/base/json.h"
 #include "runtime/base/loop.h"
 
-#define MAX_TOKEN_ANSWER (1 << 20)
 /* A server may ask for this much patience, in seconds; for more the user is told instead. */
 #define MAX_PATIENCE 10
 
 static const char accepted_manifests[] =
 	MVM_MEDIA_OCI_INDEX ", " MVM_MEDIA_DOCKER_LIST ", " MVM_MEDIA_OCI_MANIFEST ", " MVM_MEDIA_DOCKER_MANIFEST;
 
-int mvm_registry_open(const struct mvm_reference *reference, const struct mvm_config *config,
-		      bool (*stopped)(void *arg), void *arg, struct mvm_registry **out, struct mvm_error **err)
+static void set_access(struct mvm_registry *registry, const struct mvm_registry_access *access)
+{
+	const char *actions = access ? access->actions : "pull";
+
+	registry->push = strstr(actions, "push") != NULL;
+	mvm_strv_addf(&registry->scopes, "repository:%s:%s", registry->path, actions);
+	for (size_t i = 0; access && access->also && i < access->also->count; i++)
+		mvm_strv_add(&registry->scopes, access->also->items[i]);
+}
+
+int mvm_registry_open(const struct mvm_reference *reference, const struct mvm_registry_access *access,
+		      const struct mvm_config *config, bool (*stopped)(void *arg), void *arg, struct mvm_registry **out,
+		      struct mvm_error **err)
 {
 	struct mvm_registry *registry;
 
@@ -29,6 +38,7 @@ int mvm_registry_open(const struct mvm_reference *reference, const struct mvm_co
 	registry = mvm_alloc(sizeof(*registry));
 	registry->path = mvm_strdup(reference->path);
 	registry->display = mvm_reference_familiar_repository(reference);
+	set_access(registry, access);
 	registry->limits.stopped = stopped;
 	registry->limits.arg = arg;
 	if (mvm_registry_configure(registry, reference, config, err) < 0) {
@@ -46,9 +56,10 @@ void mvm_registry_close(struct mvm_registry *registry)
 	for (size_t i = 0; i < registry->endpoint_count; i++) {
 		free(registry->endpoints[i].base);
 		free(registry->endpoints[i].name);
-		free(registry->endpoints[i].token);
+		free(registry->endpoints[i].authorization);
 	}
 	free(registry->endpoints);
+	mvm_strv_finish(&registry->scopes);
 	free(registry->path);
 	free(registry->display);
 	free(registry);
@@ -59,77 +70,6 @@ void mvm_registry_manifest_finish(struct mvm_registry_manifest *manifest)
 	mvm_buf_finish(&manifest->body);
 	free(manifest->media_type);
 	*manifest = (struct mvm_registry_manifest){0};
-}
-
-static int wants_login(const struct mvm_registry *registry, const struct mvm_endpoint *endpoint, struct mvm_error **err)
-{
-	return mvm_fail(err, MVM_ERR_AUTH,
-			"pull access denied by %s: repository %s does not exist, or requires a login, and mvm pulls "
-			"without one; check the name",
-			endpoint->name, registry->display);
-}
-
-static char *token_url(CURL *curl, const struct mvm_registry *registry, const struct mvm_challenge *challenge)
-{
-	char *scope MVM_CLEAN_FREE =
-		challenge->scope ? mvm_strdup(challenge->scope) : mvm_format("repository:%s:pull", registry->path);
-	char *escaped_scope = mvm_curl.easy_escape(curl, scope, 0);
-	char *service = mvm_curl.easy_escape(curl, challenge->service ? challenge->service : "", 0);
-	char *url = mvm_format("%s%sservice=%s&scope=%s", challenge->realm, strchr(challenge->realm, '?') ? "&" : "?",
-			       service ? service : "", escaped_scope ? escaped_scope : "");
-
-	mvm_curl.free(escaped_scope);
-	mvm_curl.free(service);
-	return url;
-}
-
-static int request_token(struct mvm_registry *registry, struct mvm_endpoint *endpoint, const char *url,
-			 struct mvm_error **err)
-{
-	struct mvm_http_request request = {.url = url, .max = MAX_TOKEN_ANSWER};
-	struct mvm_http_transfer *transfer = mvm_http_create(&request, &registry->limits);
-	int result = mvm_http_perform(transfer, err);
-	const struct mvm_http_answer *answer = &transfer->answer;
-	char *token;
-
-	if (result == 0 && (answer->status == 401 || answer->status == 403))
-		result = wants_login(registry, endpoint, err);
-	else if (result == 0 && answer->status != 200)
-		result = mvm_fail(err, MVM_ERR_NETWORK, "the token server answers with status %ld; try again later",
-				  answer->status);
-	else if (result == 0)
-		result = mvm_token_parse(answer->body.data ? answer->body.data : "", answer->body.length, &token, err);
-	if (result == 0) {
-		free(endpoint->token);
-		endpoint->token = token;
-	}
-	mvm_http_destroy(transfer);
-	return result;
-}
-
-int mvm_registry_authorize(struct mvm_registry *registry, struct mvm_endpoint *endpoint, const char *header,
-			   struct mvm_error **err)
-{
-	struct mvm_challenge challenge MVM_CLEAN_CHALLENGE = {0};
-	struct mvm_http_transfer *transfer;
-	struct mvm_http_request request;
-	char *url;
-	int result;
-
-	mvm_challenge_parse(header ? header : "", &challenge);
-	if (!challenge.realm)
-		return wants_login(registry, endpoint, err);
-	if (strncmp(challenge.realm, "https://", 8) &&
-	    (strncmp(challenge.realm, "http://", 7) || strncmp(endpoint->base, "http://", 7)))
-		return mvm_fail(err, MVM_ERR_NETWORK, "%s names a token server that is not to be trusted: %.200s",
-				endpoint->name, challenge.realm);
-	request = (struct mvm_http_request){.url = challenge.realm};
-	transfer = mvm_http_create(&request, &registry->limits);
-	url = token_url(transfer->curl, registry, &challenge);
-	mvm_http_destroy(transfer);
-	result = request_token(registry, endpoint, url, err);
-	free(url);
-	return result < 0 ? mvm_error_wrap(err, "no token for %s", endpoint->name) : 0;
 }
 
 /* The first error of distribution-spec "Error Codes"; both are "" where there is none. */
@@ -178,7 +118,7 @@ int mvm_registry_refused(const struct mvm_registry *registry, const struct mvm_e
 	read_reason(answer, code, sizeof(code), message, sizeof(message));
 	switch (answer->status) {
 	case 401:
-		return wants_login(registry, endpoint, err);
+		return mvm_registry_wants_login(registry, endpoint, err);
 	case 403:
 		return mvm_fail(err, MVM_ERR_AUTH, "%s denies access to %s%s%s", endpoint->name, registry->path,
 				*message ? ": " : "", message);
@@ -230,14 +170,14 @@ static int ask_once(struct mvm_registry *registry, struct mvm_endpoint *endpoint
 		struct mvm_http_transfer *transfer;
 		int result;
 
-		request->token = endpoint->token;
+		request->authorization = endpoint->authorization;
 		transfer = mvm_http_create(request, &registry->limits);
 		*out = transfer;
 		if (mvm_http_perform(transfer, err) < 0)
 			return -1;
 		if (transfer->answer.status != 401 || asked)
 			return 0;
-		result = mvm_registry_authorize(registry, endpoint, transfer->answer.challenge, err);
+		result = mvm_registry_authorize(registry, endpoint, transfer, err);
 		if (result < 0)
 			return -1;
 		mvm_http_destroy(transfer);

@@ -27,9 +27,17 @@ struct mvm_error;
 struct mvm_ingest;
 struct mvm_registry;
 
-/* `stopped` is asked now and then whether to give up; it may be NULL. */
-int mvm_registry_open(const struct mvm_reference *reference, const struct mvm_config *config,
-		      bool (*stopped)(void *arg), void *arg, struct mvm_registry **registry, struct mvm_error **err);
+/* What a client is going to do there, for which tokens are asked (distribution-spec "Token Scope"). */
+struct mvm_registry_access {
+	const char *actions;	     /* on the reference's repository: "pull" or "pull,push" */
+	const struct mvm_strv *also; /* other scopes, "repository:library/debian:pull" to mount from; may be NULL */
+};
+
+/* Who may push speaks to the registry itself only, mirrors are for pulls. NULL for `access` is to pull. `stopped` is
+ * asked now and then whether to give up; it may be NULL. */
+int mvm_registry_open(const struct mvm_reference *reference, const struct mvm_registry_access *access,
+		      const struct mvm_config *config, bool (*stopped)(void *arg), void *arg,
+		      struct mvm_registry **registry, struct mvm_error **err);
 void mvm_registry_close(struct mvm_registry *registry);
 
 struct mvm_registry_manifest {
