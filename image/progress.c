@@ -20,7 +20,9 @@ static const char *const state_names[] = {
 	[MVM_PROGRESS_PENDING] = "Pulling fs layer", [MVM_PROGRESS_WAITING] = "Waiting",
 	[MVM_PROGRESS_DOWNLOADING] = "Downloading",  [MVM_PROGRESS_DOWNLOADED] = "Download complete",
 	[MVM_PROGRESS_EXISTS] = "Already exists",    [MVM_PROGRESS_EXTRACTING] = "Extracting",
-	[MVM_PROGRESS_COMPLETE] = "Pull complete",
+	[MVM_PROGRESS_COMPLETE] = "Pull complete",   [MVM_PROGRESS_PREPARING] = "Preparing",
+	[MVM_PROGRESS_PUSHING] = "Pushing",	     [MVM_PROGRESS_PUSHED] = "Pushed",
+	[MVM_PROGRESS_MOUNTED] = "Mounted from",     [MVM_PROGRESS_PUSHED_EARLIER] = "Layer already exists",
 };
 
 const char *mvm_progress_state_name(enum mvm_progress_state state)
@@ -41,21 +43,39 @@ void mvm_progress_message(const struct mvm_progress *progress, const char *forma
 	progress->message(progress->arg, text);
 }
 
-void mvm_progress_layer(const struct mvm_progress *progress, const struct mvm_digest *layer,
-			enum mvm_progress_state state, uint64_t done, uint64_t total)
+static void tell(const struct mvm_progress *progress, const struct mvm_digest *layer, enum mvm_progress_state state,
+		 const char *detail, uint64_t done, uint64_t total)
 {
 	char id[MVM_DIGEST_SHORT + 1] = "";
 
 	if (!progress)
 		return;
 	memcpy(id, mvm_digest_hex(layer), mvm_digest_is_set(layer) ? MVM_DIGEST_SHORT : 0);
-	progress->layer(progress->arg, id, state, done, total);
+	progress->layer(progress->arg, id, state, detail, done, total);
+}
+
+void mvm_progress_layer(const struct mvm_progress *progress, const struct mvm_digest *layer,
+			enum mvm_progress_state state, uint64_t done, uint64_t total)
+{
+	tell(progress, layer, state, NULL, done, total);
+}
+
+void mvm_progress_mounted(const struct mvm_progress *progress, const struct mvm_digest *layer, const char *from)
+{
+	tell(progress, layer, MVM_PROGRESS_MOUNTED, from, 0, 0);
+}
+
+/* States that have a bar, and change too often for a log. */
+static bool is_moving(enum mvm_progress_state state)
+{
+	return state == MVM_PROGRESS_DOWNLOADING || state == MVM_PROGRESS_EXTRACTING || state == MVM_PROGRESS_PUSHING;
 }
 
 struct line {
 	char id[MVM_DIGEST_SHORT + 1];
 	enum mvm_progress_state state;
-	uint64_t drawn; /* mvm_now_ns() */
+	const char *detail; /* NULL for none; good for one drawing */
+	uint64_t drawn;	    /* mvm_now_ns() */
 };
 
 /* The sink for people: the lines of layers are the last on the screen, messages end them. */
@@ -103,6 +123,12 @@ static struct line *find_line(struct screen *screen, const char *id, bool *is_ne
 	return line;
 }
 
+static void add_words(struct mvm_buf *out, const struct line *line)
+{
+	mvm_buf_addf(out, "%s: %s%s%s", line->id, state_names[line->state], line->detail ? " " : "",
+		     line->detail ? line->detail : "");
+}
+
 static void add_bar(struct mvm_buf *out, uint64_t done, uint64_t total)
 {
 	char *sofar MVM_CLEAN_FREE = mvm_format_size(done);
@@ -135,8 +161,8 @@ static void draw(struct screen *screen, struct line *line, uint64_t done, uint64
 	/* What has scrolled off the top cannot be reached. */
 	if (up >= size.ws_row)
 		return;
-	mvm_buf_addf(&text, "%s: %s", line->id, state_names[line->state]);
-	if (total && (line->state == MVM_PROGRESS_DOWNLOADING || line->state == MVM_PROGRESS_EXTRACTING))
+	add_words(&text, line);
+	if (total && is_moving(line->state))
 		add_bar(&text, done, total);
 	/* A line that wraps would put all others in the wrong place. */
 	if (text.length >= size.ws_col)
@@ -150,14 +176,15 @@ static void draw_plain(const struct screen *screen, const struct line *line)
 {
 	struct mvm_buf out MVM_CLEAN_BUF = {0};
 
-	/* How far a download has come changes too often for a log. */
-	if (line->state == MVM_PROGRESS_DOWNLOADING || line->state == MVM_PROGRESS_EXTRACTING)
+	if (is_moving(line->state))
 		return;
-	mvm_buf_addf(&out, "%s: %s\n", line->id, state_names[line->state]);
+	add_words(&out, line);
+	mvm_buf_addf(&out, "\n");
 	put(screen, &out);
 }
 
-static void on_layer(void *arg, const char *id, enum mvm_progress_state state, uint64_t done, uint64_t total)
+static void on_layer(void *arg, const char *id, enum mvm_progress_state state, const char *detail, uint64_t done,
+		     uint64_t total)
 {
 	struct mvm_buf newline = {.data = (char[]){"\n"}, .length = 1};
 	struct screen *screen = arg;
@@ -168,6 +195,7 @@ static void on_layer(void *arg, const char *id, enum mvm_progress_state state, u
 	line = find_line(screen, id, &is_new);
 	news = is_new || line->state != state;
 	line->state = state;
+	line->detail = detail;
 	if (is_new && screen->terminal)
 		put(screen, &newline);
 	if (!screen->terminal && news)

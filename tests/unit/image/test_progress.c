@@ -57,6 +57,30 @@ static void plain_lines_on_a_pipe(void **state)
 				  "Digest: x\n");
 }
 
+static void lines_of_a_push(void **state)
+{
+	struct mvm_digest layer = layer_of("abc"), other = layer_of("def");
+	struct mvm_progress *progress;
+	char text[1024] = "";
+	int fds[2];
+
+	assert_int_equal(mvm_pipe(fds), 0);
+	progress = mvm_progress_create(fds[1]);
+	mvm_progress_layer(progress, &layer, MVM_PROGRESS_PREPARING, 0, 0);
+	mvm_progress_layer(progress, &other, MVM_PROGRESS_PREPARING, 0, 0);
+	mvm_progress_mounted(progress, &other, "library/alpine");
+	mvm_progress_layer(progress, &layer, MVM_PROGRESS_PUSHING, 10, 100);
+	mvm_progress_layer(progress, &layer, MVM_PROGRESS_PUSHED, 0, 0);
+	mvm_progress_destroy(progress);
+	close(fds[1]);
+	assert_true(mvm_read_full(fds[0], text, sizeof(text) - 1) > 0);
+	close(fds[0]);
+	assert_string_equal(text, "ba7816bf8f01: Preparing\n"
+				  "cb8379ac2098: Preparing\n"
+				  "cb8379ac2098: Mounted from library/alpine\n"
+				  "ba7816bf8f01: Pushed\n");
+}
+
 static int open_terminal(int *master)
 {
 	struct termios settings;
@@ -126,9 +150,8 @@ static void silence_is_fine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain_lines_on_a_pipe),
-		cmocka_unit_test(drawn_on_a_terminal),
-		cmocka_unit_test(plain_on_a_dumb_terminal),
+		cmocka_unit_test(plain_lines_on_a_pipe), cmocka_unit_test(lines_of_a_push),
+		cmocka_unit_test(drawn_on_a_terminal),	 cmocka_unit_test(plain_on_a_dumb_terminal),
 		cmocka_unit_test(silence_is_fine),
 	};
 
