@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "budget.h"
 #include "digest.h"
 #include "ext4.h"
 #include "runtime/base/error.h"
@@ -38,6 +39,7 @@ struct mvm_disk_builder {
 	char *lock_path;
 	int lock;
 	struct mvm_ext4 *fs;
+	struct mvm_budget budget;
 	size_t added;
 };
 
@@ -145,7 +147,8 @@ static int begin_build(struct mvm_disk_builder *builder, struct mvm_error **err)
 		sscanf(mvm_digest_hex(&digest) + i * 2, "%2hhx", &options.uuid[i]);
 	options.uuid[6] = (options.uuid[6] & 0x0f) | 0x80;
 	options.uuid[8] = (options.uuid[8] & 0x3f) | 0x80;
-	if (mvm_remove_tree(builder->folder, err) < 0 || mvm_make_folders(builder->folder, err) < 0)
+	if (mvm_budget_init(&builder->budget, builder->spec.config, err) < 0 ||
+	    mvm_remove_tree(builder->folder, err) < 0 || mvm_make_folders(builder->folder, err) < 0)
 		return -1;
 	return mvm_ext4_create(builder->file, &options, &builder->fs, err);
 }
@@ -187,6 +190,15 @@ int mvm_disk_builder_create(const char *home, const struct mvm_disk_spec *spec, 
 	return status == 0 ? 1 : -1;
 }
 
+/* "layer 2 of 5 (0123456789ab)": the digest as docker shortens it. */
+static int wrap_layer(const struct mvm_disk_builder *builder, const struct mvm_layer *layer, struct mvm_error **err)
+{
+	const char *colon = strchr(layer->digest, ':');
+
+	return mvm_error_wrap(err, "layer %zu of %zu (%.12s)", builder->added, builder->spec.layer_count,
+			      colon ? colon + 1 : layer->digest);
+}
+
 int mvm_disk_builder_add_layer(struct mvm_disk_builder *builder, struct mvm_source source, struct mvm_error **err)
 {
 	const struct mvm_layer *layer;
@@ -194,7 +206,9 @@ int mvm_disk_builder_add_layer(struct mvm_disk_builder *builder, struct mvm_sour
 	if (builder->added == builder->spec.layer_count)
 		return mvm_fail(err, MVM_ERR_INTERNAL, "more layers than the image has");
 	layer = &builder->spec.layers[builder->added++];
-	return mvm_layer_apply(builder->fs, layer, source, err);
+	if (mvm_layer_apply(builder->fs, &builder->budget, layer, source, err) < 0)
+		return wrap_layer(builder, layer, err);
+	return 0;
 }
 
 /* A folder under the key without its disk can only be somebody's half removal. */

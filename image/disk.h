@@ -18,6 +18,7 @@
 
 #include "layer.h"
 
+struct mvm_config;
 struct mvm_strv;
 
 #define MVM_DISK_DEFAULT_SIZE (64ULL << 30)
@@ -27,6 +28,7 @@ struct mvm_disk_spec {
 	const struct mvm_layer *layers;
 	size_t layer_count;
 	uint64_t size;
+	const struct mvm_config *config; /* what an image may take (budget.h); NULL: the defaults */
 };
 
 /* The name of the folder under disks/. INVALID where a diff_id is not a sha256 digest or the size is impossible. */
@@ -38,8 +40,8 @@ int mvm_disk_find(const char *home, const struct mvm_disk_spec *spec, char **pat
 /*
  * Building as the layers arrive. create() waits for another process that builds the same disk; it returns 1 and sets
  * only *path where the disk is there already. add_layer() is called once for each layer of the spec, in order; it
- * returns when the layer's source has ended. The spec and its strings must stay until destroy().
- * finish() makes the disk visible and gives its path; destroy() drops what was not finished.
+ * returns when the layer's source has ended, and its error says which layer it was. The spec and its strings must stay
+ * until destroy(). finish() makes the disk visible and gives its path; destroy() drops what was not finished.
  */
 struct mvm_disk_builder;
 int mvm_disk_builder_create(const char *home, const struct mvm_disk_spec *spec, struct mvm_disk_builder **builder,

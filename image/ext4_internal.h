@@ -61,6 +61,7 @@ struct ext4_inode {
 			struct mvm_ext4_node *first;
 			struct mvm_ext4_node *last;
 			struct mvm_ext4_node *self;
+			uint32_t swept; /* the layer in which nothing of earlier ones is left below */
 		};
 		char *target; /* symlinks */
 		struct {      /* devices */

@@ -209,37 +209,47 @@ static void drop_node(struct mvm_ext4 *fs, struct mvm_ext4_node *node)
 	free(node);
 }
 
-/* The node after which all of `top`'s tree has been seen, children first. */
-static struct mvm_ext4_node *deepest(struct mvm_ext4_node *node)
+/* The first node of a tree to be seen, children first. A folder that was swept in layer `swept` is seen without what is
+ * in it. */
+static struct mvm_ext4_node *deepest(struct mvm_ext4_node *node, uint32_t swept)
 {
-	while (ext4_is(node->inode, TYPE_FOLDER) && node->inode->first)
+	while (ext4_is(node->inode, TYPE_FOLDER) && node->inode->first && node->inode->swept != swept)
 		node = node->inode->first;
 	return node;
 }
 
-static struct mvm_ext4_node *next_upward(struct mvm_ext4_node *node, const struct mvm_ext4_node *top)
+static struct mvm_ext4_node *next_upward(struct mvm_ext4_node *node, const struct mvm_ext4_node *top, uint32_t swept)
 {
 	if (node == top)
 		return NULL;
-	return node->next ? deepest(node->next) : node->parent;
+	return node->next ? deepest(node->next, swept) : node->parent;
 }
 
 /* Children first, without recursion: an image may nest folders as deep as names allow. */
-static void remove_tree(struct mvm_ext4 *fs, struct mvm_ext4_node *top, bool lower_only, bool keep_top)
+static void remove_tree(struct mvm_ext4 *fs, struct mvm_ext4_node *top)
 {
-	for (struct mvm_ext4_node *node = deepest(top), *next; node; node = next) {
-		bool has_content = ext4_is(node->inode, TYPE_FOLDER) && node->inode->first;
-
-		next = next_upward(node, top);
-		if (has_content || (node == top && keep_top) || (lower_only && node->layer == fs->layer))
-			continue;
+	for (struct mvm_ext4_node *node = deepest(top, UINT32_MAX), *next; node; node = next) {
+		next = next_upward(node, top, UINT32_MAX);
 		drop_node(fs, node);
 	}
 }
 
-void mvm_ext4_remove_lower(struct mvm_ext4 *fs, struct mvm_ext4_node *node, bool keep)
+/* A folder is gone through once a layer, however many whiteouts name it or what it is in: what is left in it then is
+ * this layer's, and so is what comes later. */
+void mvm_ext4_remove_lower(struct mvm_ext4 *fs, struct mvm_ext4_node *top, bool keep)
 {
-	remove_tree(fs, node, true, keep || node == fs->root);
+	keep = keep || top == fs->root;
+	for (struct mvm_ext4_node *node = deepest(top, fs->layer), *next; node; node = next) {
+		bool is_folder = ext4_is(node->inode, TYPE_FOLDER);
+
+		next = next_upward(node, top, fs->layer);
+		if ((is_folder && node->inode->first) || (node == top && keep) || node->layer == fs->layer) {
+			if (is_folder)
+				node->inode->swept = fs->layer;
+			continue;
+		}
+		drop_node(fs, node);
+	}
 }
 
 static void set_attr(struct ext4_inode *inode, const struct mvm_ext4_attr *attr)
@@ -286,6 +296,7 @@ static struct mvm_ext4_node *make_new(struct mvm_ext4 *fs, struct mvm_ext4_node 
 	set_attr(inode, attr);
 	if (type == TYPE_FOLDER) {
 		inode->self = node;
+		inode->swept = fs->layer;
 	} else if (type == TYPE_SYMLINK) {
 		inode->target = mvm_strdup(attr->target);
 		inode->size = strlen(attr->target);
@@ -311,7 +322,7 @@ int mvm_ext4_make(struct mvm_ext4 *fs, struct mvm_ext4_node *folder, const char 
 		return 0;
 	}
 	if (old)
-		remove_tree(fs, old, false, false);
+		remove_tree(fs, old);
 	*out = make_new(fs, folder, name, length, attr);
 	return 0;
 }
@@ -330,7 +341,7 @@ int mvm_ext4_link(struct mvm_ext4 *fs, struct mvm_ext4_node *folder, const char 
 		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "more than %d hard links to one file", (int)EXT4_MAX_LINKS);
 	inode->links++; /* `old` may be a folder that the target is in */
 	if (old)
-		remove_tree(fs, old, false, false);
+		remove_tree(fs, old);
 	add_node(fs, folder, name, length, inode);
 	inode->links--;
 	return 0;

@@ -120,13 +120,14 @@ static void give_back(struct ring *ring, bool abandon)
 }
 
 /* The caller's half: every byte is hashed and goes through the tar parser. */
-static int consume(struct ring *ring, struct mvm_tar *tar, struct mvm_hash *hash, struct mvm_error **err)
+static int consume(struct ring *ring, struct layer_target *target, struct mvm_tar *tar, struct mvm_hash *hash,
+		   struct mvm_error **err)
 {
 	const struct chunk *chunk;
 
 	while ((chunk = wait_chunk(ring))) {
 		mvm_hash_update(hash, chunk->data, chunk->length);
-		if (mvm_tar_feed(tar, chunk->data, chunk->length, err) < 0)
+		if (layer_feed(target, tar, chunk->data, chunk->length, err) < 0)
 			return -1;
 		give_back(ring, false);
 	}
@@ -147,7 +148,8 @@ static int start_worker(struct ring *ring, pthread_t *thread, struct mvm_error *
 }
 
 /* Runs both halves to the end. What the worker met comes before what the caller made of it. */
-static int run(struct ring *ring, struct mvm_tar *tar, struct mvm_hash *hash, struct mvm_error **err)
+static int run(struct ring *ring, struct layer_target *target, struct mvm_tar *tar, struct mvm_hash *hash,
+	       struct mvm_error **err)
 {
 	struct mvm_error *consume_err MVM_CLEAN_ERROR = NULL;
 	pthread_t thread;
@@ -155,7 +157,7 @@ static int run(struct ring *ring, struct mvm_tar *tar, struct mvm_hash *hash, st
 
 	if (start_worker(ring, &thread, err) < 0)
 		return -1;
-	status = consume(ring, tar, hash, &consume_err);
+	status = consume(ring, target, tar, hash, &consume_err);
 	give_back(ring, true);
 	pthread_join(thread, NULL);
 	if (status < 0) {
@@ -187,7 +189,7 @@ static int apply(struct layer_target *target, struct mvm_source source, struct m
 	pthread_cond_init(&ring.changed, NULL);
 	for (size_t i = 0; i < CHUNKS; i++)
 		ring.chunks[i].data = mvm_realloc(NULL, CHUNK_SIZE, 1);
-	status = run(&ring, tar, hash, err);
+	status = run(&ring, target, tar, hash, err);
 	if (status == 0)
 		mvm_hash_final(hash, diff_id);
 	for (size_t i = 0; i < CHUNKS; i++)
@@ -237,12 +239,12 @@ static int apply_checked(struct layer_target *target, const struct mvm_layer *la
 	return 0;
 }
 
-int mvm_layer_apply(struct mvm_ext4 *fs, const struct mvm_layer *layer, struct mvm_source source,
-		    struct mvm_error **err)
+int mvm_layer_apply(struct mvm_ext4 *fs, struct mvm_budget *budget, const struct mvm_layer *layer,
+		    struct mvm_source source, struct mvm_error **err)
 {
-	struct layer_target target = {.fs = fs};
+	struct layer_target target = {.fs = fs, .budget = budget};
 	int status = apply_checked(&target, layer, source, err);
 
 	free(target.name);
-	return status < 0 ? mvm_error_wrap(err, "layer %s", layer->digest) : 0;
+	return status;
 }

@@ -4,7 +4,8 @@
  * Runs in whichever process unpacks images (the CLI during pull or run). A layer is read, inflated and hashed on a
  * worker thread of its own while the caller's thread reads the tar and writes the disk; nothing is unpacked onto the
  * host's file system. Every byte of a layer is untrusted: a malformed one fails with MVM_ERR_INVALID, one whose
- * uncompressed digest differs with MVM_ERR_CORRUPT; both name the layer and, where there is one, the entry.
+ * uncompressed digest differs with MVM_ERR_CORRUPT, one that takes more than the image's budget with
+ * MVM_ERR_UNSUPPORTED; all name the entry where there is one.
  *
  * Follows OCI image-spec 1.1 layer.md ("Applying Changesets", "Whiteouts") and the media types of media-types.md
  * with Docker's equivalents. Zstandard layers may hold skippable frames, gzip layers several members.
@@ -16,6 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct mvm_budget;
 struct mvm_error;
 struct mvm_ext4;
 
@@ -41,8 +43,8 @@ struct mvm_layer {
 
 /* Reads the layer to its end and applies it. The compression is found by its magic number and must be one that mvm
  * knows; the media type must be that of a layer (MVM_ERR_UNSUPPORTED otherwise). After a failure the image
- * under construction is good for nothing but mvm_ext4_destroy(). */
-int mvm_layer_apply(struct mvm_ext4 *fs, const struct mvm_layer *layer, struct mvm_source source,
-		    struct mvm_error **err);
+ * under construction is good for nothing but mvm_ext4_destroy(). The error does not say which layer it was. */
+int mvm_layer_apply(struct mvm_ext4 *fs, struct mvm_budget *budget, const struct mvm_layer *layer,
+		    struct mvm_source source, struct mvm_error **err);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * Entries of a layer as changes to the image (OCI image-spec layer.md, "Applying Changesets").
  *
- * Names are taken below the root whatever they look like: leading slashes and "." fall away, ".." is refused, and a
- * parent that is a symlink is followed as the container would see it, never past the root. (The host's
- * file system plays no part in any of it.)
+ * Names are taken below the root whatever they look like: leading slashes and "." fall away, ".." takes back the part
+ * before it, as docker and containerd read it, and is refused where there is none. A parent that is a symlink is
+ * followed as the container would see it, never past the root. (The host's file system plays no part in any of it.)
  */
 #include "layer_internal.h"
 
@@ -17,6 +17,7 @@
 enum {
 	MAX_PATH = 4095, /* what the guest's kernel takes */
 	MAX_SYMLINKS = 40,
+	MAX_WALK = 8192, /* bytes of a path once its symlinks stand in it */
 };
 
 #define WHITEOUT     ".wh."
@@ -37,12 +38,22 @@ static void path_finish(struct path *path)
 }
 #define CLEAN_PATH __attribute__((cleanup(path_finish)))
 
+static int drop_part(struct mvm_buf *clean, struct mvm_error **err)
+{
+	if (!clean->length)
+		return mvm_fail(err, MVM_ERR_INVALID, "a name that climbs out of the image with \"..\"");
+	while (clean->length && clean->data[--clean->length] != '/')
+		;
+	clean->data[clean->length] = '\0';
+	return 0;
+}
+
 static int add_part(struct mvm_buf *clean, const char *part, size_t length, struct mvm_error **err)
 {
 	if (length == 0 || (length == 1 && part[0] == '.'))
 		return 0;
 	if (length == 2 && part[0] == '.' && part[1] == '.')
-		return mvm_fail(err, MVM_ERR_INVALID, "a name with \"..\" in it");
+		return drop_part(clean, err);
 	if (length > MVM_EXT4_MAX_NAME)
 		return mvm_fail(err, MVM_ERR_INVALID, "a name of more than %d bytes", (int)MVM_EXT4_MAX_NAME);
 	if (clean->length)
@@ -72,18 +83,21 @@ static int parse_path(const char *name, struct path *path, struct mvm_error **er
 }
 
 /* A folder that no layer has named is root's, 0755, as old as what made it necessary. */
-static int make_parent(struct mvm_ext4 *fs, struct mvm_ext4_node *folder, const char *name, size_t length,
+static int make_parent(struct layer_target *layer, struct mvm_ext4_node *folder, const char *name, size_t length,
 		       const struct mvm_tar_entry *entry, struct mvm_ext4_node **node, struct mvm_error **err)
 {
 	struct mvm_ext4_attr attr = {.mode = S_IFDIR | 0755, .mtime = entry->mtime, .mtime_nsec = entry->mtime_nsec};
 
-	return mvm_ext4_make(fs, folder, name, length, &attr, node, err);
+	if (mvm_budget_take_entry(layer->budget, length, err) < 0)
+		return -1;
+	return mvm_ext4_make(layer->fs, folder, name, length, &attr, node, err);
 }
 
 /* Walks to a folder. With `entry` missing ones are made; without, 1 says that one is missing. */
-static int walk(struct mvm_ext4 *fs, const char *path, const struct mvm_tar_entry *entry, struct mvm_ext4_node **folder,
-		struct mvm_error **err)
+static int walk(struct layer_target *layer, const char *path, const struct mvm_tar_entry *entry,
+		struct mvm_ext4_node **folder, struct mvm_error **err)
 {
+	struct mvm_ext4 *fs = layer->fs;
 	struct mvm_ext4_node *at = mvm_ext4_root(fs), *next;
 	char *rest MVM_CLEAN_FREE = NULL;
 	unsigned symlinks = 0;
@@ -102,14 +116,14 @@ static int walk(struct mvm_ext4 *fs, const char *path, const struct mvm_tar_entr
 		if (!next) {
 			if (!entry)
 				return 1;
-			if (make_parent(fs, at, path, length, entry, &next, err) < 0)
+			if (make_parent(layer, at, path, length, entry, &next, err) < 0)
 				return -1;
 		}
 		if (mvm_ext4_type(next) == S_IFLNK) {
 			const char *target = mvm_ext4_target(next);
 			char *longer = mvm_format("%s/%s", target, path + length);
 
-			if (++symlinks > MAX_SYMLINKS) {
+			if (++symlinks > MAX_SYMLINKS || strlen(longer) > MAX_WALK) {
 				free(longer);
 				return mvm_fail(err, MVM_ERR_INVALID, "its folder is a loop of symlinks");
 			}
@@ -127,11 +141,12 @@ static int walk(struct mvm_ext4 *fs, const char *path, const struct mvm_tar_entr
 	return 0;
 }
 
-static int whiteout(struct mvm_ext4 *fs, const struct path *path, struct mvm_error **err)
+static int whiteout(struct layer_target *layer, const struct path *path, struct mvm_error **err)
 {
+	struct mvm_ext4 *fs = layer->fs;
 	const char *name = path->name + WHITEOUT_LEN;
 	struct mvm_ext4_node *folder, *node;
-	int status = walk(fs, path->folder, NULL, &folder, err);
+	int status = walk(layer, path->folder, NULL, &folder, err);
 
 	if (status)
 		return status < 0 ? -1 : 0; /* nothing there to hide */
@@ -147,7 +162,7 @@ static int whiteout(struct mvm_ext4 *fs, const struct path *path, struct mvm_err
 	return 0;
 }
 
-static int link_entry(struct mvm_ext4 *fs, struct mvm_ext4_node *folder, const char *name,
+static int link_entry(struct layer_target *layer, struct mvm_ext4_node *folder, const char *name,
 		      const struct mvm_tar_entry *entry, struct mvm_error **err)
 {
 	struct path path CLEAN_PATH = {0};
@@ -156,16 +171,16 @@ static int link_entry(struct mvm_ext4 *fs, struct mvm_ext4_node *folder, const c
 
 	if (parse_path(entry->target, &path, err) < 0)
 		return mvm_error_wrap(err, "hard link to %s", entry->target);
-	status = walk(fs, path.folder, NULL, &target_folder, err);
+	status = walk(layer, path.folder, NULL, &target_folder, err);
 	if (status < 0)
 		return mvm_error_wrap(err, "hard link to %s", entry->target);
 	if (status == 0 && *path.name)
-		target = mvm_ext4_lookup(fs, target_folder, path.name, strlen(path.name));
+		target = mvm_ext4_lookup(layer->fs, target_folder, path.name, strlen(path.name));
 	if (!target)
 		return mvm_fail(err, MVM_ERR_INVALID, "hard link to %s, which is not there", entry->target);
 	if (mvm_ext4_type(target) == S_IFDIR)
 		return mvm_fail(err, MVM_ERR_INVALID, "hard link to %s, which is a folder", entry->target);
-	return mvm_ext4_link(fs, folder, name, strlen(name), target, err);
+	return mvm_ext4_link(layer->fs, folder, name, strlen(name), target, err);
 }
 
 static int set_xattrs(struct mvm_ext4 *fs, struct mvm_ext4_node *node, const struct mvm_tar_entry *entry,
@@ -218,10 +233,10 @@ static int make_entry(struct layer_target *target, const struct path *path, cons
 	struct mvm_ext4_attr attr;
 	struct mvm_ext4_node *folder, *node;
 
-	if (walk(target->fs, path->folder, entry, &folder, err) < 0)
+	if (walk(target, path->folder, entry, &folder, err) < 0)
 		return -1;
 	if (entry->type == MVM_TAR_HARDLINK)
-		return link_entry(target->fs, folder, path->name, entry, err);
+		return link_entry(target, folder, path->name, entry, err);
 	attr = attr_of(entry);
 	if (mvm_ext4_make(target->fs, folder, path->name, strlen(path->name), &attr, &node, err) < 0 ||
 	    set_xattrs(target->fs, node, entry, err) < 0)
@@ -229,6 +244,7 @@ static int make_entry(struct layer_target *target, const struct path *path, cons
 	if (entry->type != MVM_TAR_FILE)
 		return 0;
 	target->file = node;
+	target->filled = 0;
 	return mvm_ext4_set_size(target->fs, node, entry->size, err);
 }
 
@@ -240,11 +256,21 @@ static bool is_aufs_meta(const struct path *path)
 	return strncmp(path->name, AUFS_META, strlen(AUFS_META)) == 0 && strcmp(path->name, OPAQUE) != 0;
 }
 
+static int charge(struct layer_target *target, const struct path *path, const struct mvm_tar_entry *entry,
+		  struct mvm_error **err)
+{
+	size_t bytes = strlen(path->name) + strlen(entry->target);
+
+	for (size_t i = 0; i < entry->xattr_count; i++)
+		bytes += entry->xattrs[i].length + MVM_BUDGET_NODE_MEMORY;
+	return mvm_budget_take_entry(target->budget, bytes, err);
+}
+
 static int apply(struct layer_target *target, const struct mvm_tar_entry *entry, struct mvm_error **err)
 {
 	struct path path CLEAN_PATH = {0};
 
-	if (parse_path(entry->name, &path, err) < 0)
+	if (parse_path(entry->name, &path, err) < 0 || charge(target, &path, entry, err) < 0)
 		return -1;
 	if (!*path.name)
 		return root_entry(target->fs, entry, err);
@@ -253,7 +279,7 @@ static int apply(struct layer_target *target, const struct mvm_tar_entry *entry,
 	if (strncmp(path.folder, WHITEOUT, WHITEOUT_LEN) == 0 || strstr(path.folder, "/" WHITEOUT))
 		return mvm_fail(err, MVM_ERR_INVALID, "a folder named like a whiteout");
 	if (strncmp(path.name, WHITEOUT, WHITEOUT_LEN) == 0)
-		return whiteout(target->fs, &path, err);
+		return whiteout(target, &path, err);
 	return make_entry(target, &path, entry, err);
 }
 
@@ -270,7 +296,12 @@ static int on_data(void *arg, uint64_t offset, const void *data, size_t length, 
 {
 	struct layer_target *target = arg;
 
-	return target->file ? mvm_ext4_write(target->fs, target->file, offset, data, length, err) : 0;
+	if (!target->file)
+		return 0;
+	if (offset != target->filled && mvm_budget_take_piece(target->budget, err) < 0)
+		return -1;
+	target->filled = offset + length;
+	return mvm_ext4_write(target->fs, target->file, offset, data, length, err);
 }
 
 static int on_end(void *arg, struct mvm_error **err)
@@ -281,6 +312,14 @@ static int on_end(void *arg, struct mvm_error **err)
 	target->name = NULL;
 	target->file = NULL;
 	return 0;
+}
+
+int layer_feed(struct layer_target *target, struct mvm_tar *tar, const void *data, size_t length,
+	       struct mvm_error **err)
+{
+	if (mvm_budget_take_size(target->budget, length, err) < 0)
+		return -1;
+	return mvm_tar_feed(tar, data, length, err);
 }
 
 const struct mvm_tar_ops layer_ops = {.entry = on_entry, .data = on_data, .end = on_end};

@@ -195,7 +195,7 @@ static int start_unpacking(struct pull *pull, struct mvm_error **err)
 
 	if (result <= 0)
 		return result;
-	return mvm_unpack_start(home, pull->image, pull->options->progress, &pull->unpack, err);
+	return mvm_unpack_start(home, pull->image, pull->options->config, pull->options->progress, &pull->unpack, err);
 }
 
 static int finish_unpacking(struct pull *pull, struct mvm_error **err)

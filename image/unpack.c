@@ -121,8 +121,8 @@ static void release(struct mvm_unpack *unpack)
 	free(unpack);
 }
 
-int mvm_unpack_start(const char *home, const struct mvm_image *image, const struct mvm_progress *progress,
-		     struct mvm_unpack **out, struct mvm_error **err)
+int mvm_unpack_start(const char *home, const struct mvm_image *image, const struct mvm_config *config,
+		     const struct mvm_progress *progress, struct mvm_unpack **out, struct mvm_error **err)
 {
 	struct mvm_unpack *unpack = mvm_alloc(sizeof(*unpack));
 	size_t count = mvm_image_layer_count(image);
@@ -130,7 +130,8 @@ int mvm_unpack_start(const char *home, const struct mvm_image *image, const stru
 
 	unpack->progress = progress;
 	unpack->home = mvm_strdup(home);
-	unpack->spec = (struct mvm_disk_spec){.layers = mvm_image_disk_layers(image), .layer_count = count};
+	unpack->spec =
+		(struct mvm_disk_spec){.layers = mvm_image_disk_layers(image), .layer_count = count, .config = config};
 	unpack->feeds = mvm_alloc(count * sizeof(*unpack->feeds));
 	for (size_t i = 0; i < count; i++)
 		unpack->feeds[i] = (struct feed){.unpack = unpack, .layer = mvm_image_layer(image, i), .fd = -1};

@@ -13,13 +13,14 @@
 
 #include "image.h"
 
+struct mvm_config;
 struct mvm_error;
 struct mvm_progress;
 struct mvm_unpack;
 
-/* Starts the thread. All but `unpack` must outlive it. */
-int mvm_unpack_start(const char *home, const struct mvm_image *image, const struct mvm_progress *progress,
-		     struct mvm_unpack **unpack, struct mvm_error **err);
+/* Starts the thread. All but `unpack` must outlive it. `config` says what an image may take; it may be NULL. */
+int mvm_unpack_start(const char *home, const struct mvm_image *image, const struct mvm_config *config,
+		     const struct mvm_progress *progress, struct mvm_unpack **unpack, struct mvm_error **err);
 /* The first `available` bytes of the layer can be read from `fd`, of which a copy is kept. A number smaller than before
  * is a download that begins again. `complete`: all of it is there and verified. */
 int mvm_unpack_feed(struct mvm_unpack *unpack, size_t layer, int fd, uint64_t available, bool complete,

@@ -2,6 +2,7 @@
 #include "error.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,48 @@ static const char *const code_names[] = {
 #define CODE_COUNT (sizeof(code_names) / sizeof(code_names[0]))
 _Static_assert(CODE_COUNT == MVM_ERR_INTERRUPTED + 1, "every error code has a name");
 
+/* Longer than any path that people make, and a line that can still be read. */
+enum { MAX_MESSAGE = 2048 };
+
+/* C0 and DEL, and C1 in UTF-8, which begins with 0xc2. */
+static void mask_controls(char *text)
+{
+	for (unsigned char *at = (unsigned char *)text; *at; at++) {
+		if (*at < ' ' || *at == 0x7f)
+			*at = '?';
+		else if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)
+			at[0] = at[1] = '?';
+	}
+}
+
+static bool continues_character(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* Both ends say something: who fails and why. */
+static void shorten(char *text)
+{
+	static const char gap[] = " ... ";
+	size_t length = strlen(text), head = MAX_MESSAGE / 2, tail = length - MAX_MESSAGE / 2 + sizeof(gap);
+
+	if (length <= MAX_MESSAGE)
+		return;
+	while (head && continues_character(text[head]))
+		head--;
+	while (continues_character(text[tail]))
+		tail++;
+	memcpy(text + head, gap, sizeof(gap) - 1);
+	memmove(text + head + sizeof(gap) - 1, text + tail, length - tail + 1);
+}
+
+static char *one_line(char *text)
+{
+	mask_controls(text);
+	shorten(text);
+	return text;
+}
+
 static void set(struct mvm_error **err, enum mvm_error_code code, int errnum, char *message)
 {
 	if (!err) {
@@ -51,7 +94,7 @@ static void set(struct mvm_error **err, enum mvm_error_code code, int errnum, ch
 	*err = mvm_alloc(sizeof(**err));
 	(*err)->code = code;
 	(*err)->errnum = errnum;
-	(*err)->message = message;
+	(*err)->message = one_line(message);
 }
 
 int mvm_fail(struct mvm_error **err, enum mvm_error_code code, const char *format, ...)
@@ -106,7 +149,7 @@ int mvm_error_wrap(struct mvm_error **err, const char *format, ...)
 	message = mvm_format("%s: %s", context, (*err)->message);
 	free(context);
 	free((*err)->message);
-	(*err)->message = message;
+	(*err)->message = one_line(message);
 	return -1;
 }
 

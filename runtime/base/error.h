@@ -11,6 +11,9 @@
  *
  * A message is one line without a trailing full stop or newline: what failed,
  * on what, and what to do next. Only main() or a protocol's edge prints it.
+ * It may quote what a registry, an archive or a guest wrote: control characters
+ * become '?' here, so that nothing of it speaks to a terminal, and a message of
+ * more than 2,048 bytes loses its middle.
  */
 #ifndef MVM_BASE_ERROR_H
 #define MVM_BASE_ERROR_H

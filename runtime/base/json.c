@@ -8,12 +8,14 @@
 #include "mem.h"
 
 #define MAX_DEPTH 64
+/* Each object or array costs a hundred bytes and more, "{}" two to write. */
+#define MAX_CONTAINERS (256 * 1024)
 
-/* jansson's own limit (2048) is fixed when it is built; ours is checked before it recurses. */
-static bool too_deep(const char *data, size_t length)
+/* jansson's own limit (2048) is fixed when it is built; ours are checked before it recurses and allocates. */
+static int check_shape(const char *data, size_t length, const char *what, struct mvm_error **err)
 {
 	bool in_string = false;
-	int depth = 0;
+	int depth = 0, containers = 0;
 
 	for (size_t i = 0; i < length; i++) {
 		char c = data[i];
@@ -25,13 +27,18 @@ static bool too_deep(const char *data, size_t length)
 				in_string = false;
 		} else if (c == '"') {
 			in_string = true;
-		} else if ((c == '{' || c == '[') && ++depth > MAX_DEPTH) {
-			return true;
+		} else if (c == '{' || c == '[') {
+			if (++depth > MAX_DEPTH)
+				return mvm_fail(err, MVM_ERR_INVALID, "%s: nested deeper than %d levels", what,
+						MAX_DEPTH);
+			if (++containers > MAX_CONTAINERS)
+				return mvm_fail(err, MVM_ERR_INVALID, "%s: more than %d objects and lists", what,
+						MAX_CONTAINERS);
 		} else if (c == '}' || c == ']') {
 			depth--;
 		}
 	}
-	return false;
+	return 0;
 }
 
 int mvm_json_parse(const char *data, size_t length, const char *what, json_t **value, struct mvm_error **err)
@@ -39,8 +46,8 @@ int mvm_json_parse(const char *data, size_t length, const char *what, json_t **v
 	json_error_t error;
 	json_t *parsed;
 
-	if (too_deep(data, length))
-		return mvm_fail(err, MVM_ERR_INVALID, "%s: nested deeper than %d levels", what, MAX_DEPTH);
+	if (check_shape(data, length, what, err) < 0)
+		return -1;
 	parsed = json_loadb(data, length, JSON_REJECT_DUPLICATES, &error);
 	if (!parsed)
 		return mvm_fail(err, MVM_ERR_INVALID, "%s: line %d, column %d: %s", what, error.line, error.column,

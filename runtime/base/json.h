@@ -14,7 +14,8 @@
 
 struct mvm_error;
 
-/* Parses untrusted bytes. Deeper than 64 levels, not UTF-8 or not JSON is INVALID, naming `what`. */
+/* Parses untrusted bytes. Deeper than 64 levels, more than 262,144 objects and lists, not UTF-8 or not
+ * JSON is INVALID, naming `what`. */
 int mvm_json_parse(const char *data, size_t length, const char *what, json_t **value, struct mvm_error **err);
 int mvm_json_load(const char *path, size_t max, json_t **value, struct mvm_error **err);
 /* Atomically, mode 0600, indented. */

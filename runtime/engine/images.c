@@ -123,7 +123,10 @@ int engine_image_disk(struct mvm_engine *engine, const struct mvm_image *image, 
 		      struct mvm_error **err)
 {
 	struct mvm_layer *layers MVM_CLEAN_FREE = mvm_image_disk_layers(image);
-	struct mvm_disk_spec spec = {.layers = layers, .layer_count = mvm_image_layer_count(image), .size = size};
+	struct mvm_disk_spec spec = {.layers = layers,
+				     .layer_count = mvm_image_layer_count(image),
+				     .size = size,
+				     .config = mvm_engine_config(engine)};
 	struct blobs blobs;
 
 	if (mvm_engine_store(engine, &blobs.store, err) < 0 || mvm_disk_key(&spec, key, err) < 0)

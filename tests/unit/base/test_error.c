@@ -127,18 +127,33 @@ static void code_names_go_there_and_back(void **state)
 	assert_string_equal(mvm_error_code_name((enum mvm_error_code)1000), "internal");
 }
 
+/* Whoever wrote what is quoted does not get at the terminal, and no line is without end. */
+static void messages_are_one_line(void **state)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	char *name = mvm_format("%03000d", 0);
+
+	mvm_fail(&err, MVM_ERR_INVALID, "a\nb\r\x1b[2J\x7f \xc2\x9b \xc3\xa9");
+	mvm_error_wrap(&err, "c\td");
+	assert_string_equal(mvm_error_message(err), "c?d: a?b??[2J? ?? \xc3\xa9");
+	mvm_error_clear(&err);
+	mvm_fail(&err, MVM_ERR_INVALID, "the reason");
+	mvm_error_wrap(&err, "begin %s", name);
+	assert_in_range(strlen(mvm_error_message(err)), 2000, 2048);
+	assert_memory_equal(mvm_error_message(err), "begin 000", 9);
+	assert_non_null(strstr(mvm_error_message(err), "000 ... 000"));
+	assert_non_null(strstr(mvm_error_message(err), "000: the reason"));
+	free(name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(message_and_code_are_kept),
-		cmocka_unit_test(system_errors_map_to_codes),
-		cmocka_unit_test(wrapping_prefixes_and_keeps_the_rest),
-		cmocka_unit_test(who_does_not_care_passes_null),
-		cmocka_unit_test(the_first_error_wins),
-		cmocka_unit_test(moving_hands_the_error_on),
-		cmocka_unit_test(a_cleared_variable_can_be_used_again),
-		cmocka_unit_test(run_status_is_dockers),
-		cmocka_unit_test(code_names_go_there_and_back),
+		cmocka_unit_test(message_and_code_are_kept),	 cmocka_unit_test(messages_are_one_line),
+		cmocka_unit_test(system_errors_map_to_codes),	 cmocka_unit_test(wrapping_prefixes_and_keeps_the_rest),
+		cmocka_unit_test(who_does_not_care_passes_null), cmocka_unit_test(the_first_error_wins),
+		cmocka_unit_test(moving_hands_the_error_on),	 cmocka_unit_test(a_cleared_variable_can_be_used_again),
+		cmocka_unit_test(run_status_is_dockers),	 cmocka_unit_test(code_names_go_there_and_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

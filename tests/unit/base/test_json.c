@@ -47,6 +47,25 @@ static void depth_is_limited_before_anything_recurses(void **state)
 	json_decref(value);
 }
 
+/* Two bytes to write, more than a hundred in memory. */
+static void containers_are_counted_before_they_are_made(void **state)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_buf text MVM_CLEAN_BUF = {0};
+	json_t *value = NULL;
+
+	mvm_buf_add(&text, "[", 1);
+	for (size_t i = 1; i < 256 * 1024; i++)
+		mvm_buf_add(&text, i == 1 ? "{}" : ",[]", i == 1 ? 2 : 3);
+	mvm_buf_add(&text, "]", 1);
+	assert_ok(mvm_json_parse(text.data, text.length, "doc", &value, &err));
+	json_decref(value);
+	text.data[text.length - 1] = ',';
+	mvm_buf_add(&text, "[]]", 3);
+	assert_error(mvm_json_parse(text.data, text.length, "doc", &value, &err), MVM_ERR_INVALID,
+		     "doc: more than 262144 objects and lists");
+}
+
 static void errors_tell_the_place(void **state)
 {
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
@@ -206,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(corpus_is_taken_and_refused),
 		cmocka_unit_test(depth_is_limited_before_anything_recurses),
+		cmocka_unit_test(containers_are_counted_before_they_are_made),
 		cmocka_unit_test(errors_tell_the_place),
 		cmocka_unit_test(strings_are_got_by_type),
 		cmocka_unit_test(numbers_are_got_by_type),

@@ -162,7 +162,7 @@ static void test_failure_leaves_nothing(void **state)
 
 	fixture->tars[1].data[600] ^= 1;
 	assert_error(mvm_disk_ensure(fixture->home, &fixture->spec, open_blob, &opener, &path, &err), MVM_ERR_CORRUPT,
-		     "layer two");
+		     "layer 2 of 2 (two): ");
 	assert_int_equal(count_names(fixture, ""), 0);
 	fixture->tars[1].data[600] ^= 1;
 	assert_ok(mvm_disk_ensure(fixture->home, &fixture->spec, open_blob, &opener, &path, &err));
