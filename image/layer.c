@@ -1,43 +1,20 @@
 /*
- * One layer, from its source to the image. Two threads: a worker reads and inflates into a ring of buffers, the
- * caller hashes, reads the tar and writes the disk. Both halves cost about the same, and neither waits for long.
+ * One layer, from its source to the image: what layer_stream.c inflates and hashes goes through the tar parser into
+ * the disk.
  */
 #include "layer.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "digest.h"
-#include "inflate.h"
 #include "layer_internal.h"
+#include "layer_stream.h"
 #include "runtime/base/error.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
-
-enum { CHUNK_SIZE = 256 * 1024, CHUNKS = 8 };
-
-struct chunk {
-	char *data;
-	size_t length;
-};
-
-/* The worker fills chunks[filled % CHUNKS], the caller takes chunks[taken % CHUNKS]. */
-struct ring {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct chunk chunks[CHUNKS];
-	uint64_t filled;
-	uint64_t taken;
-	bool ended;	/* the worker fills no more */
-	bool abandoned; /* the caller takes no more */
-
-	struct mvm_inflate *inflate; /* the worker's alone until it has been joined, and so is the error */
-	struct mvm_error *err;
-	bool failed;
-};
+#include "runtime/base/thread.h"
 
 static ssize_t read_fd(void *arg, void *data, size_t length, struct mvm_error **err)
 {
@@ -56,149 +33,44 @@ struct mvm_source mvm_source_from_fd(int *fd)
 	return (struct mvm_source){.read = read_fd, .arg = fd};
 }
 
-/* Waits for room; NULL once the caller takes no more. */
-static struct chunk *wait_room(struct ring *ring)
+/* Every byte goes through the tar parser. */
+static int read_tar(struct layer_target *target, struct layer_stream *stream, struct mvm_error **err)
 {
-	struct chunk *chunk = NULL;
-
-	pthread_mutex_lock(&ring->lock);
-	while (ring->filled - ring->taken == CHUNKS && !ring->abandoned)
-		pthread_cond_wait(&ring->changed, &ring->lock);
-	if (!ring->abandoned)
-		chunk = &ring->chunks[ring->filled % CHUNKS];
-	pthread_mutex_unlock(&ring->lock);
-	return chunk;
-}
-
-static void hand_over(struct ring *ring, bool filled, bool ended)
-{
-	pthread_mutex_lock(&ring->lock);
-	ring->filled += filled;
-	ring->ended = ended;
-	pthread_cond_broadcast(&ring->changed);
-	pthread_mutex_unlock(&ring->lock);
-}
-
-static void *work(void *arg)
-{
-	struct ring *ring = arg;
-	struct chunk *chunk;
-	bool ended = false;
-
-	while (!ended && (chunk = wait_room(ring))) {
-		ssize_t got = mvm_inflate_read(ring->inflate, chunk->data, CHUNK_SIZE, &ring->err);
-
-		ring->failed = got < 0;
-		chunk->length = got < 0 ? 0 : (size_t)got;
-		ended = got < CHUNK_SIZE;
-		hand_over(ring, got > 0, ended);
-	}
-	return NULL;
-}
-
-/* The next chunk, or NULL at the end. */
-static const struct chunk *wait_chunk(struct ring *ring)
-{
-	const struct chunk *chunk = NULL;
-
-	pthread_mutex_lock(&ring->lock);
-	while (ring->filled == ring->taken && !ring->ended)
-		pthread_cond_wait(&ring->changed, &ring->lock);
-	if (ring->filled > ring->taken)
-		chunk = &ring->chunks[ring->taken % CHUNKS];
-	pthread_mutex_unlock(&ring->lock);
-	return chunk;
-}
-
-static void give_back(struct ring *ring, bool abandon)
-{
-	pthread_mutex_lock(&ring->lock);
-	ring->taken += !abandon;
-	ring->abandoned = abandon;
-	pthread_cond_broadcast(&ring->changed);
-	pthread_mutex_unlock(&ring->lock);
-}
-
-/* The caller's half: every byte is hashed and goes through the tar parser. */
-static int consume(struct ring *ring, struct layer_target *target, struct mvm_tar *tar, struct mvm_hash *hash,
-		   struct mvm_error **err)
-{
-	const struct chunk *chunk;
-
-	while ((chunk = wait_chunk(ring))) {
-		mvm_hash_update(hash, chunk->data, chunk->length);
-		if (layer_feed(target, tar, chunk->data, chunk->length, err) < 0)
-			return -1;
-		give_back(ring, false);
-	}
-	return 0;
-}
-
-/* Signals are for the caller's thread. */
-static int start_worker(struct ring *ring, pthread_t *thread, struct mvm_error **err)
-{
-	sigset_t all, old;
-	int status;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	status = pthread_create(thread, NULL, work, ring);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return status ? mvm_fail_errno(err, status, "cannot start a thread") : 0;
-}
-
-/* Runs both halves to the end. What the worker met comes before what the caller made of it. */
-static int run(struct ring *ring, struct layer_target *target, struct mvm_tar *tar, struct mvm_hash *hash,
-	       struct mvm_error **err)
-{
-	struct mvm_error *consume_err MVM_CLEAN_ERROR = NULL;
-	pthread_t thread;
-	int status;
-
-	if (start_worker(ring, &thread, err) < 0)
-		return -1;
-	status = consume(ring, target, tar, hash, &consume_err);
-	give_back(ring, true);
-	pthread_join(thread, NULL);
-	if (status < 0) {
-		if (err) {
-			*err = consume_err;
-			consume_err = NULL;
-		}
-		return -1;
-	}
-	if (ring->failed) {
-		if (err) {
-			*err = ring->err;
-			ring->err = NULL;
-		}
-		return -1;
-	}
-	return mvm_tar_finish(tar, err);
-}
-
-static int apply(struct layer_target *target, struct mvm_source source, struct mvm_digest *diff_id,
-		 struct mvm_error **err)
-{
-	struct ring ring = {.inflate = mvm_inflate_create(source)};
 	struct mvm_tar *tar = mvm_tar_create(&layer_ops, target);
-	struct mvm_hash *hash MVM_CLEAN_HASH = mvm_hash_create();
+	const void *data;
+	ssize_t got;
+	int status = 0;
+
+	while (status == 0 && (got = layer_stream_next(stream, &data, err)) > 0)
+		status = layer_feed(target, tar, data, (size_t)got, err);
+	if (status == 0)
+		status = got < 0 ? -1 : mvm_tar_finish(tar, err);
+	mvm_tar_destroy(tar);
+	return status;
+}
+
+static void log_costs(const struct mvm_layer *layer, const struct layer_stream_costs *costs, uint64_t own)
+{
+	mvm_log(MVM_LOG_DEBUG, "layer %s: processor time: inflate %.3f s, sha256 %.3f s, tar and ext4 %.3f s",
+		layer->digest, (double)costs->inflate / 1e9, (double)costs->hash / 1e9, (double)own / 1e9);
+}
+
+static int apply(struct layer_target *target, const struct mvm_layer *layer, struct mvm_source source,
+		 struct mvm_digest *diff_id, struct mvm_error **err)
+{
+	uint64_t start = mvm_thread_cpu_ns();
+	struct layer_stream_costs costs;
+	struct layer_stream *stream;
 	int status;
 
-	pthread_mutex_init(&ring.lock, NULL);
-	pthread_cond_init(&ring.changed, NULL);
-	for (size_t i = 0; i < CHUNKS; i++)
-		ring.chunks[i].data = mvm_realloc(NULL, CHUNK_SIZE, 1);
-	status = run(&ring, target, tar, hash, err);
-	if (status == 0)
-		mvm_hash_final(hash, diff_id);
-	for (size_t i = 0; i < CHUNKS; i++)
-		free(ring.chunks[i].data);
-	pthread_cond_destroy(&ring.changed);
-	pthread_mutex_destroy(&ring.lock);
-	mvm_inflate_destroy(ring.inflate);
-	mvm_error_clear(&ring.err);
-	mvm_tar_destroy(tar);
+	if (layer_stream_open(source, &stream, err) < 0)
+		return -1;
+	status = read_tar(target, stream, err);
+	if (status == 0) {
+		layer_stream_finish(stream, diff_id, &costs);
+		log_costs(layer, &costs, mvm_thread_cpu_ns() - start);
+	}
+	layer_stream_close(stream);
 	return status;
 }
 
@@ -231,7 +103,7 @@ static int apply_checked(struct layer_target *target, const struct mvm_layer *la
 	if (check_media_type(layer->media_type, err) < 0 || mvm_digest_parse(layer->diff_id, &expected, err) < 0)
 		return -1;
 	mvm_ext4_begin_layer(target->fs);
-	if (apply(target, source, &found, err) < 0)
+	if (apply(target, layer, source, &found, err) < 0)
 		return target->name ? mvm_error_wrap(err, "%s", target->name) : -1;
 	if (!mvm_digest_equal(&expected, &found))
 		return mvm_fail(err, MVM_ERR_CORRUPT, "its content is %s, the image says %s", found.text,

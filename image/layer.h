@@ -1,8 +1,8 @@
 /*
  * Layers: one compressed OCI layer, pulled from a source, becomes changes to an ext4 image under construction.
  *
- * Runs in whichever process unpacks images (the CLI during pull or run). A layer is read, inflated and hashed on a
- * worker thread of its own while the caller's thread reads the tar and writes the disk; nothing is unpacked onto the
+ * Runs in whichever process unpacks images (the CLI during pull or run). A layer is read and inflated on one
+ * thread and hashed on another while the caller's reads the tar and writes the disk; nothing is unpacked onto the
  * host's file system. Every byte of a layer is untrusted: a malformed one fails with MVM_ERR_INVALID, one whose
  * uncompressed digest differs with MVM_ERR_CORRUPT, one that takes more than the image's budget with
  * MVM_ERR_UNSUPPORTED; all name the entry where there is one.

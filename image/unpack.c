@@ -10,6 +10,7 @@
 #include "progress.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
+#include "runtime/base/thread.h"
 
 struct feed {
 	struct mvm_unpack *unpack;
@@ -126,7 +127,6 @@ int mvm_unpack_start(const char *home, const struct mvm_image *image, const stru
 {
 	struct mvm_unpack *unpack = mvm_alloc(sizeof(*unpack));
 	size_t count = mvm_image_layer_count(image);
-	int errnum;
 
 	unpack->progress = progress;
 	unpack->home = mvm_strdup(home);
@@ -137,10 +137,9 @@ int mvm_unpack_start(const char *home, const struct mvm_image *image, const stru
 		unpack->feeds[i] = (struct feed){.unpack = unpack, .layer = mvm_image_layer(image, i), .fd = -1};
 	pthread_mutex_init(&unpack->mutex, NULL);
 	pthread_cond_init(&unpack->changed, NULL);
-	errnum = pthread_create(&unpack->thread, NULL, run, unpack);
-	if (errnum) {
+	if (mvm_thread_start(&unpack->thread, "unpack", run, unpack, err) < 0) {
 		release(unpack);
-		return mvm_fail_errno(err, errnum, "cannot start a thread to unpack the image");
+		return mvm_error_wrap(err, "cannot unpack the image");
 	}
 	*out = unpack;
 	return 0;
