@@ -1,5 +1,7 @@
 /*
- * Blocks: allocation by walking forward, and writes that are as long as they can be.
+ * Blocks: allocation by walking forward, and writes that are as long as they can be. They go past the system's cache
+ * where the file system lets them: half of what writing costs is the copy there, pages for it must be found, which is
+ * what a busy host lacks, and of a disk's content a container reads little.
  *
  * Blocks that are freed again (a later layer replaced or removed the file) are not used a second time; they
  * go back to the bitmap and become holes at the end, so that the image is as small as its content.
@@ -14,10 +16,7 @@
 #include "runtime/base/io.h"
 #include "runtime/base/mem.h"
 
-enum {
-	BUFFER_SIZE = 1024 * 1024,
-	DIRECT_SIZE = 64 * 1024, /* pieces from here on are written without a copy */
-};
+enum { BUFFER_SIZE = 1024 * 1024 };
 
 void ext4_extents_add(struct ext4_extents *extents, struct ext4_extent extent)
 {
@@ -118,55 +117,89 @@ void ext4_free(struct mvm_ext4 *fs, struct ext4_extents *extents)
 	*extents = (struct ext4_extents){0};
 }
 
-/* Writing back begins while more is being made, so that the fsync at the end finds little left to do. */
-static void begin_writeback(struct ext4_output *out, uint64_t length)
+int ext4_output_open(struct mvm_ext4 *fs, struct mvm_error **err)
 {
-	out->written += length;
-	if (out->written < EXT4_WRITEBACK)
-		return;
-	out->written = 0;
-#ifdef __linux__
-	sync_file_range(out->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-#endif
-}
+	struct ext4_output *out = &fs->out;
 
-static int write_out(struct mvm_ext4 *fs, const void *data, size_t length, uint64_t offset, struct mvm_error **err)
-{
-	if (mvm_pwrite_full(fs->out.fd, data, length, (off_t)offset) < 0)
-		return mvm_fail_errno(err, errno, "cannot write %s", fs->path);
-	begin_writeback(&fs->out, length);
+	out->fd = open(fs->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (out->fd < 0)
+		return mvm_fail_errno(err, errno, "cannot make %s", fs->path);
+	out->uncached = mvm_set_uncached(out->fd, true) == 0;
+	if (posix_memalign((void **)&out->buffer, EXT4_BLOCK, BUFFER_SIZE))
+		abort(); /* out of memory */
 	return 0;
 }
 
+/* Some file systems take back at the first write what they have promised. */
+static bool go_through_cache(struct ext4_output *out)
+{
+	if (errno != EINVAL || !out->uncached)
+		return false;
+	out->uncached = false;
+	return mvm_set_uncached(out->fd, false) == 0;
+}
+
+/* Whole blocks, aligned. */
+static int write_out(struct mvm_ext4 *fs, const void *data, size_t length, uint64_t offset, struct mvm_error **err)
+{
+	struct ext4_output *out = &fs->out;
+
+	while (mvm_pwrite_full(out->fd, data, length, (off_t)offset) < 0)
+		if (!go_through_cache(out))
+			return mvm_fail_errno(err, errno, "cannot write %s", fs->path);
+	if (!out->uncached)
+		mvm_write_back(out->fd, length, &out->unwritten);
+	return 0;
+}
+
+/* The rest of a file's last block is zero. */
 int ext4_flush(struct mvm_ext4 *fs, struct mvm_error **err)
 {
-	size_t length = fs->out.used;
+	struct ext4_output *out = &fs->out;
+	size_t rest = -out->used % EXT4_BLOCK, length = out->used + rest;
 
-	fs->out.used = 0;
-	return length ? write_out(fs, fs->out.buffer, length, fs->out.offset, err) : 0;
+	memset(out->buffer + out->used, 0, rest);
+	out->used = 0;
+	return length ? write_out(fs, out->buffer, length, out->offset, err) : 0;
+}
+
+/* Makes the buffer end at `offset`: where that lies in the block being filled or the next one, the zero bytes between
+ * join the two, else the buffer begins anew. It has room then. */
+static int seek(struct mvm_ext4 *fs, uint64_t offset, struct mvm_error **err)
+{
+	struct ext4_output *out = &fs->out;
+	uint64_t end = out->offset + out->used;
+
+	if (!out->used || offset < end || offset - end >= EXT4_BLOCK || offset - out->offset >= BUFFER_SIZE) {
+		if (ext4_flush(fs, err) < 0)
+			return -1;
+		out->offset = offset - offset % EXT4_BLOCK;
+		end = out->offset;
+	}
+	memset(out->buffer + (end - out->offset), 0, (size_t)(offset - end));
+	out->used = (size_t)(offset - out->offset);
+	return 0;
 }
 
 int ext4_put(struct mvm_ext4 *fs, uint64_t offset, const void *data, size_t length, struct mvm_error **err)
 {
 	struct ext4_output *out = &fs->out;
-	uint64_t end = out->offset + out->used;
-	/* The rest of a file's last block is zero; filling it in joins the next file to this write. */
-	bool joins =
-		out->used && offset >= end && offset - end < EXT4_BLOCK && offset + length - out->offset <= BUFFER_SIZE;
+	const char *from = data;
 
-	if (!out->buffer)
-		out->buffer = mvm_alloc(BUFFER_SIZE);
-	if ((!joins || length >= DIRECT_SIZE) && ext4_flush(fs, err) < 0)
-		return -1;
-	if (length >= DIRECT_SIZE)
-		return write_out(fs, data, length, offset, err);
-	if (!out->used) {
-		out->offset = offset;
-		end = offset;
+	while (length) {
+		size_t count;
+
+		if (seek(fs, offset, err) < 0)
+			return -1;
+		count = BUFFER_SIZE - out->used;
+		if (count > length)
+			count = length;
+		memcpy(out->buffer + out->used, from, count);
+		out->used += count;
+		offset += count;
+		from += count;
+		length -= count;
 	}
-	memset(out->buffer + out->used, 0, (size_t)(offset - end));
-	memcpy(out->buffer + (offset - out->offset), data, length);
-	out->used = (size_t)(offset + length - out->offset);
 	return 0;
 }
 
@@ -262,7 +295,7 @@ static bool punch(int fd, uint64_t offset, uint64_t length)
 /* Zero bytes in any case: the same layers give the same image. */
 static int discard(struct mvm_ext4 *fs, uint64_t offset, uint64_t length, struct mvm_error **err)
 {
-	static const char zero[DIRECT_SIZE];
+	static const char zero[64 * 1024] __attribute__((aligned(EXT4_BLOCK)));
 
 	if (punch(fs->out.fd, offset, length))
 		return 0;

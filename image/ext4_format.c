@@ -4,7 +4,6 @@
 #include "ext4_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "runtime/base/error.h"
@@ -146,9 +145,8 @@ static int format(struct mvm_ext4 *fs, const struct mvm_ext4_options *options, s
 
 static int open_file(struct mvm_ext4 *fs, uint64_t size, struct mvm_error **err)
 {
-	fs->out.fd = open(fs->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fs->out.fd < 0)
-		return mvm_fail_errno(err, errno, "cannot make %s", fs->path);
+	if (ext4_output_open(fs, err) < 0)
+		return -1;
 	if (ftruncate(fs->out.fd, (off_t)size) < 0)
 		return mvm_fail_errno(err, errno, "cannot give %s its size of %llu bytes", fs->path,
 				      (unsigned long long)size);

@@ -86,10 +86,11 @@ struct mvm_ext4_node {
 /* Small pieces that follow each other on disk become large writes. */
 struct ext4_output {
 	int fd;
+	bool uncached; /* writes go past the system's cache */
 	char *buffer;
 	size_t used;
-	uint64_t offset;  /* of the buffer's first byte */
-	uint64_t written; /* bytes since the kernel was last asked to begin writing back */
+	uint64_t offset;    /* of the buffer's first byte */
+	uint64_t unwritten; /* for mvm_write_back() */
 };
 
 struct mvm_ext4 {
@@ -118,7 +119,6 @@ struct mvm_ext4 {
 int ext4_fail(struct mvm_ext4 *fs, errcode_t code, const char *doing, struct mvm_error **err);
 
 /* ext4_blocks.c */
-#define EXT4_WRITEBACK (16ULL << 20)
 void ext4_extents_add(struct ext4_extents *extents, struct ext4_extent extent);
 /* The next free blocks, 1 to `want` of them in a row. */
 int ext4_allocate(struct mvm_ext4 *fs, uint32_t want, uint64_t *first, uint32_t *count, struct mvm_error **err);
@@ -126,6 +126,8 @@ int ext4_allocate(struct mvm_ext4 *fs, uint32_t want, uint64_t *first, uint32_t 
 int ext4_extend(struct mvm_ext4 *fs, struct ext4_extents *extents, uint32_t logical, uint32_t count,
 		struct mvm_error **err);
 void ext4_free(struct mvm_ext4 *fs, struct ext4_extents *extents);
+/* Makes the file. */
+int ext4_output_open(struct mvm_ext4 *fs, struct mvm_error **err);
 int ext4_put(struct mvm_ext4 *fs, uint64_t offset, const void *data, size_t length, struct mvm_error **err);
 /* Whole blocks from memory to where the extents say. */
 int ext4_put_blocks(struct mvm_ext4 *fs, const struct ext4_extents *extents, const void *data, struct mvm_error **err);

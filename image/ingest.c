@@ -156,6 +156,7 @@ int mvm_ingest_write(struct mvm_ingest *ingest, const void *data, size_t length,
 				mvm_digest_hex(&blob->digest), (unsigned long long)blob->size);
 	if (mvm_pwrite_full(ingest->fd, data, length, (off_t)ingest->received) < 0)
 		return cannot_store(ingest, errno, err);
+	mvm_write_back(ingest->fd, length, &ingest->unwritten);
 	mvm_hash_update(ingest->hash, data, length);
 	ingest->received += length;
 	return 0;

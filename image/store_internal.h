@@ -83,6 +83,7 @@ struct mvm_ingest {
 	int fd;
 	struct mvm_hash *hash;
 	uint64_t received;
+	uint64_t unwritten; /* for mvm_write_back() */
 };
 
 enum { MVM_INGEST_PRESENT = 1, MVM_INGEST_BUSY = 2 };

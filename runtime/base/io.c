@@ -19,6 +19,8 @@
 #include "error.h"
 #include "mem.h"
 
+/* Some hundredths of a second of a disk's time. */
+#define WRITE_BACK     (16u << 20)
 #define MAX_PASSED_FDS 8
 
 ssize_t mvm_read_full(int fd, void *data, size_t length)
@@ -69,6 +71,31 @@ ssize_t mvm_pwrite_full(int fd, const void *data, size_t length, off_t offset)
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+int mvm_set_uncached(int fd, bool on)
+{
+#if defined(O_DIRECT)
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 ? -1 : fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
+#elif defined(F_NOCACHE)
+	return fcntl(fd, F_NOCACHE, on ? 1 : 0) < 0 ? -1 : 0;
+#else
+	errno = ENOTSUP;
+	return -1;
+#endif
+}
+
+void mvm_write_back(int fd, size_t written, uint64_t *pending)
+{
+	*pending += written;
+	if (*pending < WRITE_BACK)
+		return;
+	*pending = 0;
+#ifdef __linux__
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#endif
 }
 
 int mvm_set_cloexec(int fd, bool on)

@@ -22,6 +22,15 @@ ssize_t mvm_read_full(int fd, void *data, size_t length);
 ssize_t mvm_write_full(int fd, const void *data, size_t length);
 ssize_t mvm_pwrite_full(int fd, const void *data, size_t length, off_t offset);
 
+/* Whether writes go past the system's cache, so that a large file does not drive everything else out of it and costs no
+ * copy. Where they do, they must begin and end at multiples of 4096 bytes, in the file and in memory. -1 with errno set
+ * where the file system cannot; it may say so with a write's EINVAL, too. */
+int mvm_set_uncached(int fd, bool on);
+
+/* To be told of what has been written to a large file: every 16 MiB, counted in *pending, the system is asked to begin
+ * writing it to the disk, where it can be (Linux), so that the fsync at the end finds little left to do. */
+void mvm_write_back(int fd, size_t written, uint64_t *pending);
+
 /* -1 with errno set on failure. */
 int mvm_set_cloexec(int fd, bool on);
 int mvm_set_nonblock(int fd, bool on);

@@ -488,6 +488,56 @@ static void cloning_copies_or_says_that_it_cannot(void **state)
 	assert_error(mvm_clone_file("/nowhere", to, &err), MVM_ERR_NOT_FOUND, "/nowhere");
 }
 
+/* Through the cache, past it, and through it again: one file. */
+static void writes_past_the_cache_are_the_same(void **state)
+{
+	char *path MVM_CLEAN_FREE = in_scratch(state, "uncached"), *data MVM_CLEAN_FREE = NULL;
+	static char block[4096] __attribute__((aligned(4096)));
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	int fd MVM_CLEAN_FD = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	size_t length;
+
+	memset(block, 'a', sizeof(block));
+	assert_int_equal(mvm_pwrite_full(fd, block, sizeof(block), 0), sizeof(block));
+	if (mvm_set_uncached(fd, true) < 0) {
+		assert_int_equal(errno, EINVAL);
+		print_message("%s: only through the cache\n", path);
+		skip();
+	}
+	memset(block, 'b', sizeof(block));
+	assert_int_equal(mvm_pwrite_full(fd, block, sizeof(block), 4096), sizeof(block));
+	assert_int_equal(mvm_set_uncached(fd, false), 0);
+	assert_int_equal(mvm_pwrite_full(fd, "end", 3, 8192), 3);
+	assert_ok(mvm_read_file(path, 10000, &data, &length, &err));
+	assert_int_equal(length, 8195);
+	assert_memory_equal(data + 4094, "aabb", 4);
+	assert_string_equal(data + 8190, "bbend");
+}
+
+static void not_every_file_can_be_written_past_the_cache(void **state)
+{
+	int fd MVM_CLEAN_FD = open("/proc/self/comm", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		skip();
+	assert_int_equal(mvm_set_uncached(fd, true), -1);
+	assert_int_equal(errno, EINVAL);
+}
+
+static void writing_back_begins_now_and_then(void **state)
+{
+	char *path MVM_CLEAN_FREE = in_scratch(state, "written");
+	int fd MVM_CLEAN_FD = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	uint64_t pending = 0;
+
+	mvm_write_back(fd, 16 << 20, &pending);
+	assert_int_equal(pending, 0);
+	mvm_write_back(fd, (16 << 20) - 1, &pending);
+	assert_int_equal(pending, (16 << 20) - 1);
+	mvm_write_back(fd, 1, &pending);
+	assert_int_equal(pending, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +558,9 @@ int main(void)
 		cmocka_unit_test(removing_does_not_follow_symlinks),
 		cmocka_unit_test(two_may_remove_the_same_tree),
 		cmocka_unit_test(cloning_copies_or_says_that_it_cannot),
+		cmocka_unit_test(writes_past_the_cache_are_the_same),
+		cmocka_unit_test(not_every_file_can_be_written_past_the_cache),
+		cmocka_unit_test(writing_back_begins_now_and_then),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
