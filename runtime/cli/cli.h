@@ -37,8 +37,14 @@ struct cli_option {
 		NULL, 0, CLI_FLAG, 0, NULL, NULL                                                                       \
 	}
 
+enum { CLI_NAMES = 4 };
+
 struct cli_command {
-	const char *name;
+	const char *name; /* "images"; in what `run` is told of, as it was typed: "image ls" */
+	/* All names it answers to, in docker's order, where there are several: "image ls", "image list", "images". The
+	 * first within a group is the one that the group's help shows. */
+	const char *names[CLI_NAMES];
+	bool common;	   /* among the first in the overview */
 	const char *usage; /* after the name: "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
 	const char *summary;
 	const struct cli_option *options;

@@ -122,6 +122,8 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_images = {
 	.name = "images",
+	.names = {"image ls", "image list", "images"},
+	.common = true,
 	.usage = "[OPTIONS]",
 	.summary = "List images",
 	.options = options,

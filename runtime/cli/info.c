@@ -118,6 +118,8 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_info = {
 	.name = "info",
+	.names = {"system info", "info"},
+	.common = true,
 	.usage = "[OPTIONS]",
 	.summary = "Show the state of mvm and of this machine",
 	.options = options,

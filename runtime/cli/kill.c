@@ -33,6 +33,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_kill = {
 	.name = "kill",
+	.names = {"container kill", "kill"},
 	.usage = "[OPTIONS] CONTAINER [CONTAINER...]",
 	.summary = "Send containers a signal",
 	.options = options,

@@ -39,6 +39,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_logs = {
 	.name = "logs",
+	.names = {"container logs", "logs"},
 	.usage = "[OPTIONS] CONTAINER",
 	.summary = "Show what a container has written",
 	.options = options,

@@ -1,7 +1,7 @@
 /*
  * mvm: finds the command, parses its options, runs it, prints its error.
  */
-#include "cli.h"
+#include "commands.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -12,35 +12,21 @@
 
 #define STATUS_USAGE 125
 
-static const struct cli_command *const commands[] = {
-	&cli_run,    &cli_ps,	&cli_logs, &cli_stop, &cli_kill,    &cli_rm,
-	&cli_images, &cli_pull, &cli_rmi,  &cli_info, &cli_version,
-};
-
-static const struct cli_command *find_command(const char *name)
-{
-	for (size_t i = 0; i < MVM_COUNT(commands); i++)
-		if (!strcmp(commands[i]->name, name))
-			return commands[i];
-	return NULL;
-}
-
-static void print_overview(FILE *out)
-{
-	fputs("Usage:  mvm COMMAND\n\nContainers, each in a small virtual machine of its own\n\nCommands:\n", out);
-	for (size_t i = 0; i < MVM_COUNT(commands); i++)
-		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("  help       Show the help of a command\n\nRun 'mvm COMMAND --help' for more.\n", out);
-}
-
 void cli_print_error(const struct mvm_error *err)
 {
 	fprintf(stderr, "mvm: %s\n", mvm_error_message(err));
 }
 
-static int unknown_command(const char *name)
+static int unknown_command(char *const *words, const struct cli_found *found)
 {
-	fprintf(stderr, "mvm: '%s' is not a mvm command; see 'mvm --help'\n", name);
+	const char *group = found->group ? found->group->name : NULL, *typed = words[found->words - 1];
+	const char *nearest = cli_nearest(group, typed);
+
+	fprintf(stderr, "mvm: '%s%s%.200s' is not a mvm command; ", group ? group : "", group ? " " : "", typed);
+	if (nearest)
+		fprintf(stderr, "did you mean '%s'?\n", nearest);
+	else
+		fprintf(stderr, "see 'mvm %s%s--help'\n", group ? group : "", group ? " " : "");
 	return STATUS_USAGE;
 }
 
@@ -60,39 +46,65 @@ static int finish_stdout(int status)
 	return status ? status : 1;
 }
 
-static int run_command(const struct cli_command *command, int argc, char **argv)
+static int run_command(const struct cli_found *found, int argc, char **argv)
 {
+	struct cli_command command = *found->command;
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
-	void *values MVM_CLEAN_FREE = mvm_alloc(command->values_size);
-	int first, result = cli_parse(command, argc, argv, values, &first, &err);
+	void *values MVM_CLEAN_FREE = mvm_alloc(command.values_size);
+	int first, result;
 
+	command.name = found->name;
+	result = cli_parse(&command, argc, argv, values, &first, &err);
 	if (result == 1) {
-		cli_print_help(command, stdout);
+		cli_print_help(&command, stdout);
 		result = 0;
 	} else if (result == 0) {
-		result = command->run(values, argv + first, &err);
+		result = command.run(values, argv + first, &err);
 	}
-	cli_values_finish(command, values);
+	cli_values_finish(&command, values);
 	if (result >= 0)
 		return finish_stdout(result);
 	fflush(stdout);
 	cli_print_error(err);
-	return status_of(command, err);
+	return status_of(&command, err);
 }
 
-static int run_help(char **argv)
+/* "mvm help", "mvm help image", "mvm help image ls". */
+static int run_help(char **words)
 {
-	const struct cli_command *command;
+	struct cli_command command;
+	struct cli_found found;
 
-	if (!argv[0]) {
-		print_overview(stdout);
+	if (!words[0]) {
+		cli_print_overview(stdout);
 		return finish_stdout(0);
 	}
-	command = find_command(argv[0]);
-	if (!command)
-		return unknown_command(argv[0]);
-	cli_print_help(command, stdout);
+	if (cli_find(words, &found) < 0)
+		return unknown_command(words, &found);
+	if (!found.command) {
+		cli_print_group(found.group, stdout);
+		return finish_stdout(0);
+	}
+	command = *found.command;
+	command.name = found.name;
+	cli_print_help(&command, stdout);
 	return finish_stdout(0);
+}
+
+static bool asks_for_help(const char *word)
+{
+	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+/* A group is no command; alone it is a question. */
+static int run_group(const struct cli_group *group, char **words)
+{
+	if (words[0] && !asks_for_help(words[0])) {
+		fprintf(stderr, "mvm: unknown flag: %.200s; see 'mvm %s --help'\n", words[0], group->name);
+		return STATUS_USAGE;
+	}
+	cli_print_group(group, words[0] ? stdout : stderr);
+	return words[0] ? finish_stdout(0) : STATUS_USAGE;
 }
 
 /* A descriptor that the caller closed must not become that of a file we open. */
@@ -110,13 +122,13 @@ static void open_standard_streams(void)
 int main(int argc, char **argv)
 {
 	static const char *const version_flags[] = {"--version", "-v"};
-	const struct cli_command *command;
+	struct cli_found found;
 
 	open_standard_streams();
 	signal(SIGPIPE, SIG_IGN);
 	mvm_log_open("mvm", STDERR_FILENO, MVM_LOG_ERROR);
 	if (argc < 2) {
-		print_overview(stderr);
+		cli_print_overview(stderr);
 		return STATUS_USAGE;
 	}
 	for (size_t i = 0; i < MVM_COUNT(version_flags); i++) {
@@ -125,8 +137,11 @@ int main(int argc, char **argv)
 		printf("mvm version %s\n", MVM_VERSION);
 		return finish_stdout(0);
 	}
-	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+	if (asks_for_help(argv[1]))
 		return run_help(argv + 2);
-	command = find_command(argv[1]);
-	return command ? run_command(command, argc - 2, argv + 2) : unknown_command(argv[1]);
+	if (cli_find(argv + 1, &found) < 0)
+		return unknown_command(argv + 1, &found);
+	if (!found.command)
+		return run_group(found.group, argv + 2);
+	return run_command(&found, argc - 1 - found.words, argv + 1 + found.words);
 }

@@ -183,6 +183,12 @@ void cli_values_finish(const struct cli_command *command, void *values)
 void cli_print_help(const struct cli_command *command, FILE *out)
 {
 	fprintf(out, "Usage:  mvm %s %s\n\n%s\n", command->name, command->usage, command->summary);
+	if (command->names[0])
+		fputs("\nAliases:\n  ", out);
+	for (size_t i = 0; i < CLI_NAMES && command->names[i]; i++)
+		fprintf(out, "%smvm %s", i ? ", " : "", command->names[i]);
+	if (command->names[0])
+		fputs("\n", out);
 	if (command->options->name)
 		fputs("\nOptions:\n", out);
 	for (const struct cli_option *option = command->options; option->name; option++) {

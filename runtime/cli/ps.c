@@ -149,6 +149,8 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_ps = {
 	.name = "ps",
+	.names = {"container ls", "container list", "container ps", "ps"},
+	.common = true,
 	.usage = "[OPTIONS]",
 	.summary = "List containers",
 	.options = options,

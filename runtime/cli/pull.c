@@ -98,6 +98,8 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_pull = {
 	.name = "pull",
+	.names = {"image pull", "pull"},
+	.common = true,
 	.usage = "[OPTIONS] NAME[:TAG|@DIGEST]",
 	.summary = "Download an image from a registry",
 	.options = options,

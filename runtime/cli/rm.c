@@ -39,6 +39,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_rm = {
 	.name = "rm",
+	.names = {"container rm", "container remove", "rm"},
 	.usage = "[OPTIONS] CONTAINER [CONTAINER...]",
 	.summary = "Remove containers",
 	.options = options,

@@ -40,6 +40,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_rmi = {
 	.name = "rmi",
+	.names = {"image rm", "image remove", "rmi"},
 	.usage = "[OPTIONS] IMAGE [IMAGE...]",
 	.summary = "Remove images",
 	.options = options,

@@ -283,6 +283,8 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_run = {
 	.name = "run",
+	.names = {"container run", "run"},
+	.common = true,
 	.usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
 	.summary = "Create a container from an image and run a program in it",
 	.options = options,

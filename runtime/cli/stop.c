@@ -47,6 +47,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_stop = {
 	.name = "stop",
+	.names = {"container stop", "stop"},
 	.usage = "[OPTIONS] CONTAINER [CONTAINER...]",
 	.summary = "Stop containers: their stop signal, then after a while SIGKILL",
 	.options = options,

@@ -30,6 +30,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_version = {
 	.name = "version",
+	.common = true,
 	.usage = "[OPTIONS]",
 	.summary = "Show the version",
 	.options = options,

@@ -1,0 +1,209 @@
+/*
+ * All commands, by the names they answer to, and the help that lists them.
+ */
+#include "commands.h"
+
+#include <string.h>
+
+/* In the order of the help: docker's. */
+static const struct cli_command *const commands[] = {
+	&cli_run,  &cli_ps,   &cli_pull, &cli_images, &cli_version, &cli_info,
+	&cli_kill, &cli_logs, &cli_rm,	 &cli_rmi,    &cli_stop,
+};
+
+static const struct cli_group groups[] = {
+	{"container", "Manage containers"},
+	{"image", "Manage images"},
+	{"system", "Manage what mvm keeps"},
+};
+
+/* "image ls" is the words "image" and "ls". */
+static bool is_called(const char *name, const char *first, const char *second)
+{
+	size_t length = strlen(first);
+
+	if (strncmp(name, first, length) != 0)
+		return false;
+	if (!second)
+		return !name[length];
+	return name[length] == ' ' && !strcmp(name + length + 1, second);
+}
+
+/* What follows the group in a command's name; NULL where the name is not of the group. */
+static const char *within(const char *name, const char *group)
+{
+	size_t length = strlen(group);
+
+	return !strncmp(name, group, length) && name[length] == ' ' ? name + length + 1 : NULL;
+}
+
+static const struct cli_command *find_command(const char *first, const char *second, const char **name)
+{
+	for (size_t i = 0; i < MVM_COUNT(commands); i++) {
+		const char *const *names = commands[i]->names;
+
+		if (!second && !strcmp(commands[i]->name, first)) {
+			*name = commands[i]->name;
+			return commands[i];
+		}
+		for (size_t n = 0; n < CLI_NAMES && names[n]; n++)
+			if (is_called(names[n], first, second)) {
+				*name = names[n];
+				return commands[i];
+			}
+	}
+	return NULL;
+}
+
+static const struct cli_group *find_group(const char *name)
+{
+	for (size_t i = 0; i < MVM_COUNT(groups); i++)
+		if (!strcmp(groups[i].name, name))
+			return &groups[i];
+	return NULL;
+}
+
+static bool is_flag(const char *word)
+{
+	return word[0] == '-';
+}
+
+int cli_find(char *const *words, struct cli_found *found)
+{
+	*found = (struct cli_found){.group = find_group(words[0]), .words = 1};
+	if (!found->group) {
+		found->command = find_command(words[0], NULL, &found->name);
+		return found->command ? 0 : -1;
+	}
+	if (!words[1] || is_flag(words[1]))
+		return 0;
+	found->words = 2;
+	found->command = find_command(words[0], words[1], &found->name);
+	return found->command ? 0 : -1;
+}
+
+/* The number of letters to add, drop, change or swap with their neighbour that make one word the other. */
+static size_t distance(const char *a, const char *b)
+{
+	enum { LONGEST = 24 };
+	size_t rows[3][LONGEST + 1], width = strlen(b), height = strlen(a);
+
+	if (width > LONGEST || height > LONGEST)
+		return LONGEST;
+	for (size_t x = 0; x <= width; x++)
+		rows[0][x] = x;
+	for (size_t y = 1; y <= height; y++) {
+		size_t *row = rows[y % 3];
+		const size_t *above = rows[(y + 2) % 3], *before = rows[(y + 1) % 3];
+
+		row[0] = y;
+		for (size_t x = 1; x <= width; x++) {
+			size_t best = above[x - 1] + (a[y - 1] != b[x - 1]);
+
+			best = above[x] + 1 < best ? above[x] + 1 : best;
+			best = row[x - 1] + 1 < best ? row[x - 1] + 1 : best;
+			if (x > 1 && y > 1 && a[y - 1] == b[x - 2] && a[y - 2] == b[x - 1] && before[x - 2] + 1 < best)
+				best = before[x - 2] + 1;
+			row[x] = best;
+		}
+	}
+	return rows[height % 3][width];
+}
+
+/* What the user may have meant; NULL where nothing is near. */
+struct guess {
+	const char *typed;
+	const char *nearest;
+	size_t distance;
+};
+
+static void consider(struct guess *guess, const char *name)
+{
+	size_t far = distance(guess->typed, name), length = strlen(guess->typed);
+	/* Of a short word, less may be wrong. */
+	size_t limit = length < 3 ? 1 : 2;
+
+	if (length >= 3 && !strncmp(name, guess->typed, length))
+		far = 1;
+	if (far <= limit && (!guess->nearest || far < guess->distance)) {
+		guess->nearest = name;
+		guess->distance = far;
+	}
+}
+
+const char *cli_nearest(const char *group, const char *typed)
+{
+	struct guess guess = {.typed = typed};
+
+	for (size_t i = 0; i < MVM_COUNT(commands); i++) {
+		const char *const *names = commands[i]->names;
+
+		if (!group && !strchr(commands[i]->name, ' '))
+			consider(&guess, commands[i]->name);
+		for (size_t n = 0; n < CLI_NAMES && names[n]; n++) {
+			const char *name = group ? within(names[n], group) : strchr(names[n], ' ') ? NULL : names[n];
+
+			if (name)
+				consider(&guess, name);
+		}
+	}
+	for (size_t i = 0; !group && i < MVM_COUNT(groups); i++)
+		consider(&guess, groups[i].name);
+	return guess.nearest;
+}
+
+/* The first of a command's names that is of the group. */
+static const char *name_within(const struct cli_command *command, const char *group)
+{
+	for (size_t n = 0; n < CLI_NAMES && command->names[n]; n++)
+		if (within(command->names[n], group))
+			return within(command->names[n], group);
+	return NULL;
+}
+
+static void print_line(FILE *out, const char *name, const char *summary)
+{
+	fprintf(out, "  %-11s %s\n", name, summary);
+}
+
+static void print_section(FILE *out, const char *title, bool common)
+{
+	fprintf(out, "\n%s:\n", title);
+	for (size_t i = 0; i < MVM_COUNT(commands); i++)
+		if (commands[i]->common == common && !strchr(commands[i]->name, ' '))
+			print_line(out, commands[i]->name, commands[i]->summary);
+}
+
+void cli_print_overview(FILE *out)
+{
+	fputs("Usage:  mvm COMMAND\n\nContainers, each in a small virtual machine of its own\n", out);
+	print_section(out, "Common Commands", true);
+	fputs("\nManagement Commands:\n", out);
+	for (size_t i = 0; i < MVM_COUNT(groups); i++)
+		print_line(out, groups[i].name, groups[i].summary);
+	print_section(out, "Commands", false);
+	fputs("\nRun 'mvm COMMAND --help' for more information on a command.\n", out);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void cli_print_group(const struct cli_group *group, FILE *out)
+{
+	struct mvm_strv lines MVM_CLEAN_STRV = {0};
+
+	for (size_t i = 0; i < MVM_COUNT(commands); i++) {
+		const char *name = name_within(commands[i], group->name);
+
+		if (name)
+			mvm_strv_addf(&lines, "  %-11s %s", name, commands[i]->summary);
+	}
+	if (lines.count)
+		qsort(lines.items, lines.count, sizeof(*lines.items), by_text);
+	fprintf(out, "Usage:  mvm %s COMMAND\n\n%s\n\nCommands:\n", group->name, group->summary);
+	for (size_t i = 0; i < lines.count; i++)
+		fprintf(out, "%s\n", lines.items[i]);
+	fprintf(out, "\nRun 'mvm %s COMMAND --help' for more information on a command.\n", group->name);
+}
