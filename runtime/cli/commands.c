@@ -25,7 +25,7 @@ static bool is_called(const char *name, const char *first, const char *second)
 	if (strncmp(name, first, length) != 0)
 		return false;
 	if (!second)
-		return !name[length];
+		return !name[length] && !strchr(name, ' ');
 	return name[length] == ' ' && !strcmp(name + length + 1, second);
 }
 
@@ -37,21 +37,23 @@ static const char *within(const char *name, const char *group)
 	return !strncmp(name, group, length) && name[length] == ' ' ? name + length + 1 : NULL;
 }
 
+/* The n-th name of a command; NULL after the last. One that has a single name need not say it twice. */
+static const char *name_of(const struct cli_command *command, size_t n)
+{
+	if (!command->names[0])
+		return n ? NULL : command->name;
+	return n < CLI_NAMES ? command->names[n] : NULL;
+}
+
 static const struct cli_command *find_command(const char *first, const char *second, const char **name)
 {
-	for (size_t i = 0; i < MVM_COUNT(commands); i++) {
-		const char *const *names = commands[i]->names;
-
-		if (!second && !strcmp(commands[i]->name, first)) {
-			*name = commands[i]->name;
+	for (size_t i = 0; i < MVM_COUNT(commands); i++)
+		for (size_t n = 0; name_of(commands[i], n); n++) {
+			if (!is_called(name_of(commands[i], n), first, second))
+				continue;
+			*name = name_of(commands[i], n);
 			return commands[i];
 		}
-		for (size_t n = 0; n < CLI_NAMES && names[n]; n++)
-			if (is_called(names[n], first, second)) {
-				*name = names[n];
-				return commands[i];
-			}
-	}
 	return NULL;
 }
 
@@ -135,18 +137,17 @@ const char *cli_nearest(const char *group, const char *typed)
 {
 	struct guess guess = {.typed = typed};
 
-	for (size_t i = 0; i < MVM_COUNT(commands); i++) {
-		const char *const *names = commands[i]->names;
+	for (size_t i = 0; i < MVM_COUNT(commands); i++)
+		for (size_t n = 0; name_of(commands[i], n); n++) {
+			const char *name = name_of(commands[i], n);
 
-		if (!group && !strchr(commands[i]->name, ' '))
-			consider(&guess, commands[i]->name);
-		for (size_t n = 0; n < CLI_NAMES && names[n]; n++) {
-			const char *name = group ? within(names[n], group) : strchr(names[n], ' ') ? NULL : names[n];
-
+			if (group)
+				name = within(name, group);
+			else if (strchr(name, ' '))
+				name = NULL;
 			if (name)
 				consider(&guess, name);
 		}
-	}
 	for (size_t i = 0; !group && i < MVM_COUNT(groups); i++)
 		consider(&guess, groups[i].name);
 	return guess.nearest;
@@ -155,9 +156,9 @@ const char *cli_nearest(const char *group, const char *typed)
 /* The first of a command's names that is of the group. */
 static const char *name_within(const struct cli_command *command, const char *group)
 {
-	for (size_t n = 0; n < CLI_NAMES && command->names[n]; n++)
-		if (within(command->names[n], group))
-			return within(command->names[n], group);
+	for (size_t n = 0; name_of(command, n); n++)
+		if (within(name_of(command, n), group))
+			return within(name_of(command, n), group);
 	return NULL;
 }
 
