@@ -121,21 +121,36 @@ void mvm_challenge_finish(struct mvm_challenge *challenge)
 	*challenge = (struct mvm_challenge){0};
 }
 
-int mvm_token_parse(const char *data, size_t length, char **token, struct mvm_error **err)
+bool mvm_token_is_valid(const char *text)
+{
+	if (!*text)
+		return false;
+	for (; *text; text++)
+		if (*text <= ' ' || *text > '~')
+			return false;
+	return true;
+}
+
+int mvm_token_parse(const char *data, size_t length, struct mvm_token *token, struct mvm_error **err)
 {
 	json_t *root MVM_CLEAN_JSON = NULL;
-	const char *text = "";
+	const char *text = "", *refresh = "";
 
 	if (mvm_json_parse(data, length, "the token server's answer", &root, err) < 0 ||
 	    mvm_json_get_string(root, "token", "", &text, err) < 0 ||
-	    (!*text && mvm_json_get_string(root, "access_token", "", &text, err) < 0))
+	    (!*text && mvm_json_get_string(root, "access_token", "", &text, err) < 0) ||
+	    mvm_json_get_string(root, "refresh_token", "", &refresh, err) < 0)
 		return -1;
-	/* It goes into a header: nothing that could end one. */
-	for (const char *at = text; *at; at++)
-		if (*at <= ' ' || *at > '~')
-			text = "";
-	if (!*text)
+	if (!mvm_token_is_valid(text))
 		return mvm_fail(err, MVM_ERR_INVALID, "the token server's answer holds no token");
-	*token = mvm_strdup(text);
+	token->access = mvm_strdup(text);
+	token->refresh = *refresh ? mvm_strdup(refresh) : NULL;
 	return 0;
+}
+
+void mvm_token_finish(struct mvm_token *token)
+{
+	free(token->access);
+	free(token->refresh);
+	*token = (struct mvm_token){0};
 }

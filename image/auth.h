@@ -24,8 +24,15 @@ void mvm_challenge_parse(const char *header, struct mvm_challenge *challenge);
 void mvm_challenge_finish(struct mvm_challenge *challenge);
 #define MVM_CLEAN_CHALLENGE __attribute__((cleanup(mvm_challenge_finish)))
 
-/* The token in a token server's answer ("token" or "access_token"), the caller's. INVALID where there is none or
- * where it holds a letter that no token may (RFC 6750 §2.1). */
-int mvm_token_parse(const char *data, size_t length, char **token, struct mvm_error **err);
+struct mvm_token {
+	char *access;
+	char *refresh; /* "refresh_token", which was asked for at a login; NULL: none */
+};
+/* A token server's answer ("token" or "access_token"). INVALID where there is none or where it holds a letter that no
+ * token may (RFC 6750 §2.1). */
+int mvm_token_parse(const char *data, size_t length, struct mvm_token *token, struct mvm_error **err);
+void mvm_token_finish(struct mvm_token *token);
+/* May this go into a header as it is? */
+bool mvm_token_is_valid(const char *text);
 
 #endif

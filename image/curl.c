@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/error.h"
@@ -31,6 +32,16 @@ static int missing(struct mvm_error **err)
 			dlerror());
 }
 
+/* libcurl does not read HTTP_PROXY, for in a CGI program it would be a header of the client's. We are none, and docker
+ * reads it. */
+static void use_capital_proxy(void)
+{
+	const char *proxy = getenv("HTTP_PROXY");
+
+	if (proxy && *proxy)
+		setenv("http_proxy", proxy, 0);
+}
+
 int mvm_curl_load(struct mvm_error **err)
 {
 	static bool loaded;
@@ -50,6 +61,7 @@ int mvm_curl_load(struct mvm_error **err)
 		memcpy((char *)&found + functions[i].offset, &function, sizeof(function));
 	}
 	found.global_init(CURL_GLOBAL_DEFAULT);
+	use_capital_proxy();
 	mvm_curl = found;
 	loaded = true;
 	return 0;

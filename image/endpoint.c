@@ -12,14 +12,37 @@
 #define STALL_SECONDS	30
 #define MAX_STALL	3600
 
-static void add_endpoint(struct mvm_registry *registry, char *base)
+void mvm_endpoint_finish(struct mvm_endpoint *endpoint)
+{
+	free(endpoint->base);
+	free(endpoint->domain);
+	free(endpoint->name);
+	free(endpoint->authorization);
+	mvm_tls_finish(&endpoint->tls);
+	mvm_credential_finish(&endpoint->credential);
+}
+
+/* Takes `base`, which may be NULL for the registry itself: TLS, but on loopback only where something is said about it,
+ * and where it is insecure just perhaps. */
+static int add_endpoint(struct mvm_registry *registry, char *base, const char *domain, const struct mvm_config *config,
+			struct mvm_error **err)
 {
 	struct mvm_endpoint *endpoint;
+	bool plain;
 
 	registry->endpoints =
 		mvm_realloc(registry->endpoints, registry->endpoint_count + 1, sizeof(*registry->endpoints));
 	endpoint = &registry->endpoints[registry->endpoint_count++];
-	*endpoint = (struct mvm_endpoint){.base = base, .name = mvm_http_host(base)};
+	*endpoint = (struct mvm_endpoint){.base = base, .domain = mvm_strdup(domain)};
+	if (mvm_tls_load(config, domain, &endpoint->tls, err) < 0)
+		return -1;
+	if (!base) {
+		plain = mvm_reference_is_loopback(domain) && !mvm_tls_is_set(&endpoint->tls);
+		endpoint->base = mvm_format("%s://%s", plain ? "http" : "https", domain);
+		endpoint->try_plain = endpoint->tls.insecure;
+	}
+	endpoint->name = mvm_http_host(endpoint->base);
+	return 0;
 }
 
 /* "http://host[:port]" with at most a slash behind it; NULL where it is anything else. */
@@ -45,6 +68,7 @@ static int add_mirrors(struct mvm_registry *registry, const struct mvm_config *c
 	json_array_foreach(mirrors, i, value)
 	{
 		char *base = json_is_string(value) ? base_of_url(json_string_value(value)) : NULL;
+		char *host MVM_CLEAN_FREE = base ? mvm_http_host(base) : NULL;
 
 		if (!base)
 			return mvm_config_fail(
@@ -52,7 +76,8 @@ static int add_mirrors(struct mvm_registry *registry, const struct mvm_config *c
 				"mirror %zu of registry \"%s\" is not a URL like http://127.0.0.1:5000 or "
 				"https://mirror.example",
 				i + 1, domain);
-		add_endpoint(registry, base);
+		if (add_endpoint(registry, base, host, config, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -90,19 +115,16 @@ static int read_section(struct mvm_registry *registry, const struct mvm_config *
 	return read_timeout(registry, config, domain, json_object_get(entry, "timeout"), err);
 }
 
-int mvm_registry_configure(struct mvm_registry *registry, const struct mvm_reference *reference,
-			   const struct mvm_config *config, struct mvm_error **err)
+int mvm_registry_configure(struct mvm_registry *registry, const char *domain, const struct mvm_config *config,
+			   struct mvm_error **err)
 {
-	const char *domain = reference->domain;
+	char *base = strcmp(domain, HUB_DOMAIN) ? NULL : mvm_strdup(HUB_SERVER);
 
 	registry->limits.connect_seconds = CONNECT_SECONDS;
 	registry->limits.stall_seconds = STALL_SECONDS;
-	if (read_section(registry, config, domain, err) < 0)
+	if (read_section(registry, config, domain, err) < 0) {
+		free(base);
 		return -1;
-	if (!strcmp(domain, HUB_DOMAIN))
-		add_endpoint(registry, mvm_strdup(HUB_SERVER));
-	else
-		add_endpoint(registry,
-			     mvm_format("%s://%s", mvm_reference_is_loopback(domain) ? "http" : "https", domain));
-	return 0;
+	}
+	return add_endpoint(registry, base, domain, config, err);
 }

@@ -69,8 +69,11 @@ static int start(struct mvm_batch_job *base, struct mvm_http_transfer **transfer
 	struct mvm_endpoint *endpoint = endpoint_of(job);
 	char *url MVM_CLEAN_FREE = mvm_format("%s/v2/%s/blobs/%s", endpoint->base, job->registry->path,
 					      job->fetch->ingest->descriptor.digest.text);
-	struct mvm_http_request request = {
-		.url = url, .authorization = endpoint->authorization, .sink = on_data, .arg = job};
+	struct mvm_http_request request = {.url = url,
+					   .authorization = endpoint->authorization,
+					   .tls = &endpoint->tls,
+					   .sink = on_data,
+					   .arg = job};
 
 	mvm_ingest_restart(job->fetch->ingest);
 	*transfer = mvm_http_create(&request, &job->registry->limits);

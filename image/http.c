@@ -6,14 +6,15 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "reference.h"
 #include "runtime/base/error.h"
+#include "runtime/base/io.h"
 #include "runtime/base/loop.h"
 #include "url.h"
 
 /* Error pages are read for their reason, which is short. */
 #define MAX_ERROR_BODY	(64 << 10)
 #define MAX_HEADER	8192
+#define MAX_AUTHORITIES (16 << 20)
 #define MAX_REDIRECTS	5L
 #define MAX_RETRY_AFTER 86400
 /* libcurl looks at least once a second, in nanoseconds. */
@@ -222,8 +223,6 @@ static void set_limits(CURL *curl, struct mvm_http_transfer *transfer)
 static void set_protocols(CURL *curl, const char *url)
 {
 	bool plain = !strncmp(url, "http://", 7);
-	const char *authorities = getenv("SSL_CERT_FILE");
-	char *host MVM_CLEAN_FREE = mvm_http_host(url);
 
 	/* What began under TLS does not go on without. */
 #if CURL_AT_LEAST_VERSION(7, 85, 0)
@@ -234,10 +233,57 @@ static void set_protocols(CURL *curl, const char *url)
 	mvm_curl.easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTPS | (plain ? CURLPROTO_HTTP : 0)));
 #endif
 	mvm_curl.easy_setopt(curl, CURLOPT_MAXREDIRS, MAX_REDIRECTS);
-	if (authorities && *authorities)
-		mvm_curl.easy_setopt(curl, CURLOPT_CAINFO, authorities);
-	if (mvm_reference_is_loopback(host))
-		mvm_curl.easy_setopt(curl, CURLOPT_PROXY, "");
+}
+
+/* The proxies themselves libcurl finds in the environment. A redirect may lead to loopback or away from it, so that is
+ * said in the list of hosts without a proxy. */
+static void set_proxy(CURL *curl)
+{
+	const char *lower = getenv("no_proxy"), *upper = getenv("NO_PROXY");
+	const char *given = lower && *lower ? lower : upper ? upper : "";
+	char *list MVM_CLEAN_FREE = mvm_format("localhost,127.0.0.0/8,::1%s%s", *given ? "," : "", given);
+
+	/* The star counts only where it stands alone. */
+	mvm_curl.easy_setopt(curl, CURLOPT_NOPROXY, strcmp(given, "*") ? list : given);
+}
+
+/* The authorities of the registry are added to those of the system. */
+static void set_authorities(CURL *curl, const struct mvm_tls *tls)
+{
+	const char *system = getenv("SSL_CERT_FILE");
+	struct mvm_buf all MVM_CLEAN_BUF = {0};
+	struct curl_blob blob;
+	char *text = NULL;
+
+	if (system && *system)
+		mvm_curl.easy_setopt(curl, CURLOPT_CAINFO, system);
+	if (!tls || !tls->authorities.length)
+		return;
+#if CURL_AT_LEAST_VERSION(7, 84, 0)
+	if (!system || !*system)
+		mvm_curl.easy_getinfo(curl, CURLINFO_CAINFO, &system);
+#endif
+	if (system && *system && mvm_read_file(system, MAX_AUTHORITIES, &text, NULL, NULL) == 0)
+		mvm_buf_addf(&all, "%s\n", text);
+	free(text);
+	mvm_buf_add(&all, tls->authorities.data, tls->authorities.length);
+	blob = (struct curl_blob){.data = all.data, .len = all.length, .flags = CURL_BLOB_COPY};
+	mvm_curl.easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+}
+
+static void set_tls(CURL *curl, const struct mvm_tls *tls)
+{
+	set_authorities(curl, tls);
+	if (!tls)
+		return;
+	if (tls->insecure) {
+		mvm_curl.easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+		mvm_curl.easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	if (tls->certificate) {
+		mvm_curl.easy_setopt(curl, CURLOPT_SSLCERT, tls->certificate);
+		mvm_curl.easy_setopt(curl, CURLOPT_SSLKEY, tls->key);
+	}
 }
 
 static void add_header(struct mvm_http_transfer *transfer, const char *name, const char *value)
@@ -305,6 +351,8 @@ struct mvm_http_transfer *mvm_http_create(const struct mvm_http_request *request
 		abort(); /* only memory can be missing */
 	set_limits(transfer->curl, transfer);
 	set_protocols(transfer->curl, request->url);
+	set_proxy(transfer->curl);
+	set_tls(transfer->curl, request->tls);
 	set_request(transfer->curl, transfer);
 	return transfer;
 }
@@ -346,12 +394,55 @@ static int timeout_failure(const struct mvm_http_transfer *transfer, const char 
 			transfer->last_up < transfer->request.body.length ? "took" : "sent", stall_seconds(transfer));
 }
 
+/* Only where it is the chain that lacks an end does another authority help. */
+static bool lacks_authority(const struct mvm_http_transfer *transfer)
+{
+	/* OpenSSL's and LibreSSL's X509_V_ERR_*: no issuer (certificate), self-signed (leaf, chain), no issuer (local,
+	 * leaf), untrusted. */
+	static const long codes[] = {2, 18, 19, 20, 21, 27};
+	long result = 0;
+
+	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_SSL_VERIFYRESULT, &result);
+	for (size_t i = 0; i < MVM_COUNT(codes); i++)
+		if (result == codes[i])
+			return true;
+	return false;
+}
+
+static int certificate_failure(const struct mvm_http_transfer *transfer, const char *host, const char *detail,
+			       struct mvm_error **err)
+{
+	if (lacks_authority(transfer))
+		return mvm_fail(
+			err, MVM_ERR_NETWORK,
+			"the certificate of %s is not trusted (%s); name the file with the certificate of its "
+			"authority as {\"registries\": {\"%s\": {\"ca\": \"/path\"}}} in the config file, or in "
+			"SSL_CERT_FILE",
+			host, detail, host);
+	return mvm_fail(err, MVM_ERR_NETWORK,
+			"the certificate of %s is not valid (%s); the server needs another one, or your clock is wrong",
+			host, detail);
+}
+
+/* With TLS 1.3 a server complains about the client's certificate when it is asked something. */
+static bool wants_certificate(CURLcode code, const char *detail)
+{
+	return (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_SSL_CONNECT_ERROR) &&
+	       strstr(detail, "alert") && strstr(detail, "certificate");
+}
+
 /* What curl says, as a sentence that says what to do. */
 static int describe(const struct mvm_http_transfer *transfer, CURLcode code, struct mvm_error **err)
 {
 	char *host MVM_CLEAN_FREE = mvm_http_host(transfer->request.url);
 	const char *detail = *transfer->detail ? transfer->detail : mvm_curl.easy_strerror(code);
 
+	if (wants_certificate(code, detail))
+		return mvm_fail(err, MVM_ERR_NETWORK,
+				"%s does not take us without a client certificate that it knows (%s); put NAME.cert "
+				"and NAME.key "
+				"into ~/.config/containers/certs.d/%s/",
+				host, detail, host);
 	switch (code) {
 	case CURLE_ABORTED_BY_CALLBACK:
 		return mvm_fail(err, MVM_ERR_INTERRUPTED, "interrupted");
@@ -365,16 +456,18 @@ static int describe(const struct mvm_http_transfer *transfer, CURLcode code, str
 	case CURLE_OPERATION_TIMEDOUT:
 		return timeout_failure(transfer, host, err);
 	case CURLE_PEER_FAILED_VERIFICATION:
+		return certificate_failure(transfer, host, detail, err);
 	case CURLE_SSL_CACERT_BADFILE:
 		return mvm_fail(err, MVM_ERR_NETWORK,
-				"the certificate of %s is not trusted (%s); SSL_CERT_FILE can name "
-				"other authorities",
-				host, detail);
+				"the certificate authorities cannot be read (%s); see SSL_CERT_FILE", detail);
+	case CURLE_SSL_CERTPROBLEM:
+		return mvm_fail(err, MVM_ERR_NETWORK, "cannot use the client certificate %s for %s (%s)",
+				transfer->request.tls->certificate, host, detail);
 	case CURLE_SSL_CONNECT_ERROR:
 		return mvm_fail(err, MVM_ERR_NETWORK,
-				"no TLS with %s (%s); if it serves plain HTTP, name it with http:// as a mirror in the "
-				"config file",
-				host, detail);
+				"no TLS with %s (%s); if it serves plain HTTP, say so with {\"registries\": {\"%s\": "
+				"{\"insecure\": true}}} in the config file",
+				host, detail, host);
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		return mvm_fail(err, MVM_ERR_NETWORK, "%s redirects to where only plain HTTP is spoken; refused", host);
 	case CURLE_TOO_MANY_REDIRECTS:
@@ -417,7 +510,8 @@ int mvm_http_result(struct mvm_http_transfer *transfer, CURLcode code, struct mv
 		return mvm_error_move(err, &transfer->failure);
 	if (code == CURLE_ABORTED_BY_CALLBACK && transfer->stalled)
 		code = CURLE_OPERATION_TIMEDOUT;
-	transfer->transient = is_transient(transfer, code);
+	transfer->transient = is_transient(transfer, code) && !wants_certificate(code, transfer->detail);
+	transfer->no_tls = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_COULDNT_CONNECT;
 	if (code != CURLE_OK)
 		return describe(transfer, code, err);
 	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);

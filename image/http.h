@@ -3,8 +3,8 @@
  * redirects that take no credential to another host, and errors that people can act on.
  *
  * Blocks, or runs inside a curl multi handle (fetch.c). The server is untrusted. Proxies come from the
- * environment (http_proxy, https_proxy, no_proxy), except for loopback; certificate authorities from the system, or
- * from SSL_CERT_FILE.
+ * environment (http_proxy, https_proxy, all_proxy, no_proxy, in capitals too), except for loopback; certificate
+ * authorities from the system, or from SSL_CERT_FILE, and from tls.h.
  */
 #ifndef MVM_IMAGE_HTTP_H
 #define MVM_IMAGE_HTTP_H
@@ -14,6 +14,7 @@
 
 #include "curl.h"
 #include "runtime/base/mem.h"
+#include "tls.h"
 
 struct mvm_error;
 
@@ -43,6 +44,7 @@ struct mvm_http_request {
 	const char *url;
 	const char *accept;	   /* NULL: anything */
 	const char *authorization; /* "Bearer ..." or "Basic ..."; NULL: none */
+	const struct mvm_tls *tls; /* borrowed; NULL: as the system has it */
 	bool stay;		   /* follow no redirect: the body is a secret */
 	size_t max;		   /* of the body kept in the answer, in bytes */
 	/* Takes the body of a 200 instead of the answer; may be NULL. A failure ends the request with that error. */
@@ -74,6 +76,7 @@ struct mvm_http_transfer {
 	struct mvm_http_answer answer;
 	CURL *curl;
 	bool transient; /* a failure that another try may mend */
+	bool no_tls;	/* there is nobody, or nobody who speaks TLS */
 	/* private */
 	struct curl_slist *headers;
 	struct mvm_error *failure;

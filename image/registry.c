@@ -27,6 +27,24 @@ static void set_access(struct mvm_registry *registry, const struct mvm_registry_
 		mvm_strv_add(&registry->scopes, access->also->items[i]);
 }
 
+/* Whether an insecure registry speaks TLS, which takes a try. */
+static void settle_scheme(struct mvm_registry *registry, struct mvm_endpoint *endpoint)
+{
+	char *url MVM_CLEAN_FREE = mvm_format("%s/v2/", endpoint->base);
+	struct mvm_http_request request = {.url = url, .method = MVM_HTTP_HEAD, .tls = &endpoint->tls, .stay = true};
+	struct mvm_http_transfer *transfer;
+
+	if (!endpoint->try_plain)
+		return;
+	endpoint->try_plain = false;
+	transfer = mvm_http_create(&request, &registry->limits);
+	if (mvm_http_perform(transfer, NULL) < 0 && transfer->no_tls) {
+		free(endpoint->base);
+		endpoint->base = mvm_format("http://%s", endpoint->name);
+	}
+	mvm_http_destroy(transfer);
+}
+
 int mvm_registry_open(const struct mvm_reference *reference, const struct mvm_registry_access *access,
 		      const struct mvm_config *config, bool (*stopped)(void *arg), void *arg, struct mvm_registry **out,
 		      struct mvm_error **err)
@@ -41,10 +59,12 @@ int mvm_registry_open(const struct mvm_reference *reference, const struct mvm_re
 	set_access(registry, access);
 	registry->limits.stopped = stopped;
 	registry->limits.arg = arg;
-	if (mvm_registry_configure(registry, reference, config, err) < 0) {
+	if (mvm_registry_configure(registry, reference->domain, config, err) < 0) {
 		mvm_registry_close(registry);
 		return -1;
 	}
+	if (registry->endpoint_count == 1)
+		settle_scheme(registry, &registry->endpoints[0]);
 	*out = registry;
 	return 0;
 }
@@ -53,11 +73,8 @@ void mvm_registry_close(struct mvm_registry *registry)
 {
 	if (!registry)
 		return;
-	for (size_t i = 0; i < registry->endpoint_count; i++) {
-		free(registry->endpoints[i].base);
-		free(registry->endpoints[i].name);
-		free(registry->endpoints[i].authorization);
-	}
+	for (size_t i = 0; i < registry->endpoint_count; i++)
+		mvm_endpoint_finish(&registry->endpoints[i]);
 	free(registry->endpoints);
 	mvm_strv_finish(&registry->scopes);
 	free(registry->path);
@@ -72,9 +89,8 @@ void mvm_registry_manifest_finish(struct mvm_registry_manifest *manifest)
 	*manifest = (struct mvm_registry_manifest){0};
 }
 
-/* The first error of distribution-spec "Error Codes"; both are "" where there is none. */
-static void read_reason(const struct mvm_http_answer *answer, char *code, size_t code_size, char *message,
-			size_t message_size)
+void mvm_registry_reason(const struct mvm_http_answer *answer, char *code, size_t code_size, char *message,
+			 size_t message_size)
 {
 	json_t *root MVM_CLEAN_JSON = NULL;
 	const json_t *error;
@@ -115,10 +131,10 @@ int mvm_registry_refused(const struct mvm_registry *registry, const struct mvm_e
 {
 	char code[64], message[200];
 
-	read_reason(answer, code, sizeof(code), message, sizeof(message));
+	mvm_registry_reason(answer, code, sizeof(code), message, sizeof(message));
 	switch (answer->status) {
 	case 401:
-		return mvm_registry_wants_login(registry, endpoint, err);
+		return mvm_registry_unauthorized(registry, endpoint, answer, err);
 	case 403:
 		return mvm_fail(err, MVM_ERR_AUTH, "%s denies access to %s%s%s", endpoint->name, registry->path,
 				*message ? ": " : "", message);
@@ -160,9 +176,8 @@ static void pause_for(const struct mvm_registry *registry, int milliseconds)
 		poll(NULL, 0, milliseconds < 100 ? milliseconds : 100);
 }
 
-/* One answer of one endpoint, with a token where it asks for one. The caller destroys the transfer. */
-static int ask_once(struct mvm_registry *registry, struct mvm_endpoint *endpoint, struct mvm_http_request *request,
-		    struct mvm_http_transfer **out, struct mvm_error **err)
+int mvm_registry_ask(struct mvm_registry *registry, struct mvm_endpoint *endpoint, struct mvm_http_request *request,
+		     struct mvm_http_transfer **out, struct mvm_error **err)
 {
 	bool asked = false;
 
@@ -171,6 +186,7 @@ static int ask_once(struct mvm_registry *registry, struct mvm_endpoint *endpoint
 		int result;
 
 		request->authorization = endpoint->authorization;
+		request->tls = &endpoint->tls;
 		transfer = mvm_http_create(request, &registry->limits);
 		*out = transfer;
 		if (mvm_http_perform(transfer, err) < 0)
@@ -193,7 +209,7 @@ static int ask(struct mvm_registry *registry, struct mvm_endpoint *endpoint, str
 	for (int attempt = 1;; attempt++) {
 		struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
 		struct mvm_http_transfer *transfer = NULL;
-		int result = ask_once(registry, endpoint, request, &transfer, &cause);
+		int result = mvm_registry_ask(registry, endpoint, request, &transfer, &cause);
 		int wait = attempt < MVM_REGISTRY_TRIES && transfer && transfer->transient
 				   ? mvm_registry_backoff(&transfer->answer, attempt)
 				   : -1;
@@ -231,8 +247,10 @@ static int ask_any(struct mvm_registry *registry, struct mvm_http_request *reque
 	for (size_t i = registry->current;; i++) {
 		struct mvm_endpoint *endpoint = &registry->endpoints[i];
 		struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
-		char *url MVM_CLEAN_FREE = mvm_format("%s/v2/%s/manifests/%s", endpoint->base, registry->path, name);
+		char *url MVM_CLEAN_FREE = NULL;
 
+		settle_scheme(registry, endpoint);
+		url = mvm_format("%s/v2/%s/manifests/%s", endpoint->base, registry->path, name);
 		request->url = url;
 		if (ask(registry, endpoint, request, what, out, &cause) == 0) {
 			registry->current = i;

@@ -2,8 +2,10 @@
 #ifndef MVM_IMAGE_REGISTRY_INTERNAL_H
 #define MVM_IMAGE_REGISTRY_INTERNAL_H
 
+#include "credentials.h"
 #include "http.h"
 #include "registry.h"
+#include "tls.h"
 
 /* Tries of one request at one server. */
 enum { MVM_REGISTRY_TRIES = 3 };
@@ -11,8 +13,13 @@ enum { MVM_REGISTRY_TRIES = 3 };
 /* A server that may have the repository: a mirror, or the registry itself. */
 struct mvm_endpoint {
 	char *base;	     /* "http://127.0.0.1:5000" */
+	char *domain;	     /* whose credentials and certificates it has: "docker.io", "127.0.0.1:5000" */
 	char *name;	     /* for messages */
-	char *authorization; /* "Bearer ..."; NULL until it was asked for */
+	char *authorization; /* "Bearer ..." or "Basic ..."; NULL until it was asked for */
+	struct mvm_tls tls;
+	bool try_plain; /* plain HTTP where TLS fails, which is not known yet */
+	struct mvm_credential credential;
+	bool has_credential; /* it was looked up */
 };
 
 struct mvm_registry {
@@ -20,22 +27,33 @@ struct mvm_registry {
 	char *display; /* "alpine" */
 	bool push;     /* may push, not only pull */
 	struct mvm_strv scopes;
+	bool login; /* wants an identity token for its password, and says what is wrong in a login's words */
 	struct mvm_endpoint *endpoints;
 	size_t endpoint_count;
 	size_t current; /* where to begin */
 	struct mvm_http_limits limits;
 };
 
-/* Fills endpoints and limits from the reference and the configuration. */
-int mvm_registry_configure(struct mvm_registry *registry, const struct mvm_reference *reference,
-			   const struct mvm_config *config, struct mvm_error **err);
+/* Fills endpoints and limits for a registry from the configuration. */
+int mvm_registry_configure(struct mvm_registry *registry, const char *domain, const struct mvm_config *config,
+			   struct mvm_error **err);
+void mvm_endpoint_finish(struct mvm_endpoint *endpoint);
+
+/* One answer of one endpoint, with a token where it asks for one. The caller destroys the transfer, which may be there
+ * after a failure too. */
+int mvm_registry_ask(struct mvm_registry *registry, struct mvm_endpoint *endpoint, struct mvm_http_request *request,
+		     struct mvm_http_transfer **transfer, struct mvm_error **err);
+/* The first error of distribution-spec "Error Codes" in an answer; both are "" where there is none. */
+void mvm_registry_reason(const struct mvm_http_answer *answer, char *code, size_t code_size, char *message,
+			 size_t message_size);
 
 /* After a 401: makes endpoint->authorization what `refused` lacked, for the same request to be tried once more. AUTH
  * where it wants a login. */
 int mvm_registry_authorize(struct mvm_registry *registry, struct mvm_endpoint *endpoint,
 			   const struct mvm_http_transfer *refused, struct mvm_error **err);
-int mvm_registry_wants_login(const struct mvm_registry *registry, const struct mvm_endpoint *endpoint,
-			     struct mvm_error **err);
+/* What it means that a server says 401 all the same. */
+int mvm_registry_unauthorized(const struct mvm_registry *registry, const struct mvm_endpoint *endpoint,
+			      const struct mvm_http_answer *answer, struct mvm_error **err);
 /* What an answer other than 200 means, as an error; `what` is "manifest latest" or "blob 0123...". */
 int mvm_registry_refused(const struct mvm_registry *registry, const struct mvm_endpoint *endpoint,
 			 const struct mvm_http_answer *answer, const char *what, struct mvm_error **err);

@@ -77,6 +77,23 @@ static char *origin_of(const char *url)
 	return mvm_buf_steal(&origin);
 }
 
+static char *host_of(const char *url)
+{
+	CURLU *handle = parse(url);
+	char *host = handle ? part_of(handle, CURLUPART_HOST, 0) : NULL;
+
+	mvm_curl.url_cleanup(handle);
+	return host;
+}
+
+bool mvm_url_same_host(const char *a, const char *b)
+{
+	char *left MVM_CLEAN_FREE = host_of(a);
+	char *right MVM_CLEAN_FREE = host_of(b);
+
+	return left && right && !strcasecmp(left, right);
+}
+
 bool mvm_url_same_origin(const char *a, const char *b)
 {
 	char *left MVM_CLEAN_FREE = origin_of(a);

@@ -19,4 +19,7 @@ char *mvm_url_with_field(const char *url, const char *name, const char *value);
 /* Same scheme, host and port (RFC 6454 §5): the same credentials are good for both. */
 bool mvm_url_same_origin(const char *a, const char *b);
 
+/* Same host, whatever scheme and port. */
+bool mvm_url_same_host(const char *a, const char *b);
+
 #endif

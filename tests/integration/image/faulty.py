@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import socket
 import ssl
 import sys
@@ -16,6 +17,9 @@ import tarfile
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+# Whoever runs the tests may be logged in somewhere.
+os.environ["DOCKER_CONFIG"] = "/nonexistent"
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -112,14 +112,15 @@ static void tokens(void **state)
 
 	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
 		struct mvm_error *err MVM_CLEAN_ERROR = NULL;
-		char *token MVM_CLEAN_FREE = NULL;
+		struct mvm_token token = {0};
 		int result = mvm_token_parse(cases[i].json, strlen(cases[i].json), &token, &err);
 
 		assert_int_equal(result, cases[i].token ? 0 : -1);
 		if (cases[i].token)
-			assert_string_equal(token, cases[i].token);
+			assert_string_equal(token.access, cases[i].token);
 		else
 			assert_int_equal(mvm_error_code(err), MVM_ERR_INVALID);
+		mvm_token_finish(&token);
 	}
 }
 
