@@ -82,11 +82,36 @@ static void print_xattrs(ext2_filsys fs, ext2_ino_t number, const char *path)
 	ext2fs_xattrs_close(&xattrs.handle);
 }
 
-static void print_content(ext2_filsys fs, ext2_ino_t number, const char *path)
+/* Of a file whose holes would take long to read: the blocks that are there, each with its number before it. */
+struct blocks {
+	struct mvm_hash *hash;
+	const char *path;
+};
+
+static int hash_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t number, blk64_t parent, int offset, void *arg)
+{
+	struct blocks *blocks = arg;
+	static char buffer[4096];
+	char text[32];
+
+	if (number < 0) /* of the extent tree */
+		return 0;
+	check(io_channel_read_blk64(fs->io, *block, 1, buffer), "read", blocks->path);
+	mvm_hash_update(blocks->hash, text, (size_t)snprintf(text, sizeof(text), "%lld:", (long long)number));
+	mvm_hash_update(blocks->hash, buffer, sizeof(buffer));
+	return 0;
+}
+
+static void hash_blocks(ext2_filsys fs, ext2_ino_t number, struct mvm_hash *hash, const char *path)
+{
+	struct blocks blocks = {.hash = hash, .path = path};
+
+	check(ext2fs_block_iterate3(fs, number, BLOCK_FLAG_READ_ONLY, NULL, hash_block, &blocks), "read", path);
+}
+
+static void hash_file(ext2_filsys fs, ext2_ino_t number, struct mvm_hash *hash, const char *path)
 {
 	static char buffer[256 * 1024];
-	struct mvm_hash *hash MVM_CLEAN_HASH = mvm_hash_create();
-	struct mvm_digest digest;
 	ext2_file_t file;
 	unsigned got;
 
@@ -96,6 +121,17 @@ static void print_content(ext2_filsys fs, ext2_ino_t number, const char *path)
 		mvm_hash_update(hash, buffer, got);
 	} while (got);
 	ext2fs_file_close(file);
+}
+
+static void print_content(ext2_filsys fs, ext2_ino_t number, const struct ext2_inode_large *inode, const char *path)
+{
+	struct mvm_hash *hash MVM_CLEAN_HASH = mvm_hash_create();
+	struct mvm_digest digest;
+
+	if (EXT2_I_SIZE(inode) > 1 << 30)
+		hash_blocks(fs, number, hash, path);
+	else
+		hash_file(fs, number, hash, path);
 	mvm_hash_final(hash, &digest);
 	printf(", \"content\": \"%s\"", mvm_digest_hex(&digest));
 }
@@ -137,7 +173,7 @@ static void print_inode(ext2_filsys fs, ext2_ino_t number, const struct ext2_ino
 	if (LINUX_S_ISREG(inode->i_mode)) {
 		printf(", \"size\": %llu, \"sectors\": %llu", (unsigned long long)EXT2_I_SIZE(inode),
 		       (unsigned long long)ext2fs_inode_i_blocks(fs, (struct ext2_inode *)inode));
-		print_content(fs, number, path);
+		print_content(fs, number, inode, path);
 	} else if (LINUX_S_ISLNK(inode->i_mode)) {
 		print_target(fs, number, inode, path);
 	} else if (LINUX_S_ISCHR(inode->i_mode) || LINUX_S_ISBLK(inode->i_mode)) {
