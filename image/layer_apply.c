@@ -48,13 +48,19 @@ static int drop_part(struct mvm_buf *clean, struct mvm_error **err)
 	return 0;
 }
 
+/* A name of 255 bytes is hidden by one of 259. */
+static size_t longest(const char *part)
+{
+	return MVM_EXT4_MAX_NAME + (strncmp(part, WHITEOUT, WHITEOUT_LEN) == 0 ? WHITEOUT_LEN : 0);
+}
+
 static int add_part(struct mvm_buf *clean, const char *part, size_t length, struct mvm_error **err)
 {
 	if (length == 0 || (length == 1 && part[0] == '.'))
 		return 0;
 	if (length == 2 && part[0] == '.' && part[1] == '.')
 		return drop_part(clean, err);
-	if (length > MVM_EXT4_MAX_NAME)
+	if (length > longest(part))
 		return mvm_fail(err, MVM_ERR_INVALID, "a name of more than %d bytes", (int)MVM_EXT4_MAX_NAME);
 	if (clean->length)
 		mvm_buf_add(clean, "/", 1);

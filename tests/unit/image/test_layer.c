@@ -261,6 +261,7 @@ static void test_whiteouts(void **state)
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	struct mvm_ext4 *fs = create(*state);
 	struct mvm_buf tar = {0};
+	char *name MVM_CLEAN_FREE = NULL, *hide MVM_CLEAN_FREE = NULL;
 
 	tar_add(&tar, '0', "gone/deep/file", "");
 	tar_add(&tar, '0', "back/old", "");
@@ -294,6 +295,15 @@ static void test_whiteouts(void **state)
 	tar_add(&tar, '0', ".wh..wh..opq", ""); /* of the root */
 	assert_ok(apply(fs, &tar, &err));
 	assert_null(find(fs, "stays"));
+	name = mvm_format("%0255d", 0);
+	hide = mvm_format(".wh.%s", name);
+	tar_add_pax(&tar, "path", name);
+	tar_add(&tar, '0', "x", "");
+	assert_ok(apply(fs, &tar, &err));
+	tar_add_pax(&tar, "path", hide);
+	tar_add(&tar, '0', "x", "");
+	assert_ok(apply(fs, &tar, &err));
+	assert_null(find(fs, name));
 	mvm_ext4_destroy(fs);
 }
 
