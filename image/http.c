@@ -176,16 +176,23 @@ static long stall_seconds(const struct mvm_http_transfer *transfer)
 	return transfer->limits->stall_seconds + (all_sent ? request->digestion_seconds : 0);
 }
 
+/* Curl knows no time of connecting for a connection that is used again. */
+static bool is_connected(const struct mvm_http_transfer *transfer)
+{
+	curl_off_t ready = 0;
+
+	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
+	return ready > 0;
+}
+
 /* Counts the time in which nothing moved. What we spent elsewhere between two calls, on a slow disk say, is not the
  * server's. (libcurl's own limit averages over seconds and so notices late.) */
 static bool has_stalled(struct mvm_http_transfer *transfer, uint64_t moved)
 {
 	uint64_t now = mvm_now_ns();
 	uint64_t gap = now - transfer->last_look;
-	curl_off_t connected = 0;
 
-	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_CONNECT_TIME_T, &connected);
-	if (!connected || moved != transfer->last_moved)
+	if (!is_connected(transfer) || moved != transfer->last_moved)
 		transfer->idle = 0;
 	else
 		transfer->idle += gap < MAX_GAP ? gap : MAX_GAP;
@@ -384,10 +391,7 @@ static int connect_failure(const struct mvm_http_transfer *transfer, const char 
 
 static int timeout_failure(const struct mvm_http_transfer *transfer, const char *host, struct mvm_error **err)
 {
-	curl_off_t connected = 0;
-
-	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_CONNECT_TIME_T, &connected);
-	if (!connected)
+	if (!is_connected(transfer))
 		return mvm_fail(err, MVM_ERR_TIMEOUT, "%s did not answer within %ld s; check the network", host,
 				transfer->limits->connect_seconds);
 	return mvm_fail(err, MVM_ERR_TIMEOUT, "%s %s nothing for %ld s; the server hangs, try again later", host,

@@ -1,5 +1,5 @@
 /*
- * Registry client: the pull half of the OCI distribution-spec v1.1, anonymous, over libcurl.
+ * Registry client: pull and push of the OCI distribution-spec v1.1, anonymous, over libcurl.
  *
  * A client is for one repository. It speaks to the mirrors that the configuration names for the registry, in
  * order, then to the registry itself; the first that answers well is used from then on:
@@ -23,6 +23,7 @@
 #include "runtime/base/mem.h"
 
 struct mvm_config;
+struct mvm_descriptor;
 struct mvm_error;
 struct mvm_ingest;
 struct mvm_registry;
@@ -67,5 +68,25 @@ struct mvm_fetch {
 
 /* Fetches, several at a time in the order given, verifies and commits. On failure the rest is abandoned. */
 int mvm_registry_fetch(struct mvm_registry *registry, struct mvm_fetch *fetches, size_t count, struct mvm_error **err);
+
+/* A blob to send. All is borrowed. */
+enum mvm_upload_event { MVM_UPLOAD_SENDING, MVM_UPLOAD_DONE, MVM_UPLOAD_EXISTS, MVM_UPLOAD_MOUNTED };
+struct mvm_upload {
+	const struct mvm_descriptor *descriptor;
+	const char *path; /* of the file that holds it */
+	const char *from; /* a repository of the same registry that may have it; NULL for none */
+	/* `bytes` are those that are there, and may fall back. May be NULL. */
+	void (*changed)(void *arg, enum mvm_upload_event event, uint64_t bytes);
+	void *arg;
+};
+
+/* Brings what the repository lacks: mounted from another where that has it, else sent, several at a time in the order
+ * given, in pieces where it is large. On failure the rest is abandoned; CORRUPT where the server's digest of a blob is
+ * another. */
+int mvm_registry_upload(struct mvm_registry *registry, struct mvm_upload *uploads, size_t count,
+			struct mvm_error **err);
+/* Stores the bytes of a manifest under `name`, a tag or its digest. All that it names must be there. */
+int mvm_registry_put_manifest(struct mvm_registry *registry, const char *name, const struct mvm_descriptor *descriptor,
+			      const void *manifest, struct mvm_error **err);
 
 #endif

@@ -1,4 +1,4 @@
-/* What registry.c, endpoint.c, token.c and fetch.c share. */
+/* What registry.c, endpoint.c, token.c, batch.c, fetch.c and upload.c share. */
 #ifndef MVM_IMAGE_REGISTRY_INTERNAL_H
 #define MVM_IMAGE_REGISTRY_INTERNAL_H
 

@@ -63,6 +63,24 @@ int mvm_store_put(struct mvm_store *store, const struct mvm_descriptor *descript
 	return mvm_entries_save(store, &entries, err);
 }
 
+int mvm_store_set_source(struct mvm_store *store, const struct mvm_digest *manifest, const char *name,
+			 const char *source, struct mvm_error **err)
+{
+	struct mvm_entries entries MVM_CLEAN_ENTRIES = {0};
+	int lock MVM_CLEAN_FD = -1;
+
+	if (mvm_store_lock_index(store, 0, &lock, err) < 0 || mvm_entries_load(store, &entries, err) < 0)
+		return -1;
+	for (size_t i = 0; i < entries.count; i++) {
+		struct mvm_entry *entry = &entries.items[i];
+		json_t *annotations = json_object_get(entry->json, "annotations");
+
+		if (same_manifest(entry, manifest) && same_text(entry->name, name))
+			json_object_set_new(annotations, MVM_ANNOTATION_SOURCE, json_string(source));
+	}
+	return mvm_entries_save(store, &entries, err);
+}
+
 int mvm_store_tag(struct mvm_store *store, const struct mvm_image *image, const struct mvm_reference *reference,
 		  struct mvm_error **err)
 {

@@ -1,5 +1,5 @@
 /*
- * What the store's own files and pull.c share: index.json in memory, blobs on their way in, locks.
+ * What the store's own files, pull.c and push.c share: index.json in memory, blobs on their way in, locks.
  *
  * Order of locks: an ingest, use.lock, index.lock. Whoever holds a later one does not wait for an earlier one.
  */
@@ -61,6 +61,10 @@ int mvm_store_no_such_image(const char *text, struct mvm_error **err);
  */
 int mvm_store_put(struct mvm_store *store, const struct mvm_descriptor *descriptor, const struct mvm_platform *platform,
 		  const char *name, const char *source, struct mvm_error **err);
+
+/* Notes where an image with that name can be had, for as long as the name is the manifest's. */
+int mvm_store_set_source(struct mvm_store *store, const struct mvm_digest *manifest, const char *name,
+			 const char *source, struct mvm_error **err);
 
 /* True where the blob is in the store with that size. */
 bool mvm_store_has_blob(const struct mvm_store *store, const struct mvm_descriptor *descriptor);

@@ -7,6 +7,7 @@
 #ifndef MVM_CLI_CLI_H
 #define MVM_CLI_CLI_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -57,8 +58,8 @@ struct cli_command {
 	int (*status)(const struct mvm_error *err);
 };
 
-extern const struct cli_command cli_run, cli_pull, cli_images, cli_rmi, cli_ps, cli_logs, cli_stop, cli_kill, cli_rm,
-	cli_version, cli_info, cli_login, cli_logout;
+extern const struct cli_command cli_run, cli_pull, cli_push, cli_images, cli_rmi, cli_ps, cli_logs, cli_stop, cli_kill,
+	cli_rm, cli_version, cli_info, cli_login, cli_logout;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
@@ -102,6 +103,14 @@ void cli_table_print(const struct cli_table *table, const char *format);
 void cli_table_finish(struct cli_table *table);
 /* "3 minutes ago" */
 char *cli_ago(int64_t then);
+
+/* interrupt.c: notes SIGINT and SIGTERM instead of ending with them, from begin to end. What it returns becomes
+ * non-zero then. */
+struct cli_interrupt {
+	struct sigaction sigint, sigterm;
+};
+const volatile sig_atomic_t *cli_interrupt_begin(struct cli_interrupt *before);
+void cli_interrupt_end(const struct cli_interrupt *before);
 
 /* pull.c: progress on stderr, or silence, and Ctrl-C ends the pull. */
 int cli_get_image(struct mvm_engine *engine, struct mvm_image_request *request, bool quiet, struct mvm_image **image,

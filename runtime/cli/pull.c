@@ -1,19 +1,11 @@
 #include "cli.h"
 
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "image/progress.h"
 #include "image/reference.h"
-
-static volatile sig_atomic_t interrupted;
-
-static void note_interrupt(int signo)
-{
-	interrupted = signo;
-}
 
 int cli_parse_pull_policy(const char *text, enum mvm_pull_policy *policy, struct mvm_error **err)
 {
@@ -46,17 +38,14 @@ int cli_get_image(struct mvm_engine *engine, struct mvm_image_request *request, 
 		  struct mvm_error **err)
 {
 	struct mvm_progress *progress = quiet ? NULL : mvm_progress_create(STDERR_FILENO);
-	struct sigaction action = {.sa_handler = note_interrupt}, old_int, old_term;
+	struct cli_interrupt before;
 	int result;
 
 	request->progress = progress;
 	request->missing = quiet ? NULL : say_missing;
-	request->interrupted = &interrupted;
-	sigaction(SIGINT, &action, &old_int);
-	sigaction(SIGTERM, &action, &old_term);
+	request->interrupted = cli_interrupt_begin(&before);
 	result = mvm_engine_get_image(engine, request, image, err);
-	sigaction(SIGINT, &old_int, NULL);
-	sigaction(SIGTERM, &old_term, NULL);
+	cli_interrupt_end(&before);
 	mvm_progress_destroy(progress);
 	request->progress = NULL;
 	request->missing = NULL;

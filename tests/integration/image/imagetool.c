@@ -2,6 +2,7 @@
  * The image library's operations as a program, for the tests in this folder.
  *
  *   imagetool pull REFERENCE [PLATFORM]   progress on stderr, "ID NAME DIGEST" on stdout
+ *   imagetool push REFERENCE              progress on stderr, "DIGEST SIZE" on stdout
  *   imagetool list                        a line of JSON for each image
  *   imagetool find TEXT                   one such line
  *   imagetool tag TEXT REFERENCE
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "image/pull.h"
+#include "image/push.h"
 #include "runtime/base/config.h"
 #include "runtime/base/error.h"
 #include "runtime/base/json.h"
@@ -72,6 +74,27 @@ static int pull(struct mvm_store *store, char **argv, struct mvm_error **err)
 	return result;
 }
 
+static int push(struct mvm_store *store, char **argv, struct mvm_error **err)
+{
+	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
+	struct mvm_config *config MVM_CLEAN_CONFIG = NULL;
+	struct mvm_push_options options = {.interrupted = &interrupted};
+	struct mvm_progress *progress;
+	struct mvm_pushed pushed;
+	int result;
+
+	if (mvm_reference_parse(argv[0], &reference, err) < 0 || mvm_config_load(&config, err) < 0)
+		return -1;
+	progress = mvm_progress_create(STDERR_FILENO);
+	options.config = config;
+	options.progress = progress;
+	result = mvm_image_push(store, &reference, &options, &pushed, err);
+	mvm_progress_destroy(progress);
+	if (result == 0)
+		printf("%s %llu\n", pushed.digest.text, (unsigned long long)pushed.size);
+	return result;
+}
+
 static int list(struct mvm_store *store, char **argv, struct mvm_error **err)
 {
 	struct mvm_image_list images MVM_CLEAN_IMAGE_LIST = {0};
@@ -123,7 +146,8 @@ static const struct {
 	const char *name;
 	int arguments;
 	int (*run)(struct mvm_store *store, char **argv, struct mvm_error **err);
-} operations[] = {{"pull", 1, pull}, {"list", 0, list}, {"find", 1, find}, {"tag", 2, tag}, {"rmi", 1, rmi}};
+} operations[] = {{"pull", 1, pull}, {"push", 1, push}, {"list", 0, list},
+		  {"find", 1, find}, {"tag", 2, tag},	{"rmi", 1, rmi}};
 
 static int run(int argc, char **argv, struct mvm_error **err)
 {
@@ -135,7 +159,7 @@ static int run(int argc, char **argv, struct mvm_error **err)
 	for (size_t i = 0; argc > 1 && i < MVM_COUNT(operations); i++)
 		if (!strcmp(argv[1], operations[i].name) && argc - 2 >= operations[i].arguments)
 			return operations[i].run(store, argv + 2, err);
-	return mvm_fail(err, MVM_ERR_USAGE, "imagetool pull|list|find|tag|rmi ...");
+	return mvm_fail(err, MVM_ERR_USAGE, "imagetool pull|push|list|find|tag|rmi ...");
 }
 
 int main(int argc, char **argv)
