@@ -113,6 +113,32 @@ void mvm_challenge_parse(const char *header, struct mvm_challenge *challenge)
 	}
 }
 
+/* "repository:<name>:<actions>"; 0 where it is another kind or malformed. */
+static size_t repository_name(const char *scope, const char **name)
+{
+	static const char kind[] = "repository:";
+
+	if (strncmp(scope, kind, strlen(kind)) != 0)
+		return 0;
+	*name = scope + strlen(kind);
+	return strspn(*name, "abcdefghijklmnopqrstuvwxyz0123456789._-/");
+}
+
+char *mvm_challenge_scope(const struct mvm_challenge *challenge, const char *path, const char *actions)
+{
+	size_t tail = strlen(path), length;
+	const char *name;
+
+	for (const char *at = challenge->scope ? challenge->scope : ""; *at; at += strcspn(at, " ")) {
+		at += strspn(at, " ");
+		length = repository_name(at, &name);
+		if (length > tail + 1 && name[length] == ':' && name[length - tail - 1] == '/' &&
+		    !strncmp(name + length - tail, path, tail))
+			return mvm_format("repository:%.*s:%s", (int)length, name, actions);
+	}
+	return NULL;
+}
+
 void mvm_challenge_finish(struct mvm_challenge *challenge)
 {
 	free(challenge->realm);

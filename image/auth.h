@@ -21,6 +21,10 @@ struct mvm_challenge {
 
 /* The first Bearer challenge of one or several header values joined by commas. What is malformed ends the list. */
 void mvm_challenge_parse(const char *header, struct mvm_challenge *challenge);
+/* A server may keep the repository under a longer name than it was asked by ("hub-cache/library/alpine") and say so in
+ * its challenge. The scope for that name with our actions, whatever it would have us ask for; NULL where it names none.
+ * The caller owns it. */
+char *mvm_challenge_scope(const struct mvm_challenge *challenge, const char *path, const char *actions);
 void mvm_challenge_finish(struct mvm_challenge *challenge);
 #define MVM_CLEAN_CHALLENGE __attribute__((cleanup(mvm_challenge_finish)))
 

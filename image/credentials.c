@@ -198,7 +198,7 @@ static int ask_helper(const char *helper, const char *key, struct mvm_credential
 		return result;
 	/* jansson's message would quote what it met. */
 	if (mvm_json_parse(output.data ? output.data : "", output.length, "", &root, NULL) < 0 ||
-	    mvm_json_get_string(root, "Username", "", &username, NULL) < 0 ||
+	    !json_is_object(root) || mvm_json_get_string(root, "Username", "", &username, NULL) < 0 ||
 	    mvm_json_get_string(root, "Secret", "", &secret, NULL) < 0)
 		result = mvm_fail(
 			err, MVM_ERR_INVALID,

@@ -49,7 +49,6 @@ int mvm_registry_login(const char *domain, const struct mvm_config *config, stru
 	if (mvm_registry_open(&reference, &(struct mvm_registry_access){.actions = "pull,push"}, config, stopped, arg,
 			      &registry, err) < 0)
 		return -1;
-	mvm_strv_finish(&registry->scopes);
 	registry->login = true;
 	endpoint = &registry->endpoints[0];
 	copy_credential(credential, &endpoint->credential);

@@ -19,10 +19,9 @@ static const char accepted_manifests[] =
 
 static void set_access(struct mvm_registry *registry, const struct mvm_registry_access *access)
 {
-	const char *actions = access ? access->actions : "pull";
-
-	registry->push = strstr(actions, "push") != NULL;
-	mvm_strv_addf(&registry->scopes, "repository:%s:%s", registry->path, actions);
+	registry->actions = mvm_strdup(access ? access->actions : "pull");
+	registry->push = strstr(registry->actions, "push") != NULL;
+	mvm_strv_addf(&registry->scopes, "repository:%s:%s", registry->path, registry->actions);
 	for (size_t i = 0; access && access->also && i < access->also->count; i++)
 		mvm_strv_add(&registry->scopes, access->also->items[i]);
 }
@@ -77,6 +76,7 @@ void mvm_registry_close(struct mvm_registry *registry)
 		mvm_endpoint_finish(&registry->endpoints[i]);
 	free(registry->endpoints);
 	mvm_strv_finish(&registry->scopes);
+	free(registry->actions);
 	free(registry->path);
 	free(registry->display);
 	free(registry);
@@ -167,8 +167,7 @@ int mvm_registry_backoff(const struct mvm_http_answer *answer, int attempt)
 	return 250 << (2 * (attempt - 1));
 }
 
-/* Waits, but for a request to stop. */
-static void pause_for(const struct mvm_registry *registry, int milliseconds)
+void mvm_registry_pause(const struct mvm_registry *registry, int milliseconds)
 {
 	uint64_t end = mvm_now_ns() + (uint64_t)milliseconds * 1000000;
 
@@ -223,7 +222,7 @@ static int ask(struct mvm_registry *registry, struct mvm_endpoint *endpoint, str
 		mvm_http_destroy(transfer);
 		if (wait < 0)
 			return mvm_error_move(err, &cause);
-		pause_for(registry, wait);
+		mvm_registry_pause(registry, wait);
 	}
 }
 

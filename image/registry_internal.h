@@ -25,7 +25,8 @@ struct mvm_endpoint {
 struct mvm_registry {
 	char *path;    /* "library/alpine" */
 	char *display; /* "alpine" */
-	bool push;     /* may push, not only pull */
+	char *actions; /* "pull" or "pull,push" */
+	bool push;
 	struct mvm_strv scopes;
 	bool login; /* wants an identity token for its password, and says what is wrong in a login's words */
 	struct mvm_endpoint *endpoints;
@@ -60,5 +61,7 @@ int mvm_registry_refused(const struct mvm_registry *registry, const struct mvm_e
 /* Milliseconds to wait before try number `attempt` (1 is the second), -1 where the server wants longer than people do.
  */
 int mvm_registry_backoff(const struct mvm_http_answer *answer, int attempt);
+/* Waits, but for a request to stop. */
+void mvm_registry_pause(const struct mvm_registry *registry, int milliseconds);
 
 #endif

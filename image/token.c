@@ -97,10 +97,24 @@ static void add_field(CURL *curl, struct mvm_buf *form, const char *name, const 
 	mvm_curl.free(escaped);
 }
 
-/* The scopes are what we are going to do, whatever more the server would have us ask for. */
+/* What we are going to do, whatever more the server would have us ask for. At a login it is nothing. */
+static void get_scopes(const struct mvm_registry *registry, const struct mvm_challenge *challenge,
+		       struct mvm_strv *scopes)
+{
+	char *longer = registry->login ? NULL : mvm_challenge_scope(challenge, registry->path, registry->actions);
+
+	for (size_t i = 0; i < registry->scopes.count && !registry->login; i++)
+		mvm_strv_add(scopes, registry->scopes.items[i]);
+	if (longer)
+		mvm_strv_take(scopes, longer);
+}
+
 static void get_query(CURL *curl, const struct mvm_registry *registry, const struct mvm_endpoint *endpoint,
 		      const struct mvm_challenge *challenge, struct mvm_buf *query)
 {
+	struct mvm_strv scopes MVM_CLEAN_STRV = {0};
+
+	get_scopes(registry, challenge, &scopes);
 	if (endpoint->credential.username)
 		add_field(curl, query, "account", endpoint->credential.username);
 	if (registry->login) {
@@ -108,22 +122,24 @@ static void get_query(CURL *curl, const struct mvm_registry *registry, const str
 		add_field(curl, query, "offline_token", "true");
 	}
 	add_field(curl, query, "service", challenge->service);
-	for (size_t i = 0; i < registry->scopes.count; i++)
-		add_field(curl, query, "scope", registry->scopes.items[i]);
+	for (size_t i = 0; i < scopes.count; i++)
+		add_field(curl, query, "scope", scopes.items[i]);
 }
 
 static void get_form(CURL *curl, const struct mvm_registry *registry, const struct mvm_endpoint *endpoint,
 		     const struct mvm_challenge *challenge, struct mvm_buf *form)
 {
-	struct mvm_buf scopes MVM_CLEAN_BUF = {0};
+	struct mvm_strv scopes MVM_CLEAN_STRV = {0};
+	struct mvm_buf list MVM_CLEAN_BUF = {0};
 
-	for (size_t i = 0; i < registry->scopes.count; i++)
-		mvm_buf_addf(&scopes, "%s%s", i ? " " : "", registry->scopes.items[i]);
+	get_scopes(registry, challenge, &scopes);
+	for (size_t i = 0; i < scopes.count; i++)
+		mvm_buf_addf(&list, "%s%s", i ? " " : "", scopes.items[i]);
 	add_field(curl, form, "grant_type", "refresh_token");
 	add_field(curl, form, "service", challenge->service);
 	add_field(curl, form, "client_id", CLIENT_ID);
-	if (scopes.length)
-		add_field(curl, form, "scope", scopes.data);
+	if (list.length)
+		add_field(curl, form, "scope", list.data);
 	add_field(curl, form, "refresh_token", endpoint->credential.identity_token);
 }
 
@@ -155,41 +171,65 @@ static int take_answer(struct mvm_registry *registry, struct mvm_endpoint *endpo
 	return 0;
 }
 
+struct token_request {
+	struct mvm_http_request http;
+	struct mvm_buf fields;
+	char *url, *authorization;
+};
+
+static void token_request_finish(struct token_request *request)
+{
+	mvm_buf_finish(&request->fields);
+	free(request->url);
+	free(request->authorization);
+}
+
+static void prepare(const struct mvm_registry *registry, const struct mvm_endpoint *endpoint, const char *realm,
+		    const struct mvm_challenge *challenge, struct token_request *request)
+{
+	const struct mvm_credential *credential = &endpoint->credential;
+	CURL *curl = mvm_curl.easy_init(); /* escaping wants one */
+
+	request->http = (struct mvm_http_request){.tls = &endpoint->tls, .max = MAX_ANSWER};
+	if (credential->identity_token) {
+		get_form(curl, registry, endpoint, challenge, &request->fields);
+		request->url = mvm_strdup(realm);
+		request->http.method = MVM_HTTP_POST;
+		request->http.body = (struct mvm_http_body){.type = "application/x-www-form-urlencoded",
+							    .data = request->fields.data,
+							    .fd = -1,
+							    .length = request->fields.length};
+		request->http.stay = true;
+	} else {
+		get_query(curl, registry, endpoint, challenge, &request->fields);
+		request->url = mvm_format("%s%s%s", realm, strchr(realm, '?') ? "&" : "?", request->fields.data);
+		request->authorization = credential->username ? basic(credential) : NULL;
+		request->http.authorization = request->authorization;
+	}
+	request->http.url = request->url;
+	mvm_curl.easy_cleanup(curl);
+}
+
 static int request_token(struct mvm_registry *registry, struct mvm_endpoint *endpoint, const char *realm,
 			 const struct mvm_challenge *challenge, struct mvm_error **err)
 {
-	const struct mvm_credential *credential = &endpoint->credential;
-	struct mvm_http_request request = {.tls = &endpoint->tls, .max = MAX_ANSWER};
-	struct mvm_buf fields MVM_CLEAN_BUF = {0};
-	char *authorization MVM_CLEAN_FREE = NULL;
-	char *url MVM_CLEAN_FREE = NULL;
-	struct mvm_http_transfer *transfer;
-	CURL *curl = mvm_curl.easy_init(); /* escaping wants one */
-	int result;
+	struct token_request request __attribute__((cleanup(token_request_finish))) = {0};
 
-	if (credential->identity_token) {
-		get_form(curl, registry, endpoint, challenge, &fields);
-		request.method = MVM_HTTP_POST;
-		request.body = (struct mvm_http_body){.type = "application/x-www-form-urlencoded",
-						      .data = fields.data,
-						      .fd = -1,
-						      .length = fields.length};
-		request.stay = true;
-		request.url = realm;
-	} else {
-		get_query(curl, registry, endpoint, challenge, &fields);
-		url = mvm_format("%s%s%s", realm, strchr(realm, '?') ? "&" : "?", fields.data);
-		authorization = credential->username ? basic(credential) : NULL;
-		request.url = url;
-		request.authorization = authorization;
+	prepare(registry, endpoint, realm, challenge, &request);
+	for (int attempt = 1;; attempt++) {
+		struct mvm_http_transfer *transfer = mvm_http_create(&request.http, &registry->limits);
+		struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+		int result = mvm_http_perform(transfer, &cause), wait = -1;
+
+		if (result == 0)
+			result = take_answer(registry, endpoint, &transfer->answer, &cause);
+		if (result < 0 && transfer->transient && attempt < MVM_REGISTRY_TRIES)
+			wait = mvm_registry_backoff(&transfer->answer, attempt);
+		mvm_http_destroy(transfer);
+		if (wait < 0)
+			return result < 0 ? mvm_error_move(err, &cause) : 0;
+		mvm_registry_pause(registry, wait);
 	}
-	mvm_curl.easy_cleanup(curl);
-	transfer = mvm_http_create(&request, &registry->limits);
-	result = mvm_http_perform(transfer, err);
-	if (result == 0)
-		result = take_answer(registry, endpoint, &transfer->answer, err);
-	mvm_http_destroy(transfer);
-	return result;
 }
 
 /* Plain HTTP is for where the registry itself is spoken to so; and name and password stay on its host, whatever the
@@ -235,6 +275,21 @@ static int load_credential(struct mvm_endpoint *endpoint, struct mvm_error **err
 	return 0;
 }
 
+/* Where a redirect has led us, nobody may ask for what the registry's own server is trusted with. */
+static int check_who_asks(const struct mvm_endpoint *endpoint, const struct mvm_http_transfer *refused,
+			  struct mvm_error **err)
+{
+	char *url = NULL, *host MVM_CLEAN_FREE = NULL;
+
+	mvm_curl.easy_getinfo(refused->curl, CURLINFO_EFFECTIVE_URL, &url);
+	if (url && mvm_url_same_origin(url, endpoint->base))
+		return 0;
+	host = mvm_http_host(url ? url : "");
+	return mvm_fail(err, MVM_ERR_AUTH,
+			"%s redirects to %s, which wants a login; refused, for that is another server", endpoint->name,
+			host);
+}
+
 /* Several requests under way meet the end of one token; the first gets the next one for all. */
 static bool is_renewed(const struct mvm_endpoint *endpoint, const char *used)
 {
@@ -249,7 +304,7 @@ int mvm_registry_authorize(struct mvm_registry *registry, struct mvm_endpoint *e
 
 	if (is_renewed(endpoint, refused->request.authorization))
 		return 0;
-	if (load_credential(endpoint, err) < 0)
+	if (check_who_asks(endpoint, refused, err) < 0 || load_credential(endpoint, err) < 0)
 		return -1;
 	mvm_challenge_parse(refused->answer.challenge ? refused->answer.challenge : "", &challenge);
 	if (challenge.realm && !credential->registry_token)

@@ -205,5 +205,6 @@ const struct cli_command cli_login = {
 	.options = options,
 	.max_args = 1,
 	.values_size = sizeof(struct values),
+	.common = true,
 	.run = run,
 };

@@ -22,5 +22,6 @@ const struct cli_command cli_logout = {
 	.options = options,
 	.max_args = 1,
 	.values_size = 1,
+	.common = true,
 	.run = run,
 };

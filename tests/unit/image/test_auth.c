@@ -90,6 +90,34 @@ static void cut_anywhere(void **state)
 	}
 }
 
+static void check_scope(const char *asked, const char *wanted)
+{
+	struct mvm_challenge challenge = {.scope = (char *)asked};
+	char *scope MVM_CLEAN_FREE = mvm_challenge_scope(&challenge, "library/alpine", "pull");
+
+	if (wanted)
+		assert_string_equal(scope, wanted);
+	else
+		assert_null(scope);
+}
+
+/* A longer name of ours with our actions, and nothing else. */
+static void scopes(void **state)
+{
+	check_scope("repository:cache/library/alpine:pull", "repository:cache/library/alpine:pull");
+	check_scope("registry:catalog:* repository:x/y/library/alpine:pull,push,delete,*",
+		    "repository:x/y/library/alpine:pull");
+	check_scope(NULL, NULL);
+	check_scope("", NULL);
+	check_scope("  ", NULL);
+	check_scope("repository:library/alpine:pull,push", NULL);
+	check_scope("repository:other/secret:pull", NULL);
+	check_scope("repository:xlibrary/alpine:pull", NULL);
+	check_scope("repository:/library/alpine", NULL);
+	check_scope("repository:a&b/library/alpine:pull", NULL);
+	check_scope("plugin:cache/library/alpine:pull", NULL);
+}
+
 static void tokens(void **state)
 {
 	static const struct {
@@ -130,6 +158,7 @@ int main(void)
 		cmocka_unit_test(what_registries_send),
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(cut_anywhere),
+		cmocka_unit_test(scopes),
 		cmocka_unit_test(tokens),
 	};
 

@@ -72,6 +72,18 @@ static void fields(void **state)
 	assert_null(mvm_url_with_field("no url", "digest", "sha256:ab"));
 }
 
+static void hosts(void **state)
+{
+	assert_true(mvm_url_same_host("http://127.0.0.1:5000/v2/", "http://127.0.0.1:6000/token"));
+	assert_true(mvm_url_same_host("https://A.example", "http://a.example:80/"));
+	assert_true(mvm_url_same_host("http://[::1]:1/", "http://[::1]:2/"));
+	assert_false(mvm_url_same_host("http://a.example", "http://b.example"));
+	assert_false(mvm_url_same_host("http://a.example", "http://a.example@b.example/"));
+	assert_false(mvm_url_same_host("http://a.example", "http://a.example:x@b.example/"));
+	assert_false(mvm_url_same_host("http://a.example", "http://a.example\\@b.example/"));
+	assert_false(mvm_url_same_host("no url", "no url"));
+}
+
 static void origins(void **state)
 {
 	assert_true(mvm_url_same_origin("https://a.example/x", "https://A.example:443/y?z"));
@@ -92,10 +104,9 @@ static int load(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(locations),
-		cmocka_unit_test(hostile_locations),
-		cmocka_unit_test(fields),
-		cmocka_unit_test(origins),
+		cmocka_unit_test(locations), cmocka_unit_test(hostile_locations),
+		cmocka_unit_test(fields),    cmocka_unit_test(origins),
+		cmocka_unit_test(hosts),
 	};
 
 	return cmocka_run_group_tests(tests, load, NULL);
