@@ -22,13 +22,13 @@ def run(*arguments, **more):
 
 
 class Registry:
-    """Debian's docker-registry. `http` and `auth` are sections of its configuration."""
+    """Debian's docker-registry. `http`, `auth` and `storage` are sections of its configuration."""
 
-    def __init__(self, folder, http=None, auth=None):
+    def __init__(self, folder, http=None, auth=None, storage=None):
         self.folder = folder
         settings = {
             "version": 0.1, "log": {"level": "info", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": os.path.join(folder, "storage")}},
+            "storage": {"filesystem": {"rootdirectory": os.path.join(folder, "storage")}, **(storage or {})},
             "http": {"addr": "127.0.0.1:0", "secret": "only-for-loopback", **(http or {})},
         }
         if auth:
@@ -40,13 +40,16 @@ class Registry:
     def __enter__(self):
         self.process = subprocess.Popen(["docker-registry", "serve", self.config], stderr=subprocess.PIPE, text=True,
                                         stdout=subprocess.DEVNULL)
-        # What the log says later fits into the pipe.
         self.address = next(re.search(r"listening on ([0-9.:]+)", line).group(1) for line in self.process.stderr
                             if "listening on" in line)
+        # Or it would stop when the pipe is full.
+        self.drain = threading.Thread(target=self.process.stderr.read)
+        self.drain.start()
         return self
 
     def __exit__(self, *_):
         self.process.terminate()
+        self.drain.join()
         self.process.communicate()
 
 

@@ -1,239 +1,35 @@
 #!/usr/bin/env python3
-"""Pushing to Debian's docker-registry, directly and through a proxy that breaks connections, and to the registries of
-faulty_push.py; what arrived is read back by skopeo.
+"""Pushing to Debian's docker-registry: directly, through a proxy that breaks connections, with htpasswd and with tokens;
+what arrived is read back by skopeo. And `mvm push` as people see it.
 
-Usage: test_push.py IMAGETOOL [unittest arguments]
+Usage: test_push.py MVM IMAGETOOL [unittest arguments]
 """
-import http.client
 import json
 import os
-import random
-import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import unittest
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 sys.dont_write_bytecode = True
 import faulty  # noqa: E402
-import faulty_push  # noqa: E402
+import servers  # noqa: E402
+from pushing import CHUNK, LARGE, PATIENCE, SMALL, Case, Proxy, make_image  # noqa: E402
 
-IMAGETOOL = None
-TOOLS = ("docker-registry", "skopeo")
-PATIENCE = 60
-CHUNK = 16 << 20
-
-
-def make_image(*sizes, seed=1, docker=False):
-    """Layers of noise: nobody unpacks them here."""
-    noise, image, layers = random.Random(seed), faulty.Image(), []
-    for size in sizes:
-        blob = image.blob(noise.randbytes(size))
-        layers.append(faulty.descriptor(faulty.DOCKER_LAYER if docker else faulty.OCI_LAYER, blob))
-    config = image.blob(json.dumps({
-        "architecture": "amd64", "os": "linux",
-        "rootfs": {"type": "layers", "diff_ids": [faulty.digest(layer["digest"].encode()) for layer in layers]},
-    }).encode())
-    kind = faulty.DOCKER_MANIFEST if docker else faulty.OCI_MANIFEST
-    # Spaces that no tool would write: the bytes must stay.
-    image.manifest(kind, json.dumps({
-        "schemaVersion": 2, "mediaType": kind,
-        "config": faulty.descriptor(faulty.DOCKER_CONFIG if docker else faulty.OCI_CONFIG, config), "layers": layers,
-    }, indent=3).encode())
-    return image
-
-
-SMALL = make_image(20000, 30000)
-LARGE = make_image(2 * CHUNK + 5000000, 1000, seed=2)
-
-
-class Proxy:
-    """In front of a registry. `cut` is asked for each request: after how many bytes of its body is the client's
-    connection to be closed? `stream` passes such a part on, else it stays here, as with a proxy that buffers."""
-
-    def __init__(self, address, cut=lambda method, path, length: None, stream=False):
-        self.address_behind, self.cut, self.stream = address, cut, stream
-        self.requests = []  # (method, path, bytes of the body)
-        self.lock = threading.Lock()
-
-    def __enter__(self):
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def handle_any(self):
-                length = int(self.headers.get("Content-Length", 0))
-                with outer.lock:
-                    outer.requests.append((self.command, self.path, length))
-                    cut = outer.cut(self.command, self.path, length)
-                body = self.rfile.read(length if cut is None else cut)
-                if cut is not None and not outer.stream:
-                    return self.hang_up()
-                behind = http.client.HTTPConnection(outer.address_behind)
-                behind.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-                for key, value in self.headers.items():
-                    if key.lower() != "expect":
-                        behind.putheader(key, value)
-                behind.endheaders(body)
-                if cut is not None:
-                    # Until the registry has noticed.
-                    behind.sock.shutdown(socket.SHUT_WR)
-                    behind.sock.recv(1)
-                    behind.close()
-                    return self.hang_up()
-                answer = behind.getresponse()
-                data = answer.read()
-                self.send_response(answer.status)
-                for key, value in answer.getheaders():
-                    if key.lower() not in ("date", "connection", "transfer-encoding"):
-                        self.send_header(key, value)
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(data)
-                behind.close()
-                return None
-
-            do_HEAD = do_GET = do_POST = do_PUT = do_PATCH = handle_any
-
-            def hang_up(self):
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request, client_address):
-                if not isinstance(sys.exc_info()[1], ConnectionError):
-                    super().handle_error(request, client_address)
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.address = "127.0.0.1:%d" % self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def methods(self, part="/blobs/uploads/"):
-        return [method for method, path, _ in self.requests if part in path]
-
-    def sent(self):
-        return sum(length for _, path, length in self.requests if "/blobs/" in path)
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="mvm-push-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        self.home = os.path.join(folder.name, "home")
-        self.config = os.path.join(folder.name, "config.json")
-        with open(self.config, "w", encoding="ascii") as file:
-            json.dump({}, file)
-        self.tool("list")
-
-    def enter(self, manager):
-        value = manager.__enter__()
-        self.addCleanup(manager.__exit__, None, None, None)
-        return value
-
-    def environment(self):
-        clean = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-        return {**clean, "MVM_HOME": self.home, "MVM_CONFIG": self.config}
-
-    def tool(self, *arguments):
-        return subprocess.run([IMAGETOOL, *arguments], env=self.environment(), capture_output=True, text=True,
-                              timeout=PATIENCE, check=False)
-
-    def start(self, *arguments):
-        process = subprocess.Popen([IMAGETOOL, *arguments], env=self.environment(), stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
-        self.addCleanup(self.end, process)
-        return process
-
-    @staticmethod
-    def end(process):
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-    def put(self, name, image, source=None):
-        """An image into the store, as if it had been pulled."""
-        folder = os.path.join(self.home, "images")
-        for digest, data in (*image.blobs.items(), (image.top, image.manifests[image.top][1])):
-            with open(os.path.join(folder, "blobs", "sha256", digest.split(":")[1]), "wb") as file:
-                file.write(data)
-        with open(os.path.join(folder, "index.json"), encoding="utf-8") as file:
-            index = json.load(file)
-        media_type, data = image.manifests[image.top]
-        annotations = {"org.opencontainers.image.ref.name": name}
-        if source:
-            annotations["io.mvm.image.source"] = f"{source}@{image.top}"
-        index["manifests"].append(faulty.descriptor(media_type, data, annotations=annotations))
-        with open(os.path.join(folder, "index.json"), "w", encoding="utf-8") as file:
-            json.dump(index, file)
-
-    def push(self, name, image):
-        """The image goes under the name; what stderr said."""
-        result = self.tool("push", name)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(result.stdout, f"{image.top} {len(image.manifests[image.top][1])}\n")
-        return result.stderr
-
-    def refused(self, name, code, *words):
-        result = self.tool("push", name)
-        self.assertNotEqual(result.returncode, 0, result.stdout)
-        errors = [line for line in result.stderr.splitlines() if line.startswith(code + ": ")]
-        self.assertEqual(len(errors), 1, result.stderr)
-        for word in words:
-            self.assertIn(word, errors[0])
-        self.assertFalse([c for c in errors[0] if ord(c) < 32 or ord(c) == 127], errors[0])
-        return errors[0]
-
-    def digests(self, name):
-        return json.loads(self.tool("find", name).stdout)["repoDigests"]
+MVM = None
+TOOLS = ("docker-registry", "skopeo", "htpasswd", "openssl")
 
 
 @unittest.skipUnless(all(map(shutil.which, TOOLS)), f"needs {', '.join(TOOLS)}")
-class Real(Case):
-    def registry(self, extra=""):
-        folder = tempfile.mkdtemp(dir=self.folder)
-        config = os.path.join(folder, "registry.yml")
-        with open(config, "w", encoding="ascii") as file:
-            file.write("version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\n"
-                       f"storage: {{filesystem: {{rootdirectory: {folder}/storage}}{extra}}}\n"
-                       "http: {addr: '127.0.0.1:0', secret: only-for-loopback}\n")
-        process = subprocess.Popen(["docker-registry", "serve", config], stderr=subprocess.PIPE, text=True,
-                                   stdout=subprocess.DEVNULL)
-        self.addCleanup(self.end, process)
-        address = next(re.search(r"listening on ([0-9.:]+)", line).group(1) for line in process.stderr
-                       if "listening on" in line)
-        # Or it would stop when the pipe is full.
-        drain = threading.Thread(target=process.stderr.read, daemon=True)
-        drain.start()
-        self.addCleanup(drain.join)
-        self.addCleanup(process.kill)
-        return address
-
-    @staticmethod
-    def end(process):
-        process.kill()
-        process.wait()
-        process.stderr.close()
+class RegistryCase(Case):
+    def registry(self, **settings):
+        return self.enter(servers.Registry(tempfile.mkdtemp(dir=self.folder), **settings)).address
 
     def skopeo(self, *arguments):
-        return subprocess.run(["skopeo", "--insecure-policy", *arguments], check=True, capture_output=True,
-                              text=True).stdout
+        return servers.run("skopeo", "--insecure-policy", *arguments)
 
     def assert_arrived(self, name, image):
         """Others read there what was pushed: every blob's bytes, for copying checks digests, and the manifest's."""
@@ -245,6 +41,8 @@ class Real(Case):
         seen = json.loads(self.skopeo("inspect", "--tls-verify=false", f"docker://{name}"))
         self.assertEqual(seen["Digest"], image.top)
 
+
+class Real(RegistryCase):
     def test_into_an_empty_registry_and_again(self):
         proxy = self.enter(Proxy(self.registry()))
         name = f"{proxy.address}/team/small:v1"
@@ -398,7 +196,7 @@ class Real(Case):
             self.assertEqual(sorted(self.digests(name)), [f"{address}/{r}@{LARGE.top}" for r in ("large", "other")])
 
     def test_a_read_only_registry(self):
-        address = self.registry(extra=", maintenance: {readonly: {enabled: true}}")
+        address = self.registry(storage={"maintenance": {"readonly": {"enabled": True}}})
         self.put(f"{address}/small:latest", SMALL)
         self.refused(f"{address}/small", "unsupported", "cannot push", address, "read-only")
 
@@ -423,6 +221,85 @@ class Real(Case):
         self.assert_arrived(f"{address}/small", SMALL)
 
 
+class Guarded(RegistryCase):
+    """Registries that want to know who pushes."""
+
+    def login(self, address, user, password):
+        result = subprocess.run([MVM, "login", "-u", user, "--password-stdin", address], input=password, text=True,
+                                capture_output=True, env=self.environment(), check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_htpasswd(self):
+        path = os.path.join(self.folder, "htpasswd")
+        servers.run("htpasswd", "-Bbc", path, "alice", "secret")
+        address = self.registry(auth={"htpasswd": {"realm": "test", "path": path}})
+        self.put(f"{address}/large:latest", LARGE)
+        self.refused(f"{address}/large", "auth", "push access denied", f"mvm login {address}")
+        self.login(address, "alice", "secret")
+        self.push(f"{address}/large", LARGE)
+
+    def test_tokens(self):
+        """Whoever may push mounts too: the token is asked for both repositories."""
+        server = self.enter(servers.TokenServer(self.folder))
+        address = self.registry(auth=server.settings())
+        self.put(f"{address}/team/one:latest", SMALL)
+        self.refused(f"{address}/team/one", "auth", "push access denied", f"mvm login {address}")
+        self.login(address, "bob", "b0b")
+        self.refused(f"{address}/team/one", "auth", "push access denied", "bob may not push")
+        self.login(address, "alice", "pass:word")
+        self.push(f"{address}/team/one", SMALL)
+        self.tool("tag", f"{address}/team/one", f"{address}/team/two")
+        said = self.push(f"{address}/team/two", SMALL)
+        self.assertEqual(said.count(": Mounted from team/one\n"), 2)
+
+
+class Command(RegistryCase):
+    def mvm(self, *arguments, status=0):
+        result = subprocess.run([MVM, *arguments], env=self.environment(), capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, status, result.stderr)
+        return result
+
+    def test_output(self):
+        """Docker's words; on stdout only the last."""
+        address = self.registry()
+        self.put(f"{address}/small:latest", SMALL)
+        result = self.mvm("push", f"{address}/small")
+        size = len(SMALL.manifests[SMALL.top][1])
+        self.assertEqual(result.stdout, f"latest: digest: {SMALL.top} size: {size}\n")
+        said = result.stderr.splitlines()
+        self.assertEqual(said[:2], ["Using default tag: latest", f"The push refers to repository [{address}/small]"])
+        self.assertEqual(len(said), 6)
+        result = self.mvm("image", "push", f"{address}/small:latest")
+        self.assertEqual(result.stderr.splitlines()[0], f"The push refers to repository [{address}/small]")
+        result = self.mvm("push", "-q", f"{address}/small")
+        self.assertEqual((result.stdout, result.stderr), (f"{address}/small:latest\n", ""))
+        self.assertIn(SMALL.top, self.mvm("images", "--digests").stdout)
+
+    def test_all_tags(self):
+        address = self.registry()
+        other = make_image(100, seed=5)
+        self.put(f"{address}/small:a", SMALL)
+        self.put(f"{address}/small:b", other)
+        self.put(f"{address}/small-not:c", other)
+        result = self.mvm("push", "-a", f"{address}/small")
+        self.assertEqual(sorted(line.split(": size")[0][:80] for line in result.stdout.splitlines()),
+                         [f"a: digest: {SMALL.top}"[:80], f"b: digest: {other.top}"[:80]])
+        self.assert_arrived(f"{address}/small:a", SMALL)
+        self.assert_arrived(f"{address}/small:b", other)
+        self.assertEqual(self.mvm("push", "-a", "-q", f"{address}/small").stdout, f"{address}/small\n")
+        self.assertIn("tag can't be used with --all-tags/-a",
+                      self.mvm("push", "-a", f"{address}/small:a", status=125).stderr)
+        self.assertIn("An image does not exist locally with the tag: " + address,
+                      self.mvm("push", "-a", f"{address}/none", status=1).stderr)
+
+    def test_platform(self):
+        address = self.registry()
+        self.put(f"{address}/small:latest", SMALL)
+        self.assertIn("does not provide the specified platform (linux/arm64): it is for linux/amd64",
+                      self.mvm("push", "--platform", "linux/arm64", f"{address}/small", status=1).stderr)
+        self.mvm("push", "--platform", "linux/amd64", f"{address}/small")
+
+
 class NotHere(Case):
     def test_no_such_image(self):
         self.put("127.0.0.1:1/small:v1", SMALL)
@@ -437,136 +314,6 @@ class NotHere(Case):
         self.refused("127.0.0.1:1/small:v1", "network", "cannot push", "connection refused")
 
 
-class Faulty(Case):
-    def setUp(self):
-        super().setUp()
-        self.registry = self.enter(faulty_push.Registry())
-
-    def name(self, repository):
-        return f"{self.registry.address}/{repository}:latest"
-
-    def stored(self, repository, image, elsewhere=None):
-        """It goes there in the end, every byte of it."""
-        self.put(self.name(repository), image)
-        said = self.push(self.name(repository), image)
-        self.assertEqual(self.registry.manifests[f"{repository}:latest"], image.manifests[image.top][1])
-        for digest, data in image.blobs.items():
-            self.assertEqual((elsewhere or self.registry).blobs[elsewhere and "any" or repository, digest], data)
-        return said
-
-    def fails(self, repository, image, code, *words):
-        self.put(self.name(repository), image)
-        said = self.refused(self.name(repository), code, "cannot push", *words)
-        self.assertFalse([text for text in self.digests(self.name(repository)) if f"/{repository}@" in text])
-        return said
-
-    def test_as_it_should_be(self):
-        self.stored("good", LARGE)
-        self.assertEqual(self.registry.steps().count("piece"), 3)
-
-    def test_range_that_lags_behind(self):
-        self.stored("stuck-range", LARGE)
-        self.assertEqual(self.registry.steps().count("piece"), 3)
-
-    def test_pieces_not_taken(self):
-        for repository in ("small-pieces", "no-pieces"):
-            self.registry.requests.clear()
-            self.stored(repository, LARGE)
-            self.assertEqual(self.registry.steps().count("piece"), 1)
-
-    def test_half_a_piece_taken(self):
-        self.stored("half", LARGE)
-        self.assertEqual(self.registry.steps().count("piece"), 4)
-
-    def test_uploads_forgotten(self):
-        self.stored("forgets", LARGE)
-
-    def test_resumed_in_the_middle_of_a_piece(self):
-        self.stored("breaks", LARGE)
-        ranges = [headers["Content-Range"] for step, _, headers in self.registry.requests if step == "piece"]
-        self.assertEqual(ranges[2], f"{CHUNK + CHUNK // 2}-{2 * CHUNK - 1}")
-        self.assertEqual(self.registry.steps().count("status"), 2)
-
-    def test_status_that_cannot_be(self):
-        for repository in ("lying-status", "odd-status"):
-            self.stored(repository, LARGE)
-
-    def test_pieces_stored_wrongly(self):
-        self.stored("loses-bytes", LARGE)
-
-    def test_larger_pieces_wanted(self):
-        self.stored("min-piece", LARGE)
-        self.assertEqual(self.registry.steps().count("piece"), 2)
-        self.stored("silly-min", LARGE)
-
-    def test_uploads_that_lead_nowhere(self):
-        for repository in ("no-location", "huge-location", "file-location"):
-            self.fails(repository, SMALL, "network", "does not say where")
-        self.fails("circles", SMALL, "network", "redirects in circles")
-        self.fails("circles", LARGE, "network", "redirects in circles")
-
-    def test_uploads_that_never_end(self):
-        self.fails("opens-anew", SMALL, "network", "status 202")
-        self.fails("opens-anew", LARGE, "network", "status 202")
-        self.fails("accepts", LARGE, "network", "status 202")
-
-    def test_a_body_is_sent_again_where_a_redirect_says(self):
-        self.stored("moves", SMALL)
-
-    def test_uploads_at_another_server(self):
-        """It gets the blobs and not the token."""
-        other = self.registry.other = self.enter(faulty_push.Registry())
-        image = make_image()
-        self.stored("elsewhere", image, other)
-        self.assertEqual(other.steps(), ["close"])
-        self.assertNotIn("Authorization", other.requests[0][2])
-
-    def test_tokens_that_end_too_soon(self):
-        self.stored("expires", LARGE)
-        self.assertGreater(self.registry.counts["fresh"], 1)
-
-    def test_patience(self):
-        self.stored("busy-once", SMALL)
-        self.stored("broken-once", SMALL)
-        self.fails("busy", SMALL, "network", "too many requests")
-        self.fails("broken", SMALL, "network", "status 500", "try again later")
-
-    def test_stored_before_it_broke(self):
-        """It is not sent twice."""
-        said = self.stored("stored-and-broke", SMALL)
-        self.assertEqual(self.registry.steps().count("close"), 3)
-        self.assertEqual(said.count(": Pushed\n"), 2)
-
-    def test_denied(self):
-        self.fails("denied", SMALL, "auth", "denies access to denied: requested access to the resource is denied")
-        self.fails("no-repository", SMALL, "not-found", "has no repository no-repository")
-        self.stored("head-denied", SMALL)
-
-    def test_mounts_refused(self):
-        for repository in ("mount-denied", "good"):
-            self.put(self.name("x/" + repository), SMALL, source=f"{self.registry.address}/library/source")
-            self.assertEqual(self.push(self.name("x/" + repository), SMALL).count(": Pushed\n"), 2)
-        self.put(self.name("mount-lies"), SMALL, source=f"{self.registry.address}/library/source")
-        self.refused(self.name("mount-lies"), "corrupt", "has stored something else")
-
-    def test_quota(self):
-        for image in (SMALL, LARGE):
-            self.fails("quota", image, "no-space", "adding 16 MiB exceeds the quota", "your quota")
-
-    def test_another_manifest(self):
-        self.fails("other-manifest", SMALL, "corrupt", "something else than the manifest latest", "sha256:1111")
-        self.fails("invalid-manifest", SMALL, "network", "manifest invalid")
-
-    def test_200(self):
-        self.stored("two-hundred", LARGE)
-        self.fails("portal", SMALL, "network", "is it a registry?")
-
-    def test_stalls(self):
-        with open(self.config, "w", encoding="ascii") as file:
-            json.dump({"registries": {self.registry.address: {"timeout": 1}}}, file)
-        self.fails("stalls", LARGE, "timeout", "took nothing for 1 s")
-
-
 if __name__ == "__main__":
-    IMAGETOOL = os.path.abspath(sys.argv.pop(1))
+    MVM, Case.imagetool = (os.path.abspath(sys.argv.pop(1)) for _ in range(2))
     unittest.main(verbosity=1)
