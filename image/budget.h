@@ -26,6 +26,7 @@ struct mvm_budget {
 	uint64_t max_size; /* bytes of the uncompressed layers; a hole costs nothing, what interrupts it a block */
 	uint64_t max_entries;
 	uint64_t size;
+	uint64_t content; /* of the files alone, holes too: what docker calls a layer's size; not limited */
 	uint64_t entries;
 	uint64_t memory;
 };

@@ -117,6 +117,11 @@ static int sweep(const char *path, const struct marks *marks, struct mvm_error *
 	return errnum ? mvm_fail_errno(err, errnum, "cannot clean up %s", path) : 0;
 }
 
+int mvm_store_keep_pulls_out(struct mvm_store *store, int *lock, struct mvm_error **err)
+{
+	return mvm_store_lock_use(store, MVM_LOCK_TRY, lock, err);
+}
+
 int mvm_store_collect(struct mvm_store *store, struct mvm_error **err)
 {
 	char *ingest MVM_CLEAN_FREE = mvm_format("%s/ingest", store->folder);
@@ -124,7 +129,7 @@ int mvm_store_collect(struct mvm_store *store, struct mvm_error **err)
 	struct marks marks = {.store = store};
 	int use MVM_CLEAN_FD = -1;
 	int index MVM_CLEAN_FD = -1;
-	int result = mvm_store_lock_use(store, MVM_LOCK_TRY, &use, err);
+	int result = mvm_store_keep_pulls_out(store, &use, err);
 
 	if (result != 0)
 		return result;

@@ -1,6 +1,7 @@
 #include "digest.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -48,6 +49,18 @@ void mvm_digest_of(const void *data, size_t length, struct mvm_digest *digest)
 
 	mvm_hash_update(hash, data, length);
 	mvm_hash_final(hash, digest);
+}
+
+void mvm_digest_chain(struct mvm_digest *chain, const struct mvm_digest *diff_id)
+{
+	char text[2 * MVM_DIGEST_TEXT + 2];
+
+	if (!mvm_digest_is_set(chain)) {
+		*chain = *diff_id;
+		return;
+	}
+	snprintf(text, sizeof(text), "%s %s", chain->text, diff_id->text);
+	mvm_digest_of(text, strlen(text), chain);
 }
 
 struct mvm_hash {

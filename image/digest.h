@@ -27,6 +27,9 @@ bool mvm_digest_is_set(const struct mvm_digest *digest);
 /* The 64 hex digits, borrowed from the digest. */
 const char *mvm_digest_hex(const struct mvm_digest *digest);
 void mvm_digest_of(const void *data, size_t length, struct mvm_digest *digest);
+/* From the ChainID of the layers below, unset where there are none, to that with one more (OCI image-spec config.md,
+ * "Layer ChainID"). */
+void mvm_digest_chain(struct mvm_digest *chain, const struct mvm_digest *diff_id);
 
 /* Streaming sha256, by libcrypto, which picks the processor's instructions. */
 struct mvm_hash;

@@ -2,6 +2,7 @@
  * Under MVM_HOME/disks:
  *
  *   <key>/rootfs.ext4          a disk
+ *   <key>/layers.json          what each layer's files take: {"sizes": [7340032, 12]}
  *   .build-<key>/rootfs.ext4   one under construction
  *   .build-<key>.lock          held by who builds it; goes before the lock is let go of
  *   .remove-<key>-<random>     one that is being removed
@@ -19,6 +20,7 @@
 #include "ext4.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
+#include "runtime/base/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -29,6 +31,8 @@
 #define REMOVE_PREFIX ".remove-"
 #define LOCK_SUFFIX   ".lock"
 #define FILE_NAME     "rootfs.ext4"
+#define SIZES_NAME    "layers.json"
+#define MAX_SIZES     (1 << 20)
 
 struct mvm_disk_builder {
 	struct mvm_disk_spec spec;
@@ -40,26 +44,24 @@ struct mvm_disk_builder {
 	int lock;
 	struct mvm_ext4 *fs;
 	struct mvm_budget budget;
+	json_t *sizes; /* of the layers that were added */
 	size_t added;
 };
 
-/* OCI image-spec config.md, "Layer ChainID". */
 static int chain_id(const struct mvm_disk_spec *spec, struct mvm_digest *chain, struct mvm_error **err)
 {
-	mvm_digest_of("", 0, chain); /* an image without layers */
+	struct mvm_digest result = {0};
+
 	for (size_t i = 0; i < spec->layer_count; i++) {
-		char text[2 * MVM_DIGEST_TEXT + 2];
 		struct mvm_digest diff_id;
 
 		if (mvm_digest_parse(spec->layers[i].diff_id, &diff_id, err) < 0)
 			return -1;
-		if (i == 0) {
-			*chain = diff_id;
-			continue;
-		}
-		snprintf(text, sizeof(text), "%s %s", chain->text, diff_id.text);
-		mvm_digest_of(text, strlen(text), chain);
+		mvm_digest_chain(&result, &diff_id);
 	}
+	if (!spec->layer_count)
+		mvm_digest_of("", 0, &result);
+	*chain = result;
 	return 0;
 }
 
@@ -111,6 +113,25 @@ int mvm_disk_find(const char *home, const struct mvm_disk_spec *spec, char **pat
 	return find(disks, key, path, err);
 }
 
+int mvm_disk_layer_sizes(const char *home, const struct mvm_disk_spec *spec, uint64_t *sizes, struct mvm_error **err)
+{
+	json_t *root MVM_CLEAN_JSON = NULL, *list;
+	char *key MVM_CLEAN_FREE = NULL, *path MVM_CLEAN_FREE = NULL;
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+
+	if (mvm_disk_key(spec, &key, err) < 0)
+		return -1;
+	path = mvm_format("%s/disks/%s/" SIZES_NAME, home, key);
+	if (mvm_json_load(path, MAX_SIZES, &root, &cause) < 0)
+		return mvm_error_code(cause) == MVM_ERR_NOT_FOUND ? 1 : mvm_error_move(err, &cause);
+	list = json_object_get(root, "sizes");
+	if (json_array_size(list) != spec->layer_count)
+		return 1;
+	for (size_t i = 0; i < spec->layer_count; i++)
+		sizes[i] = (uint64_t)json_integer_value(json_array_get(list, i));
+	return 0;
+}
+
 /* Whether the descriptor is still what the path leads to. */
 static bool is_current(int fd, const char *path)
 {
@@ -160,6 +181,7 @@ static struct mvm_disk_builder *new_builder(const char *home, const struct mvm_d
 	builder->spec = *spec;
 	builder->key = key;
 	builder->lock = -1;
+	builder->sizes = json_array();
 	builder->disks = mvm_format("%s/disks", home);
 	builder->folder = mvm_format("%s/" BUILD_PREFIX "%s", builder->disks, key);
 	builder->file = mvm_format("%s/" FILE_NAME, builder->folder);
@@ -201,6 +223,7 @@ static int wrap_layer(const struct mvm_disk_builder *builder, const struct mvm_l
 
 int mvm_disk_builder_add_layer(struct mvm_disk_builder *builder, struct mvm_source source, struct mvm_error **err)
 {
+	uint64_t before = builder->budget.content;
 	const struct mvm_layer *layer;
 
 	if (builder->added == builder->spec.layer_count)
@@ -208,7 +231,16 @@ int mvm_disk_builder_add_layer(struct mvm_disk_builder *builder, struct mvm_sour
 	layer = &builder->spec.layers[builder->added++];
 	if (mvm_layer_apply(builder->fs, &builder->budget, layer, source, err) < 0)
 		return wrap_layer(builder, layer, err);
+	json_array_append_new(builder->sizes, json_integer((json_int_t)(builder->budget.content - before)));
 	return 0;
+}
+
+static int save_sizes(const struct mvm_disk_builder *builder, struct mvm_error **err)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/" SIZES_NAME, builder->folder);
+	json_t *root MVM_CLEAN_JSON = json_pack("{s:O}", "sizes", builder->sizes);
+
+	return mvm_json_save(path, root, err);
 }
 
 /* A folder under the key without its disk can only be somebody's half removal. */
@@ -230,7 +262,7 @@ int mvm_disk_builder_finish(struct mvm_disk_builder *builder, char **path, struc
 	if (builder->added != builder->spec.layer_count)
 		return mvm_fail(err, MVM_ERR_INTERNAL, "a disk of %zu layers was finished after %zu",
 				builder->spec.layer_count, builder->added);
-	if (mvm_ext4_finish(builder->fs, err) < 0 || publish(builder, folder, err) < 0)
+	if (mvm_ext4_finish(builder->fs, err) < 0 || save_sizes(builder, err) < 0 || publish(builder, folder, err) < 0)
 		return -1;
 	*path = mvm_format("%s/" FILE_NAME, folder);
 	return 0;
@@ -246,6 +278,7 @@ void mvm_disk_builder_destroy(struct mvm_disk_builder *builder)
 		unlink(builder->lock_path);
 	}
 	mvm_close(&builder->lock);
+	json_decref(builder->sizes);
 	free(builder->key);
 	free(builder->disks);
 	free(builder->folder);

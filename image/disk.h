@@ -37,6 +37,10 @@ int mvm_disk_key(const struct mvm_disk_spec *spec, char **key, struct mvm_error 
 /* 0 and the path of rootfs.ext4 where the disk is there, 1 where it is not. */
 int mvm_disk_find(const char *home, const struct mvm_disk_spec *spec, char **path, struct mvm_error **err);
 
+/* What the files of each layer take, in bytes, as they were when the disk was made; `sizes` has room for all layers.
+ * 1 where the disk is not there. */
+int mvm_disk_layer_sizes(const char *home, const struct mvm_disk_spec *spec, uint64_t *sizes, struct mvm_error **err);
+
 /*
  * Building as the layers arrive. create() waits for another process that builds the same disk; it returns 1 and sets
  * only *path where the disk is there already. add_layer() is called once for each layer of the spec, in order; it

@@ -137,3 +137,34 @@ void mvm_entries_add(struct mvm_entries *entries, const struct mvm_descriptor *d
 				descriptor->digest.text, "size", (json_int_t)descriptor->size, "platform",
 				platform_json(platform), "annotations", annotations);
 }
+
+static void set_annotation(json_t *entry, const char *key, const char *value)
+{
+	json_t *annotations = json_object_get(entry, "annotations");
+
+	if (!json_is_object(annotations)) {
+		annotations = json_object();
+		json_object_set_new(entry, "annotations", annotations);
+	}
+	json_object_del(annotations, key);
+	annotate(annotations, key, value);
+}
+
+void mvm_entry_set_name(struct mvm_entry *entry, const char *name)
+{
+	char *copy = mvm_strdup(name);
+
+	free(entry->name);
+	entry->name = copy;
+	set_annotation(entry->json, MVM_ANNOTATION_NAME, name);
+	set_annotation(entry->json, MVM_ANNOTATION_DOCKER, name);
+}
+
+void mvm_entry_set_source(struct mvm_entry *entry, const char *source)
+{
+	char *copy = mvm_strdup(source);
+
+	free(entry->source);
+	entry->source = copy;
+	set_annotation(entry->json, MVM_ANNOTATION_SOURCE, source);
+}

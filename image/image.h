@@ -60,9 +60,9 @@ const struct mvm_digest *mvm_image_manifest_digest(const struct mvm_image *image
 /* What the registry answered for the name, an index or the manifest: docker's "Digest:" line. Unset for an image
  * that came from no registry. */
 const struct mvm_digest *mvm_image_repo_digest(const struct mvm_image *image);
-/* Full names, "docker.io/library/alpine:latest"; empty for an image that lost its name. */
+/* Full names with tags, "docker.io/library/alpine:latest"; empty for an image that lost its name. */
 const struct mvm_strv *mvm_image_names(const struct mvm_image *image);
-/* "docker.io/library/alpine@sha256:..." for each repository it was pulled from. */
+/* "docker.io/library/alpine@sha256:..." for each repository it was pulled from, or digest it was asked for by. */
 const struct mvm_strv *mvm_image_repo_digests(const struct mvm_image *image);
 const struct mvm_platform *mvm_image_platform(const struct mvm_image *image);
 /* When the image was built; 0 where it does not say. */

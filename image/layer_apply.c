@@ -295,6 +295,7 @@ static int on_entry(void *arg, const struct mvm_tar_entry *entry, struct mvm_err
 
 	free(target->name);
 	target->name = mvm_strdup(entry->name);
+	target->budget->content += entry->size;
 	return apply(target, entry, err);
 }
 

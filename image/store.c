@@ -113,8 +113,10 @@ static void add_names(struct mvm_image *image, const struct mvm_entry *entry)
 {
 	const char *at = entry->source ? strchr(entry->source, '@') : NULL;
 
-	if (entry->name && !strv_has(&image->names, entry->name))
-		mvm_strv_add(&image->names, entry->name);
+	struct mvm_strv *names = entry->name && strchr(entry->name, '@') ? &image->repo_digests : &image->names;
+
+	if (entry->name && !strv_has(names, entry->name))
+		mvm_strv_add(names, entry->name);
 	if (at && !strv_has(&image->repo_digests, entry->source))
 		mvm_strv_add(&image->repo_digests, entry->source);
 	if (at && !mvm_digest_is_set(&image->repo_digest))

@@ -61,24 +61,35 @@ void mvm_image_list_finish(struct mvm_image_list *list);
 int mvm_store_tag(struct mvm_store *store, const struct mvm_image *image, const struct mvm_reference *reference,
 		  struct mvm_error **err);
 
-/* What a removal did, for `rmi` to print and act on. */
+/* Who stands on an image. `container` gets the short ID of one of them. */
+enum mvm_image_use { MVM_IMAGE_UNUSED, MVM_IMAGE_STOPPED, MVM_IMAGE_RUNNING };
+enum { MVM_IMAGE_USER = 12 };
+struct mvm_image_users {
+	enum mvm_image_use (*find)(void *arg, const struct mvm_digest *id, char container[MVM_IMAGE_USER + 1]);
+	void *arg;
+};
+
+/* What a removal did, for `rmi` to print. */
 struct mvm_store_removed {
-	struct mvm_strv untagged; /* full names that are gone */
-	struct mvm_strv deleted;  /* the image ID and the diff_ids of layers that went with it; empty while another name
-				     keeps it */
-	struct mvm_image *orphan; /* the image that went: drop its unpacked disk (disk.h). NULL where it stays, or
-				   * where an image that is left has the same layers */
+	struct mvm_strv untagged; /* full names that are gone, repository@digest among them */
+	struct mvm_strv deleted;  /* the image ID and the chain IDs of layers that went with it; empty while the image
+				     stays */
 };
 void mvm_store_removed_finish(struct mvm_store_removed *removed);
+#define MVM_CLEAN_REMOVED __attribute__((cleanup(mvm_store_removed_finish)))
 
-/* Removes a name, or by ID the image with all its names (CONFLICT when it has several and `force` is false, as docker).
- * The caller checks first that no container uses the image, and drops the disk of `orphan` after. */
-int mvm_store_remove(struct mvm_store *store, const char *text, bool force, struct mvm_store_removed *removed,
-		     struct mvm_error **err);
+/* `rmi` by docker's rules: a name, repository@digest, or an ID, and the image with it where that was the last. CONFLICT
+ * where containers or other names keep it and `force` is false, and where one that runs needs it whatever `force`
+ * says. The caller drops disks that nobody wants any more. */
+int mvm_store_remove(struct mvm_store *store, const char *text, bool force, const struct mvm_image_users *users,
+		     struct mvm_store_removed *removed, struct mvm_error **err);
 
 /* Drops blobs that nothing refers to and left-over ingests. 0 done, 1 a pull is running and it was left
  * to a later call. mvm_image_pull() and mvm_store_remove() call it. */
 int mvm_store_collect(struct mvm_store *store, struct mvm_error **err);
+
+/* Keeps pulls out while the lock is held: what one has made may have no name yet. 0 and the lock, 1 one is running. */
+int mvm_store_keep_pulls_out(struct mvm_store *store, int *lock, struct mvm_error **err);
 
 /* Path of a blob, whether there or not; the caller owns it. */
 char *mvm_store_blob_path(const struct mvm_store *store, const struct mvm_digest *digest);

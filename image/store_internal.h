@@ -42,6 +42,9 @@ void mvm_entries_remove(struct mvm_entries *entries, size_t index);
 /* name and source may be NULL; all is copied. */
 void mvm_entries_add(struct mvm_entries *entries, const struct mvm_descriptor *descriptor,
 		     const struct mvm_platform *platform, const char *name, const char *source);
+/* In memory and in what will be written; NULL takes it away. */
+void mvm_entry_set_name(struct mvm_entry *entry, const char *name);
+void mvm_entry_set_source(struct mvm_entry *entry, const char *source);
 void mvm_entries_finish(struct mvm_entries *entries);
 #define MVM_CLEAN_ENTRIES __attribute__((cleanup(mvm_entries_finish)))
 

@@ -28,9 +28,8 @@ static int count_containers(struct mvm_engine *engine, json_t *info, struct mvm_
 	for (size_t i = 0; i < count; i++) {
 		running += list[i]->state.status == MVM_STATUS_RUNNING;
 		paused += list[i]->state.status == MVM_STATUS_PAUSED;
-		mvm_container_free(list[i]);
 	}
-	free(list);
+	mvm_container_list_free(list, count);
 	json_object_set_new(info, "Containers", json_integer((json_int_t)count));
 	json_object_set_new(info, "ContainersRunning", json_integer((json_int_t)running));
 	json_object_set_new(info, "ContainersPaused", json_integer((json_int_t)paused));

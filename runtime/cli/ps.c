@@ -139,9 +139,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	result = mvm_state_list(mvm_engine_state(engine), &list, &count, err);
 	if (result == 0) {
 		print_containers(list, count, values);
-		for (size_t i = 0; i < count; i++)
-			mvm_container_free(list[i]);
-		free(list);
+		mvm_container_list_free(list, count);
 	}
 	mvm_engine_close(engine);
 	return result;

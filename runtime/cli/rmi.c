@@ -5,21 +5,30 @@
 #include "image/reference.h"
 
 struct values {
-	bool force;
+	bool force, no_prune;
 };
 
 static const struct cli_option options[] = {
 	{"force", 'f', CLI_FLAG, offsetof(struct values, force), NULL,
 	 "Also where stopped containers or several names use it"},
+	{"no-prune", 0, CLI_FLAG, offsetof(struct values, no_prune), NULL,
+	 "Accepted for docker's sake: images have no parents"},
 	CLI_OPTIONS_END,
 };
 
 static int remove_one(struct mvm_engine *engine, const char *arg, void *context, struct mvm_error **err)
 {
 	const struct values *values = context;
-	struct mvm_store_removed removed = {0};
-	int result = mvm_engine_remove_image(engine, arg, values->force, &removed, err);
+	struct mvm_store_removed removed MVM_CLEAN_REMOVED = {0};
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
 
+	if (mvm_engine_remove_image(engine, arg, values->force, &removed, &local) < 0) {
+		if (!values->force || mvm_error_code(local) != MVM_ERR_NOT_FOUND)
+			return mvm_error_move(err, &local);
+		/* As docker: with --force it does not matter that there is none. */
+		cli_print_error(local);
+		return 0;
+	}
 	for (size_t i = 0; i < removed.untagged.count; i++) {
 		char *name MVM_CLEAN_FREE = mvm_reference_shorten(removed.untagged.items[i]);
 
@@ -27,8 +36,7 @@ static int remove_one(struct mvm_engine *engine, const char *arg, void *context,
 	}
 	for (size_t i = 0; i < removed.deleted.count; i++)
 		printf("Deleted: %s\n", removed.deleted.items[i]);
-	mvm_store_removed_finish(&removed);
-	return result;
+	return 0;
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)

@@ -50,10 +50,16 @@ struct mvm_image_request {
 int mvm_engine_get_image(struct mvm_engine *engine, const struct mvm_image_request *request, struct mvm_image **image,
 			 struct mvm_error **err);
 
-/* `rmi`: removes a name or an image, with its disk when nothing needs it any more. Refused with CONFLICT
- * while a container uses it; `force` allows that for containers that do not run. */
+/* `rmi` (store.h), with the disk when nothing needs it any more. */
 int mvm_engine_remove_image(struct mvm_engine *engine, const char *text, bool force, struct mvm_store_removed *removed,
 			    struct mvm_error **err);
+
+/* What the files of each layer take, mvm_image_layer_count() of them: docker's sizes. They are known once an image has
+ * been unpacked; until then these are the sizes of the compressed blobs. */
+int mvm_engine_layer_sizes(struct mvm_engine *engine, const struct mvm_image *image, uint64_t *sizes,
+			   struct mvm_error **err);
+/* All layers together. */
+uint64_t mvm_engine_image_size(struct mvm_engine *engine, const struct mvm_image *image);
 
 /* What a container is made of. All borrowed; NULL, 0 or empty leaves it to the image or the defaults. */
 struct mvm_create_request {

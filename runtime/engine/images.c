@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "image/platform.h"
@@ -134,31 +135,6 @@ int engine_image_disk(struct mvm_engine *engine, const struct mvm_image *image, 
 	return mvm_disk_ensure(mvm_state_home(mvm_engine_state(engine)), &spec, open_blob, &blobs, path, err);
 }
 
-/* CONFLICT where a container stands on the image: always while it runs, else unless forced. */
-static int check_unused(struct mvm_engine *engine, const struct mvm_image *image, const char *text, bool force,
-			struct mvm_error **err)
-{
-	const char *id = mvm_image_id(image)->text;
-	struct mvm_container **list;
-	size_t count;
-	int result = 0;
-
-	if (mvm_state_list(mvm_engine_state(engine), &list, &count, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		const struct mvm_container *container = list[i];
-		bool alive = mvm_status_alive(container->state.status);
-
-		if (!result && !strcmp(container->config.image_id, id) && (alive || !force))
-			result = mvm_fail(err, MVM_ERR_CONFLICT,
-					  "conflict: unable to remove image %s (%s) - container %.12s is using it",
-					  text, alive ? "cannot be forced" : "must be forced", container->config.id);
-		mvm_container_free(list[i]);
-	}
-	free(list);
-	return result;
-}
-
 static bool disk_in_use(struct mvm_container **list, size_t count, const char *key)
 {
 	for (size_t i = 0; i < count; i++)
@@ -182,60 +158,93 @@ static bool wanted_by_image(struct mvm_image_list *images, const char *key)
 	return false;
 }
 
-/* Drops the disks that no image asks for and no container stands on: that of the image that went, and
- * those that a forced removal had to leave. */
-static int collect_disks(struct mvm_engine *engine, struct mvm_error **err)
+int engine_collect_disks(struct mvm_engine *engine, struct mvm_error **err)
 {
 	const char *home = mvm_state_home(mvm_engine_state(engine));
 	struct mvm_image_list images MVM_CLEAN_IMAGE_LIST = {0};
 	struct mvm_strv keys MVM_CLEAN_STRV = {0};
 	struct mvm_container **list;
+	int pulls MVM_CLEAN_FD = -1;
 	struct mvm_store *store;
 	size_t count;
-	int result = 0;
+	int result;
 
-	if (mvm_engine_store(engine, &store, err) < 0 || mvm_store_list(store, &images, err) < 0 ||
-	    mvm_disk_list(home, &keys, err) < 0 || mvm_state_list(mvm_engine_state(engine), &list, &count, err) < 0)
+	if (mvm_engine_store(engine, &store, err) < 0)
+		return -1;
+	result = mvm_store_keep_pulls_out(store, &pulls, err);
+	if (result)
+		return result < 0 ? -1 : 0;
+	if (mvm_store_list(store, &images, err) < 0 || mvm_disk_list(home, &keys, err) < 0 ||
+	    mvm_state_list(mvm_engine_state(engine), &list, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < keys.count && result == 0; i++)
 		if (!disk_in_use(list, count, keys.items[i]) && !wanted_by_image(&images, keys.items[i]))
 			result = mvm_disk_remove(home, keys.items[i], err);
-	for (size_t i = 0; i < count; i++)
-		mvm_container_free(list[i]);
-	free(list);
+	mvm_container_list_free(list, count);
 	return result < 0 ? -1 : mvm_disk_collect(home, err);
 }
 
-/* Whether anything keeps the image from going. One whose blobs are damaged cannot be looked at, and may go. */
-static int check_removable(struct mvm_engine *engine, struct mvm_store *store, const char *text, bool force,
-			   struct mvm_error **err)
-{
-	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
-	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
-	char *name MVM_CLEAN_FREE = NULL;
-	const struct mvm_strv *names;
+/* The containers of the moment, for docker's rules about images that they stand on. */
+struct users {
+	struct mvm_container **list;
+	size_t count;
+};
 
-	if (mvm_store_find(store, text, &image, NULL) < 0)
-		return 0;
-	names = mvm_image_names(image);
-	if (mvm_reference_parse(text, &reference, NULL) == 0)
-		name = mvm_reference_full(&reference);
-	/* Taking one of several names away harms nobody; an ID stands for all of them. */
-	for (size_t i = 0; name && names->count > 1 && i < names->count; i++)
-		if (!strcmp(names->items[i], name))
-			return 0;
-	return check_unused(engine, image, text, force, err);
+static enum mvm_image_use find_user(void *arg, const struct mvm_digest *id, char container[MVM_IMAGE_USER + 1])
+{
+	const struct users *users = arg;
+	enum mvm_image_use use = MVM_IMAGE_UNUSED;
+
+	for (size_t i = 0; i < users->count && use != MVM_IMAGE_RUNNING; i++) {
+		const struct mvm_container *user = users->list[i];
+
+		if (strcmp(user->config.image_id, id->text) != 0)
+			continue;
+		use = mvm_status_alive(user->state.status) ? MVM_IMAGE_RUNNING : MVM_IMAGE_STOPPED;
+		snprintf(container, MVM_IMAGE_USER + 1, "%s", user->config.id);
+	}
+	return use;
 }
 
 int mvm_engine_remove_image(struct mvm_engine *engine, const char *text, bool force, struct mvm_store_removed *removed,
 			    struct mvm_error **err)
 {
+	struct mvm_image_users find = {.find = find_user};
 	int lock MVM_CLEAN_FD = -1;
 	struct mvm_store *store;
+	struct users users;
+	int result;
 
 	if (mvm_engine_store(engine, &store, err) < 0 || engine_lock_images(engine, true, &lock, err) < 0 ||
-	    check_removable(engine, store, text, force, err) < 0 ||
-	    mvm_store_remove(store, text, force, removed, err) < 0)
+	    mvm_state_list(mvm_engine_state(engine), &users.list, &users.count, err) < 0)
 		return -1;
-	return removed->orphan ? collect_disks(engine, err) : 0;
+	find.arg = &users;
+	result = mvm_store_remove(store, text, force, &find, removed, err);
+	mvm_container_list_free(users.list, users.count);
+	return result == 0 ? engine_collect_disks(engine, err) : -1;
+}
+
+int mvm_engine_layer_sizes(struct mvm_engine *engine, const struct mvm_image *image, uint64_t *sizes,
+			   struct mvm_error **err)
+{
+	size_t count = mvm_image_layer_count(image);
+	struct mvm_layer *layers MVM_CLEAN_FREE = mvm_image_disk_layers(image);
+	struct mvm_disk_spec spec = {.layers = layers, .layer_count = count};
+	int status = mvm_disk_layer_sizes(mvm_state_home(mvm_engine_state(engine)), &spec, sizes, err);
+
+	for (size_t i = 0; status == 1 && i < count; i++)
+		sizes[i] = mvm_image_layer(image, i)->blob.size;
+	return status < 0 ? -1 : 0;
+}
+
+uint64_t mvm_engine_image_size(struct mvm_engine *engine, const struct mvm_image *image)
+{
+	size_t count = mvm_image_layer_count(image);
+	uint64_t *sizes MVM_CLEAN_FREE = mvm_alloc((count + 1) * sizeof(*sizes)), total = 0;
+
+	if (mvm_engine_layer_sizes(engine, image, sizes, NULL) < 0)
+		return mvm_image_size(image);
+	for (size_t i = 0; i < count; i++)
+		total += sizes[i];
+	return total;
 }

@@ -17,4 +17,9 @@ int engine_check_platform(const struct mvm_image_request *request, const struct 
 int engine_image_disk(struct mvm_engine *engine, const struct mvm_image *image, uint64_t size, char **key, char **path,
 		      struct mvm_error **err);
 
+/* Drops the disks that no image asks for and no container stands on: those of images that went, those that a forced
+ * removal had to leave, and what killed builds left. While a pull is running it is left to a later call. The caller
+ * holds the lock on images, exclusive. */
+int engine_collect_disks(struct mvm_engine *engine, struct mvm_error **err);
+
 #endif

@@ -122,8 +122,9 @@ void mvm_state_abort(struct mvm_state *state, const struct mvm_container_config 
  * INVALID where a prefix fits several. */
 int mvm_state_find(struct mvm_state *state, const char *what, struct mvm_container **out, struct mvm_error **err);
 
-/* All of them, newest first. The caller frees each, then the array. */
+/* All of them, newest first. The caller frees them with mvm_container_list_free(). */
 int mvm_state_list(struct mvm_state *state, struct mvm_container ***out, size_t *count, struct mvm_error **err);
+void mvm_container_list_free(struct mvm_container **list, size_t count);
 
 /* Takes charge: 0 and a descriptor, or 1 where another process is in charge. */
 int mvm_state_lock(struct mvm_state *state, const char *id, int *lock, struct mvm_error **err);

@@ -294,6 +294,13 @@ static int load_settled(struct mvm_state *state, const char *id, struct mvm_cont
 	return 0;
 }
 
+void mvm_container_list_free(struct mvm_container **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		mvm_container_free(list[i]);
+	free(list);
+}
+
 int mvm_state_list(struct mvm_state *state, struct mvm_container ***out, size_t *count, struct mvm_error **err)
 {
 	DIR *folder = opendir(state->containers);
@@ -319,9 +326,7 @@ int mvm_state_list(struct mvm_state *state, struct mvm_container ***out, size_t 
 	}
 	closedir(folder);
 	if (entry) {
-		while (n)
-			mvm_container_free(list[--n]);
-		free(list);
+		mvm_container_list_free(list, n);
 		return -1;
 	}
 	if (n)

@@ -130,14 +130,12 @@ static int rmi(struct mvm_store *store, char **argv, struct mvm_error **err)
 {
 	struct mvm_store_removed removed = {0};
 
-	if (mvm_store_remove(store, argv[0], argv[1] != NULL, &removed, err) < 0)
+	if (mvm_store_remove(store, argv[0], argv[1] != NULL, NULL, &removed, err) < 0)
 		return -1;
 	for (size_t i = 0; i < removed.untagged.count; i++)
 		printf("untagged %s\n", removed.untagged.items[i]);
 	for (size_t i = 0; i < removed.deleted.count; i++)
 		printf("deleted %s\n", removed.deleted.items[i]);
-	if (removed.orphan)
-		printf("orphan %s\n", mvm_image_id(removed.orphan)->text);
 	mvm_store_removed_finish(&removed);
 	return 0;
 }

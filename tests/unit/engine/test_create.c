@@ -339,7 +339,7 @@ static void an_image_in_use_is_kept(void **state)
 	disk = mvm_format("%s/disks/%s/rootfs.ext4", world->home, made->config.disk_key);
 	assert_int_equal(access(disk, F_OK), 0);
 	assert_error(mvm_engine_remove_image(world->engine, "bare", false, &removed, &err), MVM_ERR_CONFLICT,
-		     "must be forced");
+		     "(must force) - container");
 	/* By force the image goes, but not the disk that the container stands on. */
 	assert_ok(mvm_engine_remove_image(world->engine, "bare", true, &removed, &err));
 	assert_int_equal(removed.untagged.count, 1);

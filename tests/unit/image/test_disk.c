@@ -133,17 +133,21 @@ static void test_bad_specs(void **state)
 static void test_ensure(void **state)
 {
 	struct fixture *fixture = *state;
+	uint64_t sizes[2];
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	struct opener opener = {.fixture = fixture};
 	char *path MVM_CLEAN_FREE = NULL, *again MVM_CLEAN_FREE = NULL, *found MVM_CLEAN_FREE = NULL;
 	struct stat st;
 
 	assert_int_equal(mvm_disk_find(fixture->home, &fixture->spec, &found, &err), 1);
+	assert_int_equal(mvm_disk_layer_sizes(fixture->home, &fixture->spec, sizes, &err), 1);
 	assert_ok(mvm_disk_ensure(fixture->home, &fixture->spec, open_blob, &opener, &path, &err));
 	assert_int_equal(opener.opened, 2);
 	assert_ok(mvm_disk_ensure(fixture->home, &fixture->spec, open_blob, &opener, &again, &err));
 	assert_int_equal(opener.opened, 2);
 	assert_ok(mvm_disk_find(fixture->home, &fixture->spec, &found, &err));
+	assert_ok(mvm_disk_layer_sizes(fixture->home, &fixture->spec, sizes, &err));
+	assert_true(sizes[0] == strlen("content") && sizes[1] == strlen("content"));
 	assert_string_equal(path, again);
 	assert_string_equal(path, found);
 	assert_int_equal(stat(path, &st), 0);

@@ -216,7 +216,7 @@ static void tags(void **state)
 
 static void remove_image(struct fixture *fixture, const char *text, bool force, struct mvm_store_removed *removed)
 {
-	assert_int_equal(mvm_store_remove(fixture->store, text, force, removed, NULL), 0);
+	assert_int_equal(mvm_store_remove(fixture->store, text, force, NULL, removed, NULL), 0);
 }
 
 static void removes_what_nothing_else_needs(void **state)
@@ -229,16 +229,14 @@ static void removes_what_nothing_else_needs(void **state)
 	remove_image(fixture, "one", false, &removed);
 	assert_string_equal(removed.untagged.items[0], "docker.io/library/one:latest");
 	assert_string_equal(removed.deleted.items[0], one.config.digest.text);
-	/* The other has the same layers, and so the same disk. */
+	/* The other has the same layer. */
 	assert_int_equal(removed.deleted.count, 1);
-	assert_null(removed.orphan);
 	mvm_store_removed_finish(&removed);
 	assert_false(has_blob(fixture, &one.config));
 	assert_true(has_blob(fixture, &two.layer));
 	remove_image(fixture, "two", false, &removed);
 	assert_int_equal(removed.deleted.count, 2);
-	assert_non_null(removed.orphan);
-	assert_string_equal(mvm_image_id(removed.orphan)->text, two.config.digest.text);
+	assert_string_equal(removed.deleted.items[0], two.config.digest.text);
 	mvm_store_removed_finish(&removed);
 	assert_false(has_blob(fixture, &two.layer));
 	assert_int_equal(count_images(fixture), 0);
@@ -252,13 +250,136 @@ static void removal_by_id_of_an_image_with_names(void **state)
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
 	put_image(fixture, "one", "layer", "docker.io/library/uno:latest", NULL);
-	assert_int_equal(mvm_store_remove(fixture->store, one.config.digest.text, false, &removed, &err), -1);
+	assert_int_equal(mvm_store_remove(fixture->store, one.config.digest.text, false, NULL, &removed, &err), -1);
 	assert_int_equal(mvm_error_code(err), MVM_ERR_CONFLICT);
 	remove_image(fixture, one.config.digest.text, true, &removed);
 	assert_int_equal(removed.untagged.count, 2);
-	assert_non_null(removed.orphan);
+	assert_int_equal(removed.deleted.count, 2);
 	mvm_store_removed_finish(&removed);
 	assert_int_equal(count_images(fixture), 0);
+}
+
+static void tag(struct fixture *fixture, const char *from, const char *to)
+{
+	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+
+	assert_int_equal(mvm_store_find(fixture->store, from, &image, NULL), 0);
+	assert_int_equal(mvm_reference_parse(to, &reference, NULL), 0);
+	assert_int_equal(mvm_store_tag(fixture->store, image, &reference, NULL), 0);
+}
+
+static enum mvm_image_use used_as(void *arg, const struct mvm_digest *id, char container[MVM_IMAGE_USER + 1])
+{
+	strcpy(container, "c0ffeec0ffee");
+	return *(const enum mvm_image_use *)arg;
+}
+
+/* What a removal says, in one text: "-name" for what was untagged, "+" for what was deleted, or the error. */
+static char *removal(struct fixture *fixture, const char *text, bool force, enum mvm_image_use use)
+{
+	struct mvm_image_users users = {.find = used_as, .arg = &use};
+	struct mvm_store_removed removed MVM_CLEAN_REMOVED = {0};
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_buf said = {0};
+
+	if (mvm_store_remove(fixture->store, text, force, &users, &removed, &err) < 0)
+		mvm_buf_addf(&said, "%s", mvm_error_message(err));
+	for (size_t i = 0; i < removed.untagged.count; i++) {
+		char *name MVM_CLEAN_FREE = mvm_reference_shorten(removed.untagged.items[i]);
+
+		mvm_buf_addf(&said, "-%.*s ", (int)strcspn(name, "0"), name);
+	}
+	for (size_t i = 0; i < removed.deleted.count; i++)
+		mvm_buf_addf(&said, "+");
+	return mvm_buf_steal(&said);
+}
+
+#define assert_removal(text, force, use, expected)                                                                     \
+	do {                                                                                                           \
+		char *result MVM_CLEAN_FREE = removal(fixture, text, force, use);                                      \
+		assert_string_equal(result, expected);                                                                 \
+	} while (0)
+
+#define ZEROS	 "0000000000000000000000000000000000000000000000000000000000000000"
+#define X_DIGEST "docker.io/library/x@sha256:" ZEROS
+#define Y_DIGEST "docker.io/library/y@sha256:" ZEROS
+
+static void last_tag_takes_its_digests_along(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put_image(fixture, "x", "layer", "docker.io/library/x:latest", X_DIGEST);
+	put_image(fixture, "x", "layer", X_DIGEST, X_DIGEST);
+	assert_removal("x", false, MVM_IMAGE_UNUSED, "-x:latest -x@sha256: ++");
+	assert_int_equal(count_images(fixture), 0);
+}
+
+/* A digest is the repository's as long as it has a tag there, whichever entry had it. */
+static void other_tags_keep_the_digest(void **state)
+{
+	struct fixture *fixture = *state;
+	struct made made = put_image(fixture, "x", "layer", "docker.io/library/x:latest", X_DIGEST);
+
+	tag(fixture, "x", "x:v2");
+	assert_removal("x", false, MVM_IMAGE_UNUSED, "-x:latest ");
+	assert_finds(fixture, X_DIGEST, &made);
+	assert_removal(X_DIGEST, false, MVM_IMAGE_UNUSED, "-x@sha256: ");
+	assert_int_equal(find_code(fixture, X_DIGEST), MVM_ERR_NOT_FOUND);
+	assert_removal("x:v2", false, MVM_IMAGE_UNUSED, "-x:v2 ++");
+}
+
+static void repositories_conflict_by_id(void **state)
+{
+	struct fixture *fixture = *state;
+	struct made made = put_image(fixture, "x", "layer", "docker.io/library/x:latest", X_DIGEST);
+	char *id MVM_CLEAN_FREE = mvm_strndup(mvm_digest_hex(&made.config.digest), 12), *said MVM_CLEAN_FREE = NULL;
+
+	tag(fixture, "x", "y:v1");
+	said = mvm_format("conflict: unable to delete %s (must be forced) - image is referenced in multiple "
+			  "repositories",
+			  id);
+	assert_removal(id, false, MVM_IMAGE_UNUSED, said);
+	assert_removal("x", false, MVM_IMAGE_STOPPED, "-x:latest -x@sha256: ");
+	assert_removal(id, false, MVM_IMAGE_UNUSED, "-y:v1 ++");
+	assert_int_equal(count_images(fixture), 0);
+}
+
+static void images_in_use(void **state)
+{
+	struct fixture *fixture = *state;
+	struct made made = put_image(fixture, "x", "layer", "docker.io/library/x:latest", NULL);
+	char *id MVM_CLEAN_FREE = mvm_strndup(mvm_digest_hex(&made.config.digest), 12);
+	char *by_name MVM_CLEAN_FREE = mvm_format("conflict: unable to remove repository reference \"x\" (must force) "
+						  "- container c0ffeec0ffee is using its referenced image %s",
+						  id);
+	char *stopped MVM_CLEAN_FREE = mvm_format("conflict: unable to delete %s (must be forced) - image is being "
+						  "used by stopped container c0ffeec0ffee",
+						  id);
+	char *running MVM_CLEAN_FREE = mvm_format("conflict: unable to delete %s (cannot be forced) - image is being "
+						  "used by running container c0ffeec0ffee",
+						  id);
+
+	assert_removal("x", false, MVM_IMAGE_STOPPED, by_name);
+	assert_removal("x", false, MVM_IMAGE_RUNNING, by_name);
+	assert_removal(id, false, MVM_IMAGE_STOPPED, stopped);
+	assert_removal(id, true, MVM_IMAGE_RUNNING, running);
+	/* Forced, the name goes and the image stays. */
+	assert_removal("x", true, MVM_IMAGE_RUNNING, "-x:latest ");
+	assert_finds(fixture, id, &made);
+	assert_removal(id, true, MVM_IMAGE_STOPPED, "++");
+	assert_int_equal(count_images(fixture), 0);
+}
+
+static void digest_of_another_repository(void **state)
+{
+	struct fixture *fixture = *state;
+	struct made made = put_image(fixture, "x", "layer", "docker.io/library/x:latest", X_DIGEST);
+
+	put_image(fixture, "x", "layer", Y_DIGEST, Y_DIGEST);
+	assert_removal("x", false, MVM_IMAGE_STOPPED, "-x:latest -x@sha256: ");
+	assert_finds(fixture, Y_DIGEST, &made);
+	assert_removal(Y_DIGEST, false, MVM_IMAGE_UNUSED, "-y@sha256: ++");
 }
 
 /* Somebody deleted a blob by hand: the name can still be removed. */
@@ -480,6 +601,11 @@ int main(void)
 		TEST(tags),
 		TEST(removes_what_nothing_else_needs),
 		TEST(removal_by_id_of_an_image_with_names),
+		TEST(last_tag_takes_its_digests_along),
+		TEST(other_tags_keep_the_digest),
+		TEST(repositories_conflict_by_id),
+		TEST(images_in_use),
+		TEST(digest_of_another_repository),
 		TEST(broken_image_can_be_removed),
 		TEST(damaged_blob_is_seen),
 		TEST(collection_waits_for_pulls),

@@ -91,9 +91,7 @@ static inline size_t world_count(struct world *world)
 	size_t count;
 
 	assert_ok(mvm_state_list(world->state, &list, &count, &err));
-	for (size_t i = 0; i < count; i++)
-		mvm_container_free(list[i]);
-	free(list);
+	mvm_container_list_free(list, count);
 	return count;
 }
 
