@@ -154,8 +154,10 @@ static int start(struct mvm_batch_job *base, struct mvm_http_transfer **transfer
 							(unsigned long long)(job->at + job->piece - 1));
 	request.url = url;
 	/* An upload may be somewhere else, where nobody needs to know who we are here. */
-	if (mvm_url_same_origin(url, endpoint->base))
+	if (mvm_url_same_origin(url, endpoint->base)) {
 		request.authorization = endpoint->authorization;
+		request.tls = &endpoint->tls;
+	}
 	*transfer = mvm_http_create(&request, &job->registry->limits);
 	return 0;
 }

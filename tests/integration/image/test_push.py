@@ -238,6 +238,32 @@ class Guarded(RegistryCase):
         self.login(address, "alice", "secret")
         self.push(f"{address}/large", LARGE)
 
+    def test_tls(self):
+        """Under a private authority, where libcurl and the registry agree on HTTP/2."""
+        authority = servers.Authority(self.folder)
+        certificate, key = authority.issue("server")
+        address = self.registry(http={"tls": {"certificate": certificate, "key": key}})
+        with open(self.config, "w", encoding="ascii") as file:
+            json.dump({"registries": {address: {"ca": authority.pem}}}, file)
+        image = make_image(2 * CHUNK + 5, CHUNK + 1, 100, 200, 300, 400, seed=3)
+        self.put(f"{address}/large:latest", image)
+        self.put(f"{address}/other:latest", image)
+        self.push(f"{address}/large", image)
+        self.assertEqual(self.push(f"{address}/other", image).count("Mounted from large"), 6)
+        with open(self.config, "w", encoding="ascii") as file:
+            json.dump({"registries": {address: {"insecure": True}}}, file)
+        self.push(f"{address}/other", image)
+        self.assert_arrived(f"{address}/other", image)
+
+    def test_insecure(self):
+        """TLS is tried, and there is none."""
+        address = self.registry()
+        with open(self.config, "w", encoding="ascii") as file:
+            json.dump({"registries": {address: {"insecure": True}}}, file)
+        self.put(f"{address}/small:latest", SMALL)
+        self.push(f"{address}/small", SMALL)
+        self.assert_arrived(f"{address}/small", SMALL)
+
     def test_tokens(self):
         """Whoever may push mounts too: the token is asked for both repositories."""
         server = self.enter(servers.TokenServer(self.folder))
