@@ -203,10 +203,11 @@ char *mvm_reference_repository(const struct mvm_reference *reference)
 
 char *mvm_reference_familiar_repository(const struct mvm_reference *reference)
 {
-	const char *path = reference->path;
+	const char *path = reference->path, *slash = strchr(path, '/');
 	size_t official = strlen(OFFICIAL);
 
-	if (strcmp(reference->domain, DEFAULT_DOMAIN))
+	/* "docker.io/a.b/c" is not "a.b/c", which names a registry. */
+	if (strcmp(reference->domain, DEFAULT_DOMAIN) || (slash && names_domain(path, slash)))
 		return mvm_reference_repository(reference);
 	if (!strncmp(path, OFFICIAL, official) && !strchr(path + official, '/'))
 		path += official;
