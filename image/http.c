@@ -1,6 +1,7 @@
 #include "http.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -378,11 +379,32 @@ void mvm_http_destroy(struct mvm_http_transfer *transfer)
 	free(transfer);
 }
 
+/* The proxy that was to lead to `host` and cannot be reached, "127.0.0.1 port 3128"; NULL where it is the host itself.
+ * curl names whom it meant only in words. */
+static char *lost_proxy(const struct mvm_http_transfer *transfer, const char *host)
+{
+	char peer[256], *url_host MVM_CLEAN_FREE = mvm_strdup(host);
+	int port;
+
+	url_host[strcspn(url_host, *url_host == '[' ? "]" : ":")] = '\0';
+	if (sscanf(transfer->detail, "Failed to connect to %255s port %d", peer, &port) != 2 ||
+	    !strcasecmp(peer, url_host + (*url_host == '[')))
+		return NULL;
+	return mvm_format("%s port %d", peer, port);
+}
+
 static int connect_failure(const struct mvm_http_transfer *transfer, const char *host, struct mvm_error **err)
 {
+	char *proxy MVM_CLEAN_FREE = lost_proxy(transfer, host);
 	long errnum = 0;
 
 	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_OS_ERRNO, &errnum);
+	if (proxy)
+		return mvm_fail(
+			err, MVM_ERR_NETWORK,
+			"cannot connect to the proxy %s on the way to %s: %s; check https_proxy, http_proxy and "
+			"no_proxy",
+			proxy, host, errnum ? strerror((int)errnum) : transfer->detail);
 	if (errnum == ECONNREFUSED)
 		return mvm_fail(err, MVM_ERR_NETWORK, "connection refused by %s; is the registry running there?", host);
 	return mvm_fail(err, MVM_ERR_NETWORK, "cannot connect to %s: %s; check the network and the proxy settings",
@@ -428,11 +450,17 @@ static int certificate_failure(const struct mvm_http_transfer *transfer, const c
 			host, detail);
 }
 
-/* With TLS 1.3 a server complains about the client's certificate when it is asked something. */
+/* With TLS 1.3 a server complains about the client's certificate when it is asked something, ... */
 static bool wants_certificate(CURLcode code, const char *detail)
 {
 	return (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_SSL_CONNECT_ERROR) &&
 	       strstr(detail, "alert") && strstr(detail, "certificate");
+}
+
+/* ... and may have closed the connection by then, so that the complaint is lost. */
+static bool may_want_certificate(const struct mvm_http_transfer *transfer, CURLcode code)
+{
+	return code == CURLE_SEND_ERROR && !transfer->last_moved && !strncmp(transfer->request.url, "https://", 8);
 }
 
 /* What curl says, as a sentence that says what to do. */
@@ -441,6 +469,12 @@ static int describe(const struct mvm_http_transfer *transfer, CURLcode code, str
 	char *host MVM_CLEAN_FREE = mvm_http_host(transfer->request.url);
 	const char *detail = *transfer->detail ? transfer->detail : mvm_curl.easy_strerror(code);
 
+	if (may_want_certificate(transfer, code))
+		return mvm_fail(
+			err, MVM_ERR_NETWORK,
+			"%s closed the connection before it took a request; if it wants a client certificate that it "
+			"knows, put NAME.cert and NAME.key into ~/.config/containers/certs.d/%s/",
+			host, host);
 	if (wants_certificate(code, detail))
 		return mvm_fail(err, MVM_ERR_NETWORK,
 				"%s does not take us without a client certificate that it knows (%s); put NAME.cert "
@@ -515,7 +549,6 @@ int mvm_http_result(struct mvm_http_transfer *transfer, CURLcode code, struct mv
 	if (code == CURLE_ABORTED_BY_CALLBACK && transfer->stalled)
 		code = CURLE_OPERATION_TIMEDOUT;
 	transfer->transient = is_transient(transfer, code) && !wants_certificate(code, transfer->detail);
-	transfer->no_tls = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_COULDNT_CONNECT;
 	if (code != CURLE_OK)
 		return describe(transfer, code, err);
 	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);

@@ -76,7 +76,6 @@ struct mvm_http_transfer {
 	struct mvm_http_answer answer;
 	CURL *curl;
 	bool transient; /* a failure that another try may mend */
-	bool no_tls;	/* there is nobody, or nobody who speaks TLS */
 	/* private */
 	struct curl_slist *headers;
 	struct mvm_error *failure;

@@ -31,13 +31,14 @@ static void settle_scheme(struct mvm_registry *registry, struct mvm_endpoint *en
 {
 	char *url MVM_CLEAN_FREE = mvm_format("%s/v2/", endpoint->base);
 	struct mvm_http_request request = {.url = url, .method = MVM_HTTP_HEAD, .tls = &endpoint->tls, .stay = true};
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
 	struct mvm_http_transfer *transfer;
 
 	if (!endpoint->try_plain)
 		return;
 	endpoint->try_plain = false;
 	transfer = mvm_http_create(&request, &registry->limits);
-	if (mvm_http_perform(transfer, NULL) < 0 && transfer->no_tls) {
+	if (mvm_http_perform(transfer, &cause) < 0 && mvm_error_code(cause) != MVM_ERR_INTERRUPTED) {
 		free(endpoint->base);
 		endpoint->base = mvm_format("http://%s", endpoint->name);
 	}

@@ -42,14 +42,14 @@ static bool is_interrupted(void *arg)
 static int check_options(const struct values *values, struct mvm_error **err)
 {
 	if (values->password_stdin && values->password)
-		return mvm_fail(err, MVM_ERR_CONFLICT,
+		return mvm_fail(err, MVM_ERR_INVALID,
 				"conflicting options: cannot specify both --password and --password-stdin");
 	if (values->password_stdin && !values->username)
-		return mvm_fail(err, MVM_ERR_CONFLICT, "the --password-stdin option requires --username to be set");
+		return mvm_fail(err, MVM_ERR_INVALID, "the --password-stdin option requires --username to be set");
 	if (values->username && !*values->username)
-		return mvm_fail(err, MVM_ERR_CONFLICT, "username is empty");
+		return mvm_fail(err, MVM_ERR_INVALID, "username is empty");
 	if (values->password && !*values->password)
-		return mvm_fail(err, MVM_ERR_CONFLICT, "password is empty");
+		return mvm_fail(err, MVM_ERR_INVALID, "password is empty");
 	return 0;
 }
 
@@ -61,8 +61,9 @@ static int read_password(char **password, struct mvm_error **err)
 
 	if (length < 0 || length == MAX_PASSWORD) {
 		free(text);
-		return length < 0 ? mvm_fail_errno(err, errno, "cannot read the password from stdin")
-				  : mvm_fail(err, MVM_ERR_USAGE, "the password is longer than %d bytes", MAX_PASSWORD);
+		return length < 0
+			       ? mvm_fail_errno(err, errno, "cannot read the password from stdin")
+			       : mvm_fail(err, MVM_ERR_INVALID, "the password is longer than %d bytes", MAX_PASSWORD);
 	}
 	if (length && text[length - 1] == '\n')
 		text[--length] = '\0';
@@ -80,7 +81,7 @@ static int ask_username(const char *existing, char **username, struct mvm_error 
 	if (cli_prompt(question, false, &answer, err) < 0)
 		return -1;
 	if (!*answer && !existing)
-		return mvm_fail(err, MVM_ERR_USAGE, "error: username is required");
+		return mvm_fail(err, MVM_ERR_INVALID, "error: username is required");
 	*username = mvm_strdup(*answer ? answer : existing);
 	return 0;
 }
@@ -92,7 +93,7 @@ static int fill(const struct values *values, const char *domain, const char *exi
 	bool complete = values->username && (values->password || values->password_stdin);
 
 	if (!complete && !isatty(STDIN_FILENO))
-		return mvm_fail(err, MVM_ERR_CONFLICT,
+		return mvm_fail(err, MVM_ERR_INVALID,
 				"cannot perform an interactive login from a non TTY device; use --username and "
 				"--password-stdin");
 	if (!values->username && !strcmp(domain, "docker.io"))
@@ -112,7 +113,7 @@ static int fill(const struct values *values, const char *domain, const char *exi
 					  : cli_prompt("Password: ", true, &credential->password, err) < 0)
 		return -1;
 	if (!*credential->password)
-		return mvm_fail(err, MVM_ERR_CONFLICT, "error: password is required");
+		return mvm_fail(err, MVM_ERR_INVALID, "error: password is required");
 	return 0;
 }
 

@@ -37,7 +37,7 @@ static int read_line(char *line, size_t size, struct mvm_error **err)
 		if (n == 0 || letter == '\n')
 			break;
 		if (length + 1 >= size)
-			return mvm_fail(err, MVM_ERR_USAGE, "the answer is longer than %zu bytes", size - 1);
+			return mvm_fail(err, MVM_ERR_INVALID, "the answer is longer than %zu bytes", size - 1);
 		line[length++] = letter;
 	}
 	line[length] = '\0';
