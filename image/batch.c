@@ -81,6 +81,18 @@ static int finish_ended(const struct mvm_batch *batch, CURLM *multi, struct mvm_
 	return ended;
 }
 
+static int wait_for_news(const struct mvm_batch *batch, CURLM *multi, struct mvm_error **err)
+{
+	int ready = 0;
+
+	if (mvm_curl.multi_poll(multi, NULL, 0, STOP_INTERVAL, &ready) != CURLM_OK)
+		return mvm_fail(err, MVM_ERR_INTERNAL, "cannot wait for the network");
+	for (size_t i = 0; i < batch->count && !ready && batch->tick; i++)
+		if (!batch->jobs[i]->done && batch->tick(batch->jobs[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 static int run(const struct mvm_batch *batch, CURLM *multi, struct mvm_error **err)
 {
 	const struct mvm_http_limits *limits = batch->limits;
@@ -95,10 +107,8 @@ static int run(const struct mvm_batch *batch, CURLM *multi, struct mvm_error **e
 			return outcome < 0 ? -1 : 0;
 		mvm_curl.multi_perform(multi, &running);
 		outcome = finish_ended(batch, multi, err);
-		if (outcome < 0)
+		if (outcome < 0 || (!outcome && wait_for_news(batch, multi, err) < 0))
 			return -1;
-		if (!outcome && mvm_curl.multi_poll(multi, NULL, 0, STOP_INTERVAL, NULL) != CURLM_OK)
-			return mvm_fail(err, MVM_ERR_INTERNAL, "cannot wait for the network");
 	}
 }
 

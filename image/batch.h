@@ -31,6 +31,9 @@ struct mvm_batch {
 	int (*start)(struct mvm_batch_job *job, struct mvm_http_transfer **transfer, struct mvm_error **err);
 	/* For mvm_http_result(). */
 	int (*finish)(struct mvm_batch_job *job, CURLcode code, struct mvm_error **err);
+	/* Called now and then for each that is not done while nothing arrives: whoever shows speeds must know that time
+	 * passes. May be NULL. */
+	int (*tick)(struct mvm_batch_job *job, struct mvm_error **err);
 };
 
 /* 0 where every job is done. On failure what was running is abandoned. */

@@ -4,6 +4,9 @@
  * Under use.lock exclusive, so no pull is running and every ingest is a dead one's; and under index.lock, so that no
  * name comes or goes meanwhile. Marking reads documents generically: what another tool has put there keeps all that
  * it points to.
+ *
+ * What a pull that failed has fetched is of use to nobody but the next try of it. So the collection at the end of such
+ * a pull spares it, and any other drops it: never more than one image's worth is kept that nothing names.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "manifest.h"
+#include "image_internal.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
@@ -79,7 +82,21 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int mark_all(struct marks *marks, struct mvm_error **err)
+static void mark_image(struct marks *marks, const struct mvm_image *image)
+{
+	mvm_strv_add(&marks->hexes, mvm_digest_hex(&image->descriptor.digest));
+	mvm_strv_add(&marks->hexes, mvm_digest_hex(&image->manifest.config.digest));
+	for (size_t i = 0; i < image->manifest.layer_count; i++)
+		mvm_strv_add(&marks->hexes, mvm_digest_hex(&image->layers[i].blob.digest));
+}
+
+static void sort(struct marks *marks)
+{
+	if (marks->hexes.count)
+		qsort(marks->hexes.items, marks->hexes.count, sizeof(char *), compare);
+}
+
+static int mark_index(struct marks *marks, struct mvm_error **err)
 {
 	struct mvm_entries entries MVM_CLEAN_ENTRIES = {0};
 
@@ -88,8 +105,6 @@ static int mark_all(struct marks *marks, struct mvm_error **err)
 	for (size_t i = 0; i < entries.count; i++)
 		if (mark_descriptor(marks, entries.items[i].json, MVM_INDEX_DEPTH + 1, err) < 0)
 			return -1;
-	if (marks->hexes.count)
-		qsort(marks->hexes.items, marks->hexes.count, sizeof(char *), compare);
 	return 0;
 }
 
@@ -99,7 +114,21 @@ static bool marked(const struct marks *marks, const char *name)
 	       bsearch(&name, marks->hexes.items, marks->hexes.count, sizeof(char *), compare) != NULL;
 }
 
-/* Removes the folder's files, but those that are marked. `marks` may be NULL. */
+/* Blobs and ingests are named by digest; what stands beside the index under a longer name than its own is an index or
+ * layout on its way in (mvm_replace_file()). */
+static bool is_garbage(const char *name, const struct marks *marks)
+{
+	static const char *const replaced[] = {"index.json.", "oci-layout."};
+
+	if (marks)
+		return name[0] != '.' && !marked(marks, name);
+	for (size_t i = 0; i < MVM_COUNT(replaced); i++)
+		if (!strncmp(name, replaced[i], strlen(replaced[i])))
+			return true;
+	return false;
+}
+
+/* `marks` NULL: the store's own folder. */
 static int sweep(const char *path, const struct marks *marks, struct mvm_error **err)
 {
 	DIR *folder = opendir(path);
@@ -109,8 +138,7 @@ static int sweep(const char *path, const struct marks *marks, struct mvm_error *
 	if (!folder)
 		return errno == ENOENT ? 0 : mvm_fail_errno(err, errno, "%s", path);
 	while ((entry = readdir(folder)))
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
-		    !(marks && marked(marks, entry->d_name)) && unlinkat(dirfd(folder), entry->d_name, 0) < 0 &&
+		if (is_garbage(entry->d_name, marks) && unlinkat(dirfd(folder), entry->d_name, 0) < 0 &&
 		    errno != ENOENT)
 			errnum = errno;
 	closedir(folder);
@@ -122,11 +150,11 @@ int mvm_store_keep_pulls_out(struct mvm_store *store, int *lock, struct mvm_erro
 	return mvm_store_lock_use(store, MVM_LOCK_TRY, lock, err);
 }
 
-int mvm_store_collect(struct mvm_store *store, struct mvm_error **err)
+int mvm_store_collect_but(struct mvm_store *store, const struct mvm_image *spared, struct mvm_error **err)
 {
 	char *ingest MVM_CLEAN_FREE = mvm_format("%s/ingest", store->folder);
 	char *blobs MVM_CLEAN_FREE = mvm_format("%s/blobs/sha256", store->folder);
-	struct marks marks = {.store = store};
+	struct marks arriving = {.store = store}, wanted = {.store = store};
 	int use MVM_CLEAN_FD = -1;
 	int index MVM_CLEAN_FD = -1;
 	int result = mvm_store_keep_pulls_out(store, &use, err);
@@ -135,11 +163,25 @@ int mvm_store_collect(struct mvm_store *store, struct mvm_error **err)
 		return result;
 	if (mvm_store_lock_index(store, 0, &index, err) < 0)
 		return -1;
-	result = mark_all(&marks, err);
+	if (spared) {
+		mark_image(&arriving, spared);
+		mark_image(&wanted, spared);
+	}
+	result = mark_index(&wanted, err);
+	sort(&arriving);
+	sort(&wanted);
 	if (result == 0)
-		result = sweep(ingest, NULL, err);
+		result = sweep(ingest, &arriving, err);
 	if (result == 0)
-		result = sweep(blobs, &marks, err);
-	mvm_strv_finish(&marks.hexes);
+		result = sweep(blobs, &wanted, err);
+	if (result == 0)
+		result = sweep(store->folder, NULL, err);
+	mvm_strv_finish(&arriving.hexes);
+	mvm_strv_finish(&wanted.hexes);
 	return result;
+}
+
+int mvm_store_collect(struct mvm_store *store, struct mvm_error **err)
+{
+	return mvm_store_collect_but(store, NULL, err);
 }

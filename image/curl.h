@@ -20,6 +20,7 @@ struct mvm_error;
 	X(easy_cleanup)                                                                                                \
 	X(easy_strerror)                                                                                               \
 	X(easy_escape)                                                                                                 \
+	X(getdate)                                                                                                     \
 	X(free)                                                                                                        \
 	X(slist_append)                                                                                                \
 	X(slist_free_all)                                                                                              \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/base/error.h"
@@ -36,6 +37,8 @@ static void answer_finish(struct mvm_http_answer *answer)
 	free(answer->digest);
 	free(answer->location);
 	free(answer->range);
+	free(answer->content_range);
+	free(answer->link);
 	mvm_buf_finish(&answer->body);
 	*answer = (struct mvm_http_answer){0};
 }
@@ -58,6 +61,16 @@ static void replace(char **field, char *value)
 {
 	free(*field);
 	*field = value;
+}
+
+/* Retry-After (RFC 9110 §10.2.3): seconds, or the time of day. */
+static long parse_delay(const char *value)
+{
+	bool is_number = *value && !value[strspn(value, "0123456789")];
+	time_t date = is_number ? -1 : mvm_curl.getdate(value, NULL);
+	long seconds = is_number ? strtol(value, NULL, 10) : date < 0 ? 0 : (long)(date - time(NULL));
+
+	return seconds < 0 ? 0 : seconds < MAX_RETRY_AFTER ? seconds : MAX_RETRY_AFTER;
 }
 
 /* By the URL that gave the answer, which after a redirect is not the request's. */
@@ -88,10 +101,12 @@ static void take_header(struct mvm_http_transfer *transfer, const char *line, si
 		answer->chunk_min = *value != '-' ? strtoull(value, NULL, 10) : 0;
 		free(value);
 	} else if ((value = header_value(line, length, "retry-after"))) {
-		long seconds = strtol(value, NULL, 10);
-
-		answer->retry_after = seconds > 0 && seconds < MAX_RETRY_AFTER ? seconds : 0;
+		answer->retry_after = parse_delay(value);
 		free(value);
+	} else if ((value = header_value(line, length, "content-range"))) {
+		replace(&answer->content_range, value);
+	} else if ((value = header_value(line, length, "link"))) {
+		replace(&answer->link, value);
 	} else if ((value = header_value(line, length, "www-authenticate"))) {
 		if (!answer->challenge)
 			replace(&answer->challenge, mvm_strdup(value));
@@ -124,7 +139,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 
 	transfer->received += length;
 	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status == 200 && transfer->request.sink)
+	transfer->answer.status = status;
+	if ((status == 200 || status == 206) && transfer->request.sink)
 		return transfer->request.sink(transfer->request.arg, data, length, &transfer->failure) < 0 ? 0 : length;
 	if (status == 200 && length > max - body->length) {
 		mvm_fail(&transfer->failure, MVM_ERR_INVALID, "the answer is larger than %zu bytes", max);
@@ -335,6 +351,11 @@ static void set_request(CURL *curl, struct mvm_http_transfer *transfer)
 	add_header(transfer, "Authorization", request->authorization);
 	mvm_curl.easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers);
 	mvm_curl.easy_setopt(curl, CURLOPT_FOLLOWLOCATION, request->stay ? 0L : 1L);
+	if (request->from) {
+		char *range MVM_CLEAN_FREE = mvm_format("%llu-", (unsigned long long)request->from);
+
+		mvm_curl.easy_setopt(curl, CURLOPT_RANGE, range);
+	}
 	mvm_curl.easy_setopt(curl, CURLOPT_BUFFERSIZE, 512L * 1024);
 	mvm_curl.easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
 	mvm_curl.easy_setopt(curl, CURLOPT_HEADERDATA, transfer);

@@ -47,7 +47,9 @@ struct mvm_http_request {
 	const struct mvm_tls *tls; /* borrowed; NULL: as the system has it */
 	bool stay;		   /* follow no redirect: the body is a secret */
 	size_t max;		   /* of the body kept in the answer, in bytes */
-	/* Takes the body of a 200 instead of the answer; may be NULL. A failure ends the request with that error. */
+	uint64_t from;		   /* asks for the bytes from this one on (RFC 9110 §14.2); 0: for all */
+	/* Takes the body of a 200 or 206 instead of the answer; may be NULL. A failure ends the request with that
+	 * error. */
 	int (*sink)(void *arg, const void *data, size_t length, struct mvm_error **err);
 	struct mvm_http_body body;
 	/* Told how many bytes of the body have gone up; may fall back. May be NULL. */
@@ -60,13 +62,15 @@ struct mvm_http_request {
 
 struct mvm_http_answer {
 	long status;
-	char *content_type; /* without parameters, "" where there is none */
-	char *challenge;    /* WWW-Authenticate; NULL where there is none */
-	char *digest;	    /* Docker-Content-Digest; NULL where there is none */
-	char *location;	    /* Location, resolved; NULL where there is none that is a URL */
-	char *range;	    /* Range; NULL where there is none */
-	uint64_t chunk_min; /* OCI-Chunk-Min-Length; 0 where it does not say */
-	long retry_after;   /* seconds; 0 where it does not say */
+	char *content_type;  /* without parameters, "" where there is none */
+	char *challenge;     /* WWW-Authenticate; NULL where there is none */
+	char *digest;	     /* Docker-Content-Digest; NULL where there is none */
+	char *location;	     /* Location, resolved; NULL where there is none that is a URL */
+	char *range;	     /* Range; NULL where there is none */
+	uint64_t chunk_min;  /* OCI-Chunk-Min-Length; 0 where it does not say */
+	char *content_range; /* Content-Range; NULL where there is none */
+	char *link;	     /* Link; NULL where there is none */
+	long retry_after;    /* seconds; 0 where it does not say */
 	struct mvm_buf body;
 };
 

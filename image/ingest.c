@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -11,6 +12,8 @@
 #include "store_internal.h"
 
 #define CHUNK (1 << 20)
+/* How often to look whether another process has let go of a blob, in milliseconds. */
+#define LOCK_INTERVAL 50
 
 bool mvm_store_has_blob(const struct mvm_store *store, const struct mvm_descriptor *descriptor)
 {
@@ -79,16 +82,24 @@ static bool still_named(const struct mvm_ingest *ingest)
 	       held.st_dev == named.st_dev;
 }
 
+static int check_interrupt(const volatile sig_atomic_t *interrupted, struct mvm_error **err)
+{
+	return interrupted && *interrupted ? mvm_fail(err, MVM_ERR_INTERRUPTED, "interrupted") : 0;
+}
+
+/* A lock tells nobody that it is free, and a signal may come just before a call that would wait for it: so it is asked
+ * for again and again. */
 static int lock_file(struct mvm_ingest *ingest, bool wait, const volatile sig_atomic_t *interrupted,
 		     struct mvm_error **err)
 {
-	while (flock(ingest->fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK)
-			return MVM_INGEST_BUSY;
-		if (errno != EINTR)
+	while (flock(ingest->fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
 			return cannot_store(ingest, errno, err);
-		if (interrupted && *interrupted)
-			return mvm_fail(err, MVM_ERR_INTERRUPTED, "interrupted");
+		if (check_interrupt(interrupted, err) < 0)
+			return -1;
+		if (errno == EWOULDBLOCK && !wait)
+			return MVM_INGEST_BUSY;
+		poll(NULL, 0, LOCK_INTERVAL);
 	}
 	return 0;
 }
@@ -113,6 +124,35 @@ static int open_and_lock(struct mvm_ingest *ingest, bool wait, const volatile si
 	}
 }
 
+/* Hashes what an earlier pull has left, so that only the rest must be fetched. What is longer than the blob is none of
+ * it. */
+static int take_up(struct mvm_ingest *ingest, const volatile sig_atomic_t *interrupted, struct mvm_error **err)
+{
+	char *chunk MVM_CLEAN_FREE = NULL;
+	struct stat st;
+
+	if (fstat(ingest->fd, &st) < 0)
+		return cannot_store(ingest, errno, err);
+	if (!st.st_size)
+		return 0;
+	if ((uint64_t)st.st_size > ingest->descriptor.size)
+		return ftruncate(ingest->fd, 0) < 0 ? cannot_store(ingest, errno, err) : 0;
+	chunk = mvm_alloc(CHUNK);
+	while (ingest->received < (uint64_t)st.st_size) {
+		ssize_t n = pread(ingest->fd, chunk, CHUNK, (off_t)ingest->received);
+
+		if (check_interrupt(interrupted, err) < 0)
+			return -1;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return cannot_store(ingest, n < 0 ? errno : EIO, err);
+		mvm_hash_update(ingest->hash, chunk, (size_t)n);
+		ingest->received += (uint64_t)n;
+	}
+	return 0;
+}
+
 int mvm_ingest_begin(const struct mvm_store *store, const struct mvm_descriptor *descriptor, bool wait,
 		     const volatile sig_atomic_t *interrupted, struct mvm_ingest **out, struct mvm_error **err)
 {
@@ -130,9 +170,8 @@ int mvm_ingest_begin(const struct mvm_store *store, const struct mvm_descriptor 
 	result = open_and_lock(ingest, wait, interrupted, err);
 	if (result == 0 && mvm_store_has_blob(store, descriptor))
 		result = MVM_INGEST_PRESENT;
-	/* What a killed process has left may be longer than this blob. */
-	if (result == 0 && ftruncate(ingest->fd, 0) < 0)
-		result = cannot_store(ingest, errno, err);
+	if (result == 0)
+		result = take_up(ingest, interrupted, err);
 	if (result == 0)
 		*out = ingest;
 	else
@@ -172,9 +211,11 @@ static int verify(struct mvm_ingest *ingest, struct mvm_error **err)
 				mvm_digest_hex(&blob->digest), (unsigned long long)ingest->received,
 				(unsigned long long)blob->size);
 	mvm_hash_final(ingest->hash, &digest);
-	if (!mvm_digest_equal(&digest, &blob->digest))
+	if (!mvm_digest_equal(&digest, &blob->digest)) {
+		mvm_ingest_restart(ingest);
 		return mvm_fail(err, MVM_ERR_CORRUPT, "blob %.12s does not have its digest: it is %s",
 				mvm_digest_hex(&blob->digest), digest.text);
+	}
 	return 0;
 }
 
@@ -196,8 +237,9 @@ void mvm_ingest_destroy(struct mvm_ingest *ingest)
 {
 	if (!ingest)
 		return;
-	/* Only who holds the lock may remove the file; a descriptor that is open holds it. */
-	if (ingest->path && ingest->fd >= 0)
+	/* Only who holds the lock may remove the file; a descriptor that is open holds it. What has arrived stays: the
+	 * next pull goes on from there. */
+	if (ingest->path && ingest->fd >= 0 && !ingest->received)
 		unlink(ingest->path);
 	mvm_close(&ingest->fd);
 	mvm_hash_destroy(ingest->hash);
@@ -215,6 +257,7 @@ int mvm_store_write_blob(const struct mvm_store *store, const struct mvm_descrip
 		return 0;
 	if (result < 0)
 		return -1;
+	mvm_ingest_restart(ingest);
 	result = mvm_ingest_write(ingest, data, length, err);
 	if (result == 0)
 		result = mvm_ingest_commit(ingest, err);

@@ -19,6 +19,7 @@
 static const char *const state_names[] = {
 	[MVM_PROGRESS_PENDING] = "Pulling fs layer", [MVM_PROGRESS_WAITING] = "Waiting",
 	[MVM_PROGRESS_DOWNLOADING] = "Downloading",  [MVM_PROGRESS_DOWNLOADED] = "Download complete",
+	[MVM_PROGRESS_RETRYING] = "Retrying in",     [MVM_PROGRESS_VERIFYING] = "Verifying Checksum",
 	[MVM_PROGRESS_EXISTS] = "Already exists",    [MVM_PROGRESS_EXTRACTING] = "Extracting",
 	[MVM_PROGRESS_COMPLETE] = "Pull complete",   [MVM_PROGRESS_PREPARING] = "Preparing",
 	[MVM_PROGRESS_PUSHING] = "Pushing",	     [MVM_PROGRESS_PUSHED] = "Pushed",
@@ -58,6 +59,13 @@ void mvm_progress_layer(const struct mvm_progress *progress, const struct mvm_di
 			enum mvm_progress_state state, uint64_t done, uint64_t total)
 {
 	tell(progress, layer, state, NULL, done, total);
+}
+
+void mvm_progress_retrying(const struct mvm_progress *progress, const struct mvm_digest *layer, unsigned seconds)
+{
+	char *detail MVM_CLEAN_FREE = mvm_format("%u second%s", seconds, seconds == 1 ? "" : "s");
+
+	tell(progress, layer, MVM_PROGRESS_RETRYING, detail, 0, 0);
 }
 
 void mvm_progress_mounted(const struct mvm_progress *progress, const struct mvm_digest *layer, const char *from)

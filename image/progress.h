@@ -16,8 +16,10 @@ struct mvm_digest;
 /* In this order for one layer; a state may be left out. */
 enum mvm_progress_state {
 	MVM_PROGRESS_PENDING,	  /* "Pulling fs layer" */
-	MVM_PROGRESS_WAITING,	  /* another process is fetching it */
+	MVM_PROGRESS_WAITING,	  /* for its turn, or for another process that is fetching it */
 	MVM_PROGRESS_DOWNLOADING, /* bytes done of total */
+	MVM_PROGRESS_RETRYING,	  /* "Retrying in 5 seconds" */
+	MVM_PROGRESS_VERIFYING,	  /* "Verifying Checksum" */
 	MVM_PROGRESS_DOWNLOADED,  /* verified: "Download complete" */
 	MVM_PROGRESS_EXISTS,	  /* "Already exists" */
 	MVM_PROGRESS_EXTRACTING,  /* bytes done of total */
@@ -44,6 +46,8 @@ void mvm_progress_message(const struct mvm_progress *progress, const char *forma
 	__attribute__((format(printf, 2, 3)));
 void mvm_progress_layer(const struct mvm_progress *progress, const struct mvm_digest *layer,
 			enum mvm_progress_state state, uint64_t done, uint64_t total);
+/* MVM_PROGRESS_RETRYING. */
+void mvm_progress_retrying(const struct mvm_progress *progress, const struct mvm_digest *layer, unsigned seconds);
 /* MVM_PROGRESS_MOUNTED, from another repository. */
 void mvm_progress_mounted(const struct mvm_progress *progress, const struct mvm_digest *layer, const char *from);
 

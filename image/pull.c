@@ -9,11 +9,16 @@
 #include "image_internal.h"
 #include "registry.h"
 #include "resolve.h"
+#include "runtime/base/config.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "store_internal.h"
 #include "unpack.h"
+
+/* As docker: more would not be faster, and servers count. */
+#define DEFAULT_DOWNLOADS 3
+#define DOWNLOADS_KEY	  "max-concurrent-downloads"
 
 /* A blob that one or more layers need. */
 struct blob {
@@ -30,6 +35,7 @@ struct pull {
 	const struct mvm_pull_options *options;
 	struct mvm_platform platform;
 	char *name; /* full */
+	size_t downloads;
 	struct mvm_registry *registry;
 	struct mvm_image *image;
 	struct blob *blobs;
@@ -51,13 +57,6 @@ static void drop_work(struct pull *pull)
 	pull->blobs = NULL;
 	pull->blob_count = 0;
 	pull->fetched = pull->restarted = false;
-}
-
-static void pull_finish(struct pull *pull)
-{
-	drop_work(pull);
-	mvm_image_destroy(pull->image);
-	mvm_registry_close(pull->registry);
 }
 
 static bool interrupted(const struct pull *pull)
@@ -104,15 +103,33 @@ static int feed_from_store(struct blob *blob, struct mvm_error **err)
 	return feed(blob, fd, blob->descriptor->size, err);
 }
 
-static int on_fetched(void *arg, bool committed, struct mvm_error **err)
+static void tell_event(const struct blob *blob, enum mvm_fetch_event event, unsigned seconds)
+{
+	static const enum mvm_progress_state states[] = {
+		[MVM_FETCH_WAITS] = MVM_PROGRESS_WAITING,
+		[MVM_FETCH_BYTES] = MVM_PROGRESS_DOWNLOADING,
+		[MVM_FETCH_VERIFIES] = MVM_PROGRESS_VERIFYING,
+		[MVM_FETCH_DONE] = MVM_PROGRESS_DOWNLOADED,
+	};
+
+	if (event == MVM_FETCH_RETRIES)
+		mvm_progress_retrying(blob->pull->options->progress, &blob->descriptor->digest, seconds);
+	else
+		tell(blob, states[event], blob->ingest->received);
+}
+
+static int on_fetch(void *arg, enum mvm_fetch_event event, unsigned seconds, struct mvm_error **err)
 {
 	struct blob *blob = arg;
+	uint64_t received = blob->ingest->received;
 
-	blob->ready = committed;
-	blob->pull->restarted |= blob->ingest->received < blob->seen;
-	blob->seen = blob->ingest->received;
-	tell(blob, committed ? MVM_PROGRESS_DOWNLOADED : MVM_PROGRESS_DOWNLOADING, blob->ingest->received);
-	return feed(blob, blob->ingest->fd, blob->ingest->received, err);
+	tell_event(blob, event, seconds);
+	blob->ready = event == MVM_FETCH_DONE;
+	if (received == blob->seen && !blob->ready)
+		return 0;
+	blob->pull->restarted |= received < blob->seen;
+	blob->seen = received;
+	return feed(blob, blob->ingest->fd, received, err);
 }
 
 static void list_blobs(struct pull *pull)
@@ -149,7 +166,7 @@ static int take_up(struct blob *blob, bool wait, struct mvm_fetch *fetch, struct
 		return 1;
 	case 0:
 		tell(blob, MVM_PROGRESS_PENDING, 0);
-		*fetch = (struct mvm_fetch){.ingest = blob->ingest, .changed = on_fetched, .arg = blob};
+		*fetch = (struct mvm_fetch){.ingest = blob->ingest, .changed = on_fetch, .arg = blob};
 		return 0;
 	default:
 		return -1;
@@ -170,7 +187,7 @@ static int fetch_blobs(struct pull *pull, struct mvm_error **err)
 			return -1;
 		count += blob->ingest != NULL;
 	}
-	if (mvm_registry_fetch(pull->registry, fetches, count, err) < 0)
+	if (mvm_registry_fetch(pull->registry, fetches, count, pull->downloads, err) < 0)
 		return -1;
 	for (size_t i = 0; i < pull->blob_count; i++) {
 		struct blob *blob = &pull->blobs[i];
@@ -178,7 +195,7 @@ static int fetch_blobs(struct pull *pull, struct mvm_error **err)
 		if (blob->ready)
 			continue;
 		if (take_up(blob, true, fetches, err) < 0 ||
-		    (blob->ingest && mvm_registry_fetch(pull->registry, fetches, 1, err) < 0))
+		    (blob->ingest && mvm_registry_fetch(pull->registry, fetches, 1, 1, err) < 0))
 			return -1;
 	}
 	return 0;
@@ -346,8 +363,36 @@ static int pull_locked(struct pull *pull, struct mvm_error **err)
 			     pull->reference->tag ? pull->reference->tag : pull->reference->digest.text,
 			     pull->reference->path);
 	result = bring(pull, &existing, err);
-	pull_finish(pull);
+	drop_work(pull);
+	mvm_registry_close(pull->registry);
 	return result;
+}
+
+static int configure(struct pull *pull, struct mvm_error **err)
+{
+	const struct mvm_pull_options *options = pull->options;
+
+	if (options->platform)
+		pull->platform = *options->platform;
+	else
+		mvm_platform_default(&pull->platform);
+	pull->downloads = DEFAULT_DOWNLOADS;
+	if (mvm_config_count(options->config, DOWNLOADS_KEY, &pull->downloads, err) < 0)
+		return -1;
+	if (options->downloads)
+		pull->downloads = options->downloads;
+	return 0;
+}
+
+/* Drops what the name stood for before, and what failures and kills have left; but not what another try will want. Not
+ * worth failing for. */
+static void collect(struct pull *pull, const struct mvm_error *failure)
+{
+	enum mvm_error_code code = mvm_error_code(failure);
+	bool may_pass = failure && (code == MVM_ERR_NETWORK || code == MVM_ERR_TIMEOUT || code == MVM_ERR_INTERRUPTED);
+
+	mvm_store_collect_but(pull->store, may_pass ? pull->image : NULL, NULL);
+	mvm_disk_collect(mvm_store_home(pull->store), NULL);
 }
 
 /* A full disk is met in many places, and the way out is the same. */
@@ -370,14 +415,13 @@ int mvm_image_pull(struct mvm_store *store, const struct mvm_reference *referenc
 	int result;
 
 	pull.name = mvm_reference_full(reference);
-	if (options->platform)
-		pull.platform = *options->platform;
-	else
-		mvm_platform_default(&pull.platform);
-	result = pull_locked(&pull, &cause);
+	result = configure(&pull, &cause);
+	if (result == 0) {
+		result = pull_locked(&pull, &cause);
+		collect(&pull, cause);
+	}
+	mvm_image_destroy(pull.image);
 	free(pull.name);
-	/* What the name stood for before, what a failure or a kill has left; not worth failing for. */
-	mvm_store_collect(store, NULL);
 	if (result < 0)
 		return cannot_pull(familiar, &cause, err);
 	return mvm_store_find_reference(store, reference, image, err);

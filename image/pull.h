@@ -3,8 +3,11 @@
  * into the store, unpack them into a disk, and only then give the image its name.
  *
  * Every byte is checked against its digest and size before anything is visible or reused; a failure or
- * a kill at any point leaves no name and no half image, and what was fetched is collected by the next pull
- * or removal. Blobs already in the store are not fetched; a blob that another process is fetching is waited for.
+ * a kill at any point leaves no name and no half image. Blobs already in the store are not fetched; a blob that another
+ * process is fetching is waited for.
+ *
+ * What a pull has fetched that then fails for the network's sake, is interrupted or killed stays in the store: the next
+ * pull of the image takes it up, in the middle of a blob too. The end of any other pull, a removal and a prune drop it.
  *
  * Blocks, for the network and the unpacking: call it where that is fine (the CLI's process).
  * Registries, mirrors and all they send are untrusted. Errors: NETWORK, TIMEOUT, AUTH, NOT_FOUND (no
@@ -24,7 +27,9 @@ struct mvm_config;
 struct mvm_pull_options {
 	const struct mvm_platform *platform;	  /* NULL: the host's architecture, Linux */
 	const struct mvm_progress *progress;	  /* NULL: silent */
-	const struct mvm_config *config;	  /* runtime/base/config.h: mirrors, timeouts; NULL: none */
+	const struct mvm_config *config;	  /* runtime/base/config.h: mirrors, timeouts, the number of
+						     downloads at once; NULL: none */
+	size_t downloads;			  /* layers at once; 0: as configured, else 3 */
 	const volatile sig_atomic_t *interrupted; /* NULL, or becomes non-zero to stop the pull (INTERRUPTED) */
 };
 

@@ -10,9 +10,12 @@
 #include "runtime/base/error.h"
 #include "runtime/base/json.h"
 #include "runtime/base/loop.h"
+#include "runtime/base/text.h"
 
 /* A server may ask for this much patience, in seconds; for more the user is told instead. */
-#define MAX_PATIENCE 10
+#define MAX_PATIENCE 30
+/* Before the second try, in milliseconds; from then on twice as long each time. */
+#define FIRST_WAIT 250
 
 static const char accepted_manifests[] =
 	MVM_MEDIA_OCI_INDEX ", " MVM_MEDIA_DOCKER_LIST ", " MVM_MEDIA_OCI_MANIFEST ", " MVM_MEDIA_DOCKER_MANIFEST;
@@ -130,6 +133,8 @@ static int not_found(const struct mvm_registry *registry, const struct mvm_endpo
 int mvm_registry_refused(const struct mvm_registry *registry, const struct mvm_endpoint *endpoint,
 			 const struct mvm_http_answer *answer, const char *what, struct mvm_error **err)
 {
+	char *patience MVM_CLEAN_FREE =
+		answer->retry_after ? mvm_format_age(answer->retry_after) : mvm_strdup("a while");
 	char code[64], message[200];
 
 	mvm_registry_reason(answer, code, sizeof(code), message, sizeof(message));
@@ -142,8 +147,8 @@ int mvm_registry_refused(const struct mvm_registry *registry, const struct mvm_e
 	case 404:
 		return not_found(registry, endpoint, what, code, err);
 	case 429:
-		return mvm_fail(err, MVM_ERR_NETWORK, "%s: too many requests%s%s; wait a while and try again",
-				endpoint->name, *message ? ": " : "", message);
+		return mvm_fail(err, MVM_ERR_NETWORK, "%s: too many requests%s%s; try again in %s", endpoint->name,
+				*message ? ": " : "", message, patience);
 	case 400:
 		if (!strncmp(endpoint->base, "http://", 7) && !*code)
 			return mvm_fail(err, MVM_ERR_NETWORK,
@@ -161,11 +166,14 @@ int mvm_registry_refused(const struct mvm_registry *registry, const struct mvm_e
 
 int mvm_registry_backoff(const struct mvm_http_answer *answer, int attempt)
 {
+	int least = answer->retry_after ? 1000 * (int)answer->retry_after : FIRST_WAIT << (attempt - 1);
+	uint16_t random;
+
 	if (answer->retry_after > MAX_PATIENCE)
 		return -1;
-	if (answer->retry_after)
-		return (int)answer->retry_after * 1000;
-	return 250 << (2 * (attempt - 1));
+	/* Not all clients that a server has lost may come back at the same moment. */
+	mvm_random(&random, sizeof(random));
+	return least + random % FIRST_WAIT;
 }
 
 void mvm_registry_pause(const struct mvm_registry *registry, int milliseconds)

@@ -57,17 +57,28 @@ int mvm_registry_get_manifest(struct mvm_registry *registry, const char *name, s
 int mvm_registry_head_manifest(struct mvm_registry *registry, const char *name, struct mvm_digest *digest,
 			       struct mvm_error **err);
 
+enum mvm_fetch_event {
+	MVM_FETCH_WAITS,   /* for others to be done */
+	MVM_FETCH_BYTES,   /* ingest->received says how many there are; now and then, too, when none have come. May fall
+			    * back to 0 */
+	MVM_FETCH_RETRIES, /* in so many seconds */
+	MVM_FETCH_VERIFIES, /* all bytes are there */
+	MVM_FETCH_DONE,	    /* committed */
+};
+
 /* A blob to fetch into an ingest that has been begun. */
 struct mvm_fetch {
 	struct mvm_ingest *ingest;
-	/* Called as bytes arrive (ingest->received says how many, and may fall back to 0), and after it was committed.
-	 * A failure ends everything. May be NULL. */
-	int (*changed)(void *arg, bool committed, struct mvm_error **err);
+	/* Told what happens. A failure ends everything. May be NULL. */
+	int (*changed)(void *arg, enum mvm_fetch_event event, unsigned seconds, struct mvm_error **err);
 	void *arg;
 };
 
-/* Fetches, several at a time in the order given, verifies and commits. On failure the rest is abandoned. */
-int mvm_registry_fetch(struct mvm_registry *registry, struct mvm_fetch *fetches, size_t count, struct mvm_error **err);
+/* Fetches, `at_once` at a time in the order given, verifies and commits. What an ingest holds already is not asked for
+ * again, as long as the server knows ranges; where the whole does not have its digest, it is fetched once more from the
+ * first byte. On failure the rest is abandoned. */
+int mvm_registry_fetch(struct mvm_registry *registry, struct mvm_fetch *fetches, size_t count, size_t at_once,
+		       struct mvm_error **err);
 
 /* A blob to send. All is borrowed. */
 enum mvm_upload_event { MVM_UPLOAD_SENDING, MVM_UPLOAD_DONE, MVM_UPLOAD_EXISTS, MVM_UPLOAD_MOUNTED };

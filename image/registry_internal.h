@@ -7,8 +7,8 @@
 #include "registry.h"
 #include "tls.h"
 
-/* Tries of one request at one server. */
-enum { MVM_REGISTRY_TRIES = 3 };
+/* Tries of one request at one server, as docker. */
+enum { MVM_REGISTRY_TRIES = 5 };
 
 /* A server that may have the repository: a mirror, or the registry itself. */
 struct mvm_endpoint {

@@ -65,7 +65,7 @@ static int fetch_config(struct mvm_store *store, struct mvm_registry *registry, 
 	int result = mvm_ingest_begin(store, config, true, interrupted, &fetch.ingest, err);
 
 	if (result == 0)
-		result = mvm_registry_fetch(registry, &fetch, 1, err);
+		result = mvm_registry_fetch(registry, &fetch, 1, 1, err);
 	mvm_ingest_destroy(fetch.ingest);
 	if (result < 0)
 		return -1;

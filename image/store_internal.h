@@ -80,8 +80,9 @@ int mvm_store_read_blob(const struct mvm_store *store, const struct mvm_descript
 
 /*
  * A blob on its way in: images/ingest/<hex>, locked by flock() for as long as it is being written, so that two
- * processes never fetch one blob twice and what a killed one left is known by its lock being free. The caller
- * holds use.lock, shared.
+ * processes never fetch one blob twice and what a killed one left is known by its lock being free.
+ * A process goes on where another ended, and trusts nothing of it before the whole has its digest. The caller holds
+ * use.lock, shared.
  */
 struct mvm_ingest {
 	const struct mvm_store *store;
@@ -95,21 +96,26 @@ struct mvm_ingest {
 
 enum { MVM_INGEST_PRESENT = 1, MVM_INGEST_BUSY = 2 };
 
-/* 0 begun; PRESENT: the store has the blob; BUSY: another process is at it, and `wait` is false. With `wait` it
- * blocks until that process is done, or a signal arrives after which `interrupted` is set (INTERRUPTED). */
+/* 0 begun, with what an earlier process has left taken up and hashed (`received` says how much); PRESENT: the store has
+ * the blob; BUSY: another process is at it, and `wait` is false. With `wait` it blocks until that process is done. Ends
+ * early when `interrupted` is set (INTERRUPTED). */
 int mvm_ingest_begin(const struct mvm_store *store, const struct mvm_descriptor *descriptor, bool wait,
 		     const volatile sig_atomic_t *interrupted, struct mvm_ingest **ingest, struct mvm_error **err);
 /* CORRUPT where it would grow past its size. */
 int mvm_ingest_write(struct mvm_ingest *ingest, const void *data, size_t length, struct mvm_error **err);
 /* Begins again at the first byte, over what has been written: somebody may be reading it. */
 void mvm_ingest_restart(struct mvm_ingest *ingest);
-/* Checks size and digest (CORRUPT), makes it durable and gives it its final name. */
+/* Checks size and digest (CORRUPT), makes it durable and gives it its final name. With another digest than its own it
+ * begins again at the first byte: nothing of it is worth keeping. */
 int mvm_ingest_commit(struct mvm_ingest *ingest, struct mvm_error **err);
-/* Drops it where it was not committed, and frees it. NULL is fine. */
+/* Lets go of it: what was not committed is the next process's to take up, or mvm_store_collect()'s. NULL is fine. */
 void mvm_ingest_destroy(struct mvm_ingest *ingest);
 
-/* All three for a blob that is in memory already. */
+/* All of that, from the first byte, for a blob that is in memory already. */
 int mvm_store_write_blob(const struct mvm_store *store, const struct mvm_descriptor *descriptor, const void *data,
 			 size_t length, struct mvm_error **err);
+
+/* mvm_store_collect(), but what has been fetched of the image stays, though nothing names it yet. NULL: no image. */
+int mvm_store_collect_but(struct mvm_store *store, const struct mvm_image *spared, struct mvm_error **err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,18 @@ int mvm_config_section(const struct mvm_config *config, const char *key, const j
 	if (value && !json_is_null(value) && !json_is_object(value))
 		return mvm_config_fail(config, err, "\"%s\" is not an object", key);
 	*section = json_is_object(value) ? value : NULL;
+	return 0;
+}
+
+int mvm_config_count(const struct mvm_config *config, const char *key, size_t *value, struct mvm_error **err)
+{
+	const json_t *member = config ? json_object_get(config->root, key) : NULL;
+
+	if (!member || json_is_null(member))
+		return 0;
+	if (!json_is_integer(member) || json_integer_value(member) < 1 || json_integer_value(member) > INT_MAX)
+		return mvm_config_fail(config, err, "\"%s\" is not a whole number of at least 1", key);
+	*value = (size_t)json_integer_value(member);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #define MVM_BASE_CONFIG_H
 
 #include <jansson.h>
+#include <stddef.h>
 
 struct mvm_error;
 struct mvm_config;
@@ -27,6 +28,10 @@ static inline void mvm_config_cleanup(struct mvm_config **config)
 /* The object under a top-level key, borrowed; NULL where it is missing or `config` is NULL. Another type is INVALID. */
 int mvm_config_section(const struct mvm_config *config, const char *key, const json_t **section,
 		       struct mvm_error **err);
+
+/* The whole number under a top-level key, at least 1. Where it is missing, *value is left as it is; another type is
+ * INVALID. */
+int mvm_config_count(const struct mvm_config *config, const char *key, size_t *value, struct mvm_error **err);
 
 /* Fails with INVALID: "<path of the file>: <message>; correct the file and try again". For what a module finds wrong in
  * its section. */

@@ -7,6 +7,7 @@
  *   imagetool find TEXT                   one such line
  *   imagetool tag TEXT REFERENCE
  *   imagetool rmi TEXT [force]
+ *   imagetool collect
  *
  * MVM_HOME and MVM_CONFIG as for mvm. An error is "CODE: MESSAGE" on stderr and exit code 1.
  */
@@ -140,12 +141,17 @@ static int rmi(struct mvm_store *store, char **argv, struct mvm_error **err)
 	return 0;
 }
 
+static int collect(struct mvm_store *store, char **argv, struct mvm_error **err)
+{
+	return mvm_store_collect(store, err);
+}
+
 static const struct {
 	const char *name;
 	int arguments;
 	int (*run)(struct mvm_store *store, char **argv, struct mvm_error **err);
-} operations[] = {{"pull", 1, pull}, {"push", 1, push}, {"list", 0, list},
-		  {"find", 1, find}, {"tag", 2, tag},	{"rmi", 1, rmi}};
+} operations[] = {{"pull", 1, pull}, {"push", 1, push}, {"list", 0, list},	{"find", 1, find},
+		  {"tag", 2, tag},   {"rmi", 1, rmi},	{"collect", 0, collect}};
 
 static int run(int argc, char **argv, struct mvm_error **err)
 {
@@ -157,7 +163,7 @@ static int run(int argc, char **argv, struct mvm_error **err)
 	for (size_t i = 0; argc > 1 && i < MVM_COUNT(operations); i++)
 		if (!strcmp(argv[1], operations[i].name) && argc - 2 >= operations[i].arguments)
 			return operations[i].run(store, argv + 2, err);
-	return mvm_fail(err, MVM_ERR_USAGE, "imagetool pull|push|list|find|tag|rmi ...");
+	return mvm_fail(err, MVM_ERR_USAGE, "imagetool pull|push|list|find|tag|rmi|collect ...");
 }
 
 int main(int argc, char **argv)

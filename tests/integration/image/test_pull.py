@@ -3,64 +3,26 @@
 
 Usage: test_pull.py IMAGETOOL [unittest arguments]
 """
-import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import unittest
 
 sys.dont_write_bytecode = True
 import faulty  # noqa: E402
-
-IMAGETOOL = None
-# No test takes so long unless something hangs.
-PATIENCE = 60
+import store_case  # noqa: E402
+from store_case import PATIENCE, StoreCase  # noqa: E402
 
 
-class Case(unittest.TestCase):
+class Case(StoreCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="mvm-pull-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        self.home = os.path.join(folder.name, "home")
-        self.config = os.path.join(folder.name, "config.json")
-        self.write_config({})
+        super().setUp()
         self.registry = faulty.Registry()
         self.enter(self.registry)
-
-    def enter(self, manager):
-        value = manager.__enter__()
-        self.addCleanup(manager.__exit__, None, None, None)
-        return value
-
-    def write_config(self, value):
-        with open(self.config, "w", encoding="utf-8") as file:
-            json.dump(value, file)
-
-    def environment(self, **more):
-        clean = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-        return {**clean, "MVM_HOME": self.home, "MVM_CONFIG": self.config, **more}
-
-    def tool(self, *arguments, **more):
-        return subprocess.run([IMAGETOOL, *arguments], env=self.environment(**more), capture_output=True, text=True,
-                              timeout=PATIENCE, check=False)
-
-    def start(self, *arguments):
-        process = subprocess.Popen([IMAGETOOL, *arguments], env=self.environment(), stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
-        self.addCleanup(self.end, process)
-        return process
-
-    @staticmethod
-    def end(process):
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
     def ref(self, name):
         return f"{self.registry.address}/{name}"
@@ -71,7 +33,7 @@ class Case(unittest.TestCase):
         return json.loads(result.stdout), result.stderr
 
     def refused(self, name, code, *words, **more):
-        """One line, with the code and the words; nothing left behind."""
+        """One line, with the code and the words; nothing left behind but what another try may take up."""
         result = self.tool("pull", name if "/" in name else self.ref(name), **more)
         self.assertNotEqual(result.returncode, 0, result.stdout)
         errors = [line for line in result.stderr.splitlines() if line.startswith(code + ": ")]
@@ -80,31 +42,10 @@ class Case(unittest.TestCase):
         for word in ("cannot pull", *words):
             self.assertIn(word, errors[0])
         self.assertFalse([c for c in errors[0] if ord(c) < 32 or ord(c) == 127], errors[0])
-        self.assert_nothing_left()
+        if code not in ("network", "timeout"):
+            self.assert_nothing_left()
+        self.assert_nothing_visible()
         return errors[0]
-
-    def files(self, *parts):
-        path = os.path.join(self.home, *parts)
-        return sorted(os.listdir(path)) if os.path.isdir(path) else []
-
-    def blobs(self):
-        return self.files("images", "blobs", "sha256")
-
-    def assert_nothing_left(self):
-        self.assertEqual(self.blobs(), [])
-        self.assertEqual(self.files("images", "ingest"), [])
-        self.assertEqual(self.files("disks"), [])
-        self.assertEqual(self.tool("list").stdout, "")
-
-    def assert_store_is_sound(self):
-        """Every blob has the digest that it is named by, and every name its blobs."""
-        for name in self.blobs():
-            with open(os.path.join(self.home, "images", "blobs", "sha256", name), "rb") as file:
-                self.assertEqual(hashlib.sha256(file.read()).hexdigest(), name)
-        for line in self.tool("list").stdout.splitlines():
-            image = json.loads(line)
-            for digest in (image["id"], image["manifest"], *image["layers"]):
-                self.assertIn(digest.split(":")[1], self.blobs())
 
 
 class Good(Case):
@@ -326,8 +267,8 @@ class Servers(Case):
 
     def test_layer_cut_short(self):
         self.bad("cut", "network", "closed the connection early")
-        # Three tries of the layer.
-        self.assertEqual(len(self.registry.fetched()), 4)
+        # Half of it came, which is worth four more tries of the layer.
+        self.assertEqual(len(self.registry.fetched()), 6)
 
     def test_layer_cut_short_without_a_length(self):
         self.bad("cut-unannounced", "corrupt", "cut short", "of 2")
@@ -340,7 +281,8 @@ class Servers(Case):
 
     def test_wrong_digest(self):
         self.bad("lying-digest", "corrupt", "does not have its digest", self.registry.address)
-        self.assertEqual(len(self.registry.fetched()), 2)
+        # The config, and the layer twice: it might have been the way.
+        self.assertEqual(len(self.registry.fetched()), 3)
 
     def test_wrong_config(self):
         self.bad("lying-config", "corrupt", "does not have its digest")
@@ -382,7 +324,7 @@ class Servers(Case):
 
     def test_server_error(self):
         self.bad("broken", "network", "status 503", "try again later")
-        self.assertEqual(len(self.registry.requests), 3)
+        self.assertEqual(len(self.registry.requests), 5)
 
     def test_server_error_once(self):
         self.registry.add("broken-once", faulty.make_image())
@@ -589,7 +531,7 @@ class Crashes(Case):
         _, said = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 1)
         self.assertIn("interrupted: ", said)
-        self.assert_nothing_left()
+        self.assert_nothing_visible()
 
     def test_two_pulls_fetch_each_blob_once(self):
         self.registry.add("slow", faulty.make_image(layers=3))
@@ -650,5 +592,5 @@ class Crashes(Case):
 
 
 if __name__ == "__main__":
-    IMAGETOOL = os.path.abspath(sys.argv.pop(1))
+    store_case.IMAGETOOL = os.path.abspath(sys.argv.pop(1))
     unittest.main(verbosity=1)

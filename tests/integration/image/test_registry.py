@@ -5,7 +5,6 @@ Usage: test_registry.py IMAGETOOL [unittest arguments]
 """
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,65 +13,26 @@ import unittest
 
 sys.dont_write_bytecode = True
 import faulty  # noqa: E402
+import peers  # noqa: E402
+from peers import run  # noqa: E402
 
 IMAGETOOL = None
-TOOLS = ("docker-registry", "skopeo", "umoci")
 
 
-def run(*arguments, **more):
-    return subprocess.run(arguments, check=True, capture_output=True, text=True, **more).stdout
-
-
-def write_layout(folder, image, tag):
-    """An image of faulty.py as an OCI layout."""
-    blobs = os.path.join(folder, "blobs", "sha256")
-    os.makedirs(blobs)
-    for digest, data in (*image.blobs.items(), *((key, value[1]) for key, value in image.manifests.items())):
-        with open(os.path.join(blobs, digest.split(":")[1]), "wb") as file:
-            file.write(data)
-    media_type, data = image.manifests[image.top]
-    with open(os.path.join(folder, "oci-layout"), "w", encoding="ascii") as file:
-        file.write('{"imageLayoutVersion": "1.0.0"}')
-    with open(os.path.join(folder, "index.json"), "w", encoding="ascii") as file:
-        entry = faulty.descriptor(media_type, data, annotations={"org.opencontainers.image.ref.name": tag})
-        json.dump({"schemaVersion": 2, "manifests": [entry]}, file)
-
-
-@unittest.skipUnless(all(map(shutil.which, TOOLS)), f"needs {', '.join(TOOLS)}")
+@unittest.skipUnless(all(map(shutil.which, peers.TOOLS)), f"needs {', '.join(peers.TOOLS)}")
 class RealRegistry(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="mvm-registry-")
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        config = os.path.join(cls.folder, "registry.yml")
-        with open(config, "w", encoding="ascii") as file:
-            file.write("version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\n"
-                       f"storage: {{filesystem: {{rootdirectory: {cls.folder}/storage}}}}\n"
-                       "http: {addr: '127.0.0.1:0', secret: only-for-loopback}\n")
-        process = subprocess.Popen(["docker-registry", "serve", config], stderr=subprocess.PIPE, text=True,
-                                   stdout=subprocess.DEVNULL)
-        cls.addClassCleanup(cls.end, process)
-        # The system chose the port; the log says which. What the log says later fits into the pipe.
-        cls.address = next(re.search(r"listening on ([0-9.:]+)", line).group(1) for line in process.stderr
-                           if "listening on" in line)
+        registry = peers.start_registry(cls.folder)
+        cls.addClassCleanup(registry.stop)
+        cls.address = registry.address
         cls.image = faulty.Image()
         entries = [faulty.add_image(cls.image, layers=2, seed=arch, architecture=arch) for arch in ("arm64", "amd64")]
         cls.image.manifest(faulty.OCI_INDEX, {"schemaVersion": 2, "mediaType": faulty.OCI_INDEX, "manifests": entries})
-        layout = os.path.join(cls.folder, "layout")
-        write_layout(layout, cls.image, "multi")
-        cls.push(f"oci:{layout}:multi", "multi", "--all")
-        cls.push(f"oci:{layout}:multi", "library/alpine")
-        cls.push(f"oci:{layout}:multi", "docker", "--format", "v2s2")
-
-    @staticmethod
-    def end(process):
-        process.terminate()
-        process.communicate()
-
-    @classmethod
-    def push(cls, source, name, *options):
-        run("skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", *options, source,
-            f"docker://{cls.address}/{name}")
+        for name, *options in (("multi", "--all"), ("library/alpine",), ("docker", "--format", "v2s2")):
+            peers.push_image(cls.address, cls.folder, cls.image, name, *options)
 
     def setUp(self):
         self.home = tempfile.mkdtemp(dir=self.folder)

@@ -526,15 +526,75 @@ static void ingest_takes_over(void **state)
 	assert_false(access(path, F_OK) == 0);
 }
 
-static void abandoned_ingest_leaves_nothing(void **state)
+static void abandoned_ingest_is_taken_up(void **state)
+{
+	struct fixture *fixture = *state;
+	struct mvm_ingest *ingest = begin(fixture, "hello", 5);
+
+	assert_int_equal(mvm_ingest_write(ingest, "hel", 3, NULL), 0);
+	mvm_ingest_destroy(ingest);
+	ingest = begin(fixture, "hello", 5);
+	assert_int_equal(ingest->received, 3);
+	assert_int_equal(mvm_ingest_write(ingest, "lo", 2, NULL), 0);
+	assert_int_equal(mvm_ingest_commit(ingest, NULL), 0);
+	assert_true(has_blob(fixture, &ingest->descriptor));
+	mvm_ingest_destroy(ingest);
+}
+
+/* Nothing of what has the wrong digest is worth keeping, and a collection keeps nothing. */
+static void abandoned_ingest_goes(void **state)
 {
 	struct fixture *fixture = *state;
 	struct mvm_ingest *ingest = begin(fixture, "hello", 5);
 	char *path MVM_CLEAN_FREE = mvm_strdup(ingest->path);
 
-	assert_int_equal(mvm_ingest_write(ingest, "hel", 3, NULL), 0);
+	assert_int_equal(mvm_ingest_write(ingest, "hallo", 5, NULL), 0);
+	assert_int_equal(mvm_ingest_commit(ingest, NULL), -1);
+	assert_int_equal(ingest->received, 0);
 	mvm_ingest_destroy(ingest);
 	assert_false(access(path, F_OK) == 0);
+	ingest = begin(fixture, "hello", 5);
+	assert_int_equal(mvm_ingest_write(ingest, "hel", 3, NULL), 0);
+	mvm_ingest_destroy(ingest);
+	assert_int_equal(mvm_store_collect(fixture->store, NULL), 0);
+	assert_false(access(path, F_OK) == 0);
+}
+
+/* A pull that failed has what it fetched spared, whatever else goes. */
+static void collection_spares_an_image(void **state)
+{
+	struct fixture *fixture = *state;
+	struct made one = put_image(fixture, "one", "layer", "docker.io/library/one:latest", NULL);
+	struct mvm_descriptor loose = put_blob(fixture, "nothing refers to this");
+	struct mvm_store_removed removed = {0};
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+	int pull = -1;
+
+	assert_int_equal(mvm_store_find(fixture->store, "one", &image, NULL), 0);
+	assert_int_equal(mvm_store_lock_use(fixture->store, MVM_LOCK_SHARED, &pull, NULL), 0);
+	remove_image(fixture, "one", false, &removed);
+	mvm_store_removed_finish(&removed);
+	mvm_close(&pull);
+	assert_int_equal(mvm_store_collect_but(fixture->store, image, NULL), 0);
+	assert_true(has_blob(fixture, &one.manifest));
+	assert_true(has_blob(fixture, &one.config));
+	assert_true(has_blob(fixture, &one.layer));
+	assert_false(has_blob(fixture, &loose));
+	assert_int_equal(mvm_store_collect(fixture->store, NULL), 0);
+	assert_false(has_blob(fixture, &one.layer));
+}
+
+/* What a kill in the middle of replacing the index has left. */
+static void collection_drops_half_an_index(void **state)
+{
+	struct fixture *fixture = *state;
+	char *path MVM_CLEAN_FREE = mvm_format("%s/images/index.json.Ab12Cd", fixture->home);
+
+	assert_int_equal(mvm_replace_file(path, "{", 1, 0600, NULL), 0);
+	assert_int_equal(mvm_store_collect(fixture->store, NULL), 0);
+	assert_false(access(path, F_OK) == 0);
+	assert_true(exists(fixture, "index.json"));
+	assert_true(exists(fixture, "oci-layout"));
 }
 
 static void write_index(struct fixture *fixture, const char *text)
@@ -614,7 +674,10 @@ int main(void)
 		TEST(ingest_begins_again),
 		TEST(ingest_is_one_at_a_time),
 		TEST(ingest_takes_over),
-		TEST(abandoned_ingest_leaves_nothing),
+		TEST(abandoned_ingest_is_taken_up),
+		TEST(abandoned_ingest_goes),
+		TEST(collection_spares_an_image),
+		TEST(collection_drops_half_an_index),
 		TEST(broken_index_is_told),
 		TEST(others_entries_stay),
 	};
