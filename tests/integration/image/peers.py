@@ -1,54 +1,15 @@
-"""Other people's tools that the tests in this folder speak to: Debian's docker-registry, filled by skopeo.
+"""Images of faulty.py in a real registry, brought there by skopeo.
 
-    registry = peers.start_registry(folder)     # its files go into the folder
-    registry.address                            # 127.0.0.1:PORT
     peers.push_image(registry.address, folder, faulty.make_image(), "name")
-    registry.stop()
 """
 import json
 import os
-import re
-import subprocess
 import tempfile
-import time
 
 import faulty
+from servers import run
 
 TOOLS = ("docker-registry", "skopeo", "umoci")
-
-
-def run(*arguments, **more):
-    return subprocess.run(arguments, check=True, capture_output=True, text=True, **more).stdout
-
-
-class Registry:
-    def __init__(self, process, address):
-        self.process = process
-        self.address = address
-
-    def stop(self):
-        self.process.terminate()
-        self.process.communicate()
-
-
-def start_registry(folder):
-    config = os.path.join(folder, "registry.yml")
-    with open(config, "w", encoding="ascii") as file:
-        file.write("version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\n"
-                   f"storage: {{filesystem: {{rootdirectory: {folder}/storage}}}}\n"
-                   "http: {addr: '127.0.0.1:0', secret: only-for-loopback}\n")
-    log = os.path.join(folder, "registry.log")
-    with open(log, "wb") as file:
-        process = subprocess.Popen(["docker-registry", "serve", config], stdout=file, stderr=file)
-    # The system chose the port; the log says which.
-    with open(log, encoding="utf-8") as file:
-        text = ""
-        while not (found := re.search(r"listening on ([0-9.:]+)", text)):
-            if process.poll() is not None:
-                raise RuntimeError(f"docker-registry did not start: {text}")
-            time.sleep(0.02)
-            text += file.read()
-    return Registry(process, found.group(1))
 
 
 def write_layout(folder, image, tag):

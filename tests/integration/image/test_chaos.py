@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 import chaos_proxy as chaos  # noqa: E402
 import faulty  # noqa: E402
 import peers  # noqa: E402
+import servers  # noqa: E402
 import store_case  # noqa: E402
 from store_case import PATIENCE, StoreCase  # noqa: E402
 
@@ -30,8 +31,7 @@ class Case(StoreCase):
     def setUpClass(cls):
         cls.registry_folder = tempfile.mkdtemp(prefix="mvm-chaos-")
         cls.addClassCleanup(shutil.rmtree, cls.registry_folder)
-        cls.registry = peers.start_registry(cls.registry_folder)
-        cls.addClassCleanup(cls.registry.stop)
+        cls.registry = cls.enterClassContext(servers.Registry(cls.registry_folder))
         cls.image = faulty.make_image(layers=LAYERS, size=SIZE)
         peers.push_image(cls.registry.address, cls.registry_folder, cls.image, "deb")
 

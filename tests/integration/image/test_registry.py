@@ -14,7 +14,8 @@ import unittest
 sys.dont_write_bytecode = True
 import faulty  # noqa: E402
 import peers  # noqa: E402
-from peers import run  # noqa: E402
+import servers  # noqa: E402
+from servers import run  # noqa: E402
 
 IMAGETOOL = None
 
@@ -25,9 +26,7 @@ class RealRegistry(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="mvm-registry-")
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        registry = peers.start_registry(cls.folder)
-        cls.addClassCleanup(registry.stop)
-        cls.address = registry.address
+        cls.address = cls.enterClassContext(servers.Registry(cls.folder)).address
         cls.image = faulty.Image()
         entries = [faulty.add_image(cls.image, layers=2, seed=arch, architecture=arch) for arch in ("arm64", "amd64")]
         cls.image.manifest(faulty.OCI_INDEX, {"schemaVersion": 2, "mediaType": faulty.OCI_INDEX, "manifests": entries})
