@@ -9,11 +9,14 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
+#include "runtime/base/text.h"
 #include "store_internal.h"
 
 #define CHUNK (1 << 20)
 /* How often to look whether another process has let go of a blob, in milliseconds. */
 #define LOCK_INTERVAL 50
+
+enum { UNKNOWN_NAME = 16 };
 
 bool mvm_store_has_blob(const struct mvm_store *store, const struct mvm_descriptor *descriptor)
 {
@@ -69,6 +72,8 @@ int mvm_store_check_blob(const struct mvm_store *store, const struct mvm_descrip
 
 static int cannot_store(const struct mvm_ingest *ingest, int errnum, struct mvm_error **err)
 {
+	if (ingest->unknown)
+		return mvm_fail_errno(err, errnum, "cannot store a blob in %s", ingest->store->folder);
 	return mvm_fail_errno(err, errnum, "cannot store blob %.12s in %s", mvm_digest_hex(&ingest->descriptor.digest),
 			      ingest->store->folder);
 }
@@ -179,6 +184,27 @@ int mvm_ingest_begin(const struct mvm_store *store, const struct mvm_descriptor 
 	return result;
 }
 
+int mvm_ingest_begin_unknown(const struct mvm_store *store, struct mvm_ingest **out, struct mvm_error **err)
+{
+	struct mvm_ingest *ingest = mvm_alloc(sizeof(*ingest));
+	char name[2 * UNKNOWN_NAME + 1];
+	unsigned char random[UNKNOWN_NAME];
+
+	mvm_random(random, sizeof(random));
+	mvm_hex(random, sizeof(random), name);
+	ingest->store = store;
+	ingest->unknown = true;
+	ingest->descriptor.size = UINT64_MAX;
+	ingest->path = mvm_format("%s/ingest/new-%s", store->folder, name);
+	ingest->hash = mvm_hash_create();
+	if (open_and_lock(ingest, true, NULL, err) < 0) {
+		mvm_ingest_destroy(ingest);
+		return -1;
+	}
+	*out = ingest;
+	return 0;
+}
+
 void mvm_ingest_restart(struct mvm_ingest *ingest)
 {
 	mvm_hash_destroy(ingest->hash);
@@ -206,6 +232,11 @@ static int verify(struct mvm_ingest *ingest, struct mvm_error **err)
 	const struct mvm_descriptor *blob = &ingest->descriptor;
 	struct mvm_digest digest;
 
+	if (ingest->unknown) {
+		ingest->descriptor.size = ingest->received;
+		mvm_hash_final(ingest->hash, &ingest->descriptor.digest);
+		return 0;
+	}
 	if (ingest->received != blob->size)
 		return mvm_fail(err, MVM_ERR_CORRUPT, "blob %.12s is cut short: %llu of %llu bytes",
 				mvm_digest_hex(&blob->digest), (unsigned long long)ingest->received,
@@ -222,10 +253,11 @@ static int verify(struct mvm_ingest *ingest, struct mvm_error **err)
 int mvm_ingest_commit(struct mvm_ingest *ingest, struct mvm_error **err)
 {
 	char *folder MVM_CLEAN_FREE = mvm_format("%s/blobs/sha256", ingest->store->folder);
-	char *path MVM_CLEAN_FREE = mvm_store_blob_path(ingest->store, &ingest->descriptor.digest);
+	char *path MVM_CLEAN_FREE = NULL;
 
 	if (verify(ingest, err) < 0)
 		return -1;
+	path = mvm_store_blob_path(ingest->store, &ingest->descriptor.digest);
 	if (fsync(ingest->fd) < 0 || rename(ingest->path, path) < 0)
 		return cannot_store(ingest, errno, err);
 	free(ingest->path);

@@ -92,6 +92,7 @@ struct mvm_ingest {
 	struct mvm_hash *hash;
 	uint64_t received;
 	uint64_t unwritten; /* for mvm_write_back() */
+	bool unknown;	    /* size and digest are found, not given */
 };
 
 enum { MVM_INGEST_PRESENT = 1, MVM_INGEST_BUSY = 2 };
@@ -101,6 +102,8 @@ enum { MVM_INGEST_PRESENT = 1, MVM_INGEST_BUSY = 2 };
  * early when `interrupted` is set (INTERRUPTED). */
 int mvm_ingest_begin(const struct mvm_store *store, const struct mvm_descriptor *descriptor, bool wait,
 		     const volatile sig_atomic_t *interrupted, struct mvm_ingest **ingest, struct mvm_error **err);
+/* A blob of which nothing is known before its end: commit finds size and digest, and sets them in the descriptor. */
+int mvm_ingest_begin_unknown(const struct mvm_store *store, struct mvm_ingest **ingest, struct mvm_error **err);
 /* CORRUPT where it would grow past its size. */
 int mvm_ingest_write(struct mvm_ingest *ingest, const void *data, size_t length, struct mvm_error **err);
 /* Begins again at the first byte, over what has been written: somebody may be reading it. */

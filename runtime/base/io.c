@@ -228,15 +228,6 @@ int mvm_read_file(const char *path, size_t max, char **data, size_t *length, str
 	return 0;
 }
 
-static char *parent_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (!slash)
-		return mvm_strdup(".");
-	return slash == path ? mvm_strdup("/") : mvm_strndup(path, (size_t)(slash - path));
-}
-
 int mvm_sync_folder(const char *path, struct mvm_error **err)
 {
 	int fd MVM_CLEAN_FD = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -244,24 +235,6 @@ int mvm_sync_folder(const char *path, struct mvm_error **err)
 	if (fd < 0 || fsync(fd) < 0)
 		return mvm_fail_errno(err, errno, "%s", path);
 	return 0;
-}
-
-int mvm_replace_file(const char *path, const void *data, size_t length, mode_t mode, struct mvm_error **err)
-{
-	char *temporary MVM_CLEAN_FREE = mvm_format("%s.XXXXXX", path);
-	char *folder MVM_CLEAN_FREE = parent_of(path);
-	int fd MVM_CLEAN_FD = mkstemp(temporary);
-	int errnum;
-
-	if (fd < 0)
-		return mvm_fail_errno(err, errno, "%s", path);
-	if (mvm_set_cloexec(fd, true) < 0 || fchmod(fd, mode) < 0 || mvm_write_full(fd, data, length) < 0 ||
-	    fsync(fd) < 0 || rename(temporary, path) < 0) {
-		errnum = errno;
-		unlink(temporary);
-		return mvm_fail_errno(err, errnum, "%s", path);
-	}
-	return mvm_sync_folder(folder, err);
 }
 
 int mvm_make_folders(const char *path, struct mvm_error **err)

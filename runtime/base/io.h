@@ -53,6 +53,23 @@ int mvm_read_file(const char *path, size_t max, char **data, size_t *length, str
  * never half: unique temporary name, fsync, rename, fsync of the folder. */
 int mvm_replace_file(const char *path, const void *data, size_t length, mode_t mode, struct mvm_error **err);
 
+/* A file that appears under its name when it is complete, in place of what was there; until then nothing is to be seen
+ * of it where the system knows files without a name, also after this process was killed. What is written goes to `fd`.
+ */
+struct mvm_new_file {
+	int fd;
+	char *path, *temporary; /* NULL: it has no name yet */
+};
+#define MVM_NEW_FILE                                                                                                   \
+	{                                                                                                              \
+		.fd = -1                                                                                               \
+	}
+int mvm_new_file_open(const char *path, mode_t mode, struct mvm_new_file *file, struct mvm_error **err);
+int mvm_new_file_commit(struct mvm_new_file *file, struct mvm_error **err);
+/* Without a commit nothing is left. */
+void mvm_new_file_finish(struct mvm_new_file *file);
+#define MVM_CLEAN_NEW_FILE __attribute__((cleanup(mvm_new_file_finish)))
+
 /* Flushes a folder's entries, after a rename into it. */
 int mvm_sync_folder(const char *path, struct mvm_error **err);
 

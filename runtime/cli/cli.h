@@ -59,7 +59,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_run, cli_pull, cli_push, cli_images, cli_rmi, cli_ps, cli_logs, cli_stop, cli_kill,
-	cli_rm, cli_version, cli_info, cli_login, cli_logout;
+	cli_rm, cli_version, cli_info, cli_login, cli_logout, cli_save, cli_load;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
@@ -87,6 +87,13 @@ int cli_for_each(char **args,
 		 void *context, struct mvm_error **err);
 /* "mvm: <message>" on stderr. */
 void cli_print_error(const struct mvm_error *err);
+
+/* output.c: what `-o` names, written by `write`: a file appears when it is complete; NULL is stdout, and a terminal is
+ * refused. */
+int cli_write_output(const char *path, int (*write)(void *arg, int fd, struct mvm_error **err), void *arg,
+		     struct mvm_error **err);
+/* load.c: the file, or stdin for NULL; the caller's. */
+int cli_open_input(const char *path, int *fd, struct mvm_error **err);
 
 /* table.c: what `--format` prints: "table" (or NULL), or "json", one object a line. */
 struct cli_column {
