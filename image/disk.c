@@ -21,6 +21,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -262,8 +263,10 @@ int mvm_disk_builder_finish(struct mvm_disk_builder *builder, char **path, struc
 	if (builder->added != builder->spec.layer_count)
 		return mvm_fail(err, MVM_ERR_INTERNAL, "a disk of %zu layers was finished after %zu",
 				builder->spec.layer_count, builder->added);
+	mvm_log(MVM_LOG_DEBUG, "disk %s: all layers are in", builder->key);
 	if (mvm_ext4_finish(builder->fs, err) < 0 || save_sizes(builder, err) < 0 || publish(builder, folder, err) < 0)
 		return -1;
+	mvm_log(MVM_LOG_DEBUG, "disk %s: in place", builder->key);
 	*path = mvm_format("%s/" FILE_NAME, folder);
 	return 0;
 }

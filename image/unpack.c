@@ -10,6 +10,7 @@
 #include "progress.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
+#include "runtime/base/log.h"
 #include "runtime/base/thread.h"
 
 struct feed {
@@ -177,6 +178,7 @@ bool mvm_unpack_hopeless(struct mvm_unpack *unpack)
 
 int mvm_unpack_finish(struct mvm_unpack *unpack, struct mvm_error **err)
 {
+	mvm_log(MVM_LOG_DEBUG, "layers: fetched; processor time: fetch %.3f s", (double)mvm_thread_cpu_ns() / 1e9);
 	pthread_join(unpack->thread, NULL);
 	unpack->joined = true;
 	return unpack->failed ? mvm_error_move(err, &unpack->error) : 0;

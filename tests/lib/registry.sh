@@ -16,6 +16,7 @@ registry_start() {
   config=$registry_folder/config.yml
   log=$registry_folder/log
   mkdir -p "$storage"
+  : >"$log"
   cat >"$config" <<END
 version: 0.1
 log: {level: info, accesslog: {disabled: true}}
