@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive.h"
 #include "failure.h"
 #include "loop.h"
 #include "machine.h"
@@ -199,6 +200,16 @@ static int order_process_resize(const struct mvm_wire_frame *frame, struct mvm_p
 	return 0;
 }
 
+static int order_archive(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
+{
+	struct mvm_proto_archive order;
+	const char *reason = NULL;
+
+	if (mvm_proto_decode_archive(frame, arena, &order, &reason))
+		return malformed(failure, reason);
+	return archive_start(&order, frame->request, failure);
+}
+
 static int order_shutdown(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
 {
 	machine_shut_down(frame->request);
@@ -213,6 +224,7 @@ static const struct {
 	{MVM_PROTO_PROCESS_START, order_process_start},
 	{MVM_PROTO_PROCESS_SIGNAL, order_process_signal},
 	{MVM_PROTO_PROCESS_RESIZE, order_process_resize},
+	{MVM_PROTO_ARCHIVE, order_archive},
 	{MVM_PROTO_SHUTDOWN, order_shutdown},
 };
 

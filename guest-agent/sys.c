@@ -11,12 +11,14 @@
 #define NR_pidfd_open	     434
 #define NR_clone3	     435
 #define NR_close_range	     436
+#define NR_openat2	     437
 
 #define OPEN_TREE_CLONE		1
 #define OPEN_TREE_CLOEXEC	O_CLOEXEC
 #define MOVE_MOUNT_F_EMPTY_PATH 0x04
 #define MOVE_MOUNT_T_EMPTY_PATH 0x40
 #define CLOSE_RANGE_CLOEXEC	4
+#define RESOLVE_IN_ROOT		0x10
 
 pid_t sys_clone(struct clone_args *args)
 {
@@ -42,6 +44,15 @@ int sys_move_mount(int tree, int folder, const char *target)
 {
 	return (int)syscall(NR_move_mount, tree, "", folder, target,
 			    MOVE_MOUNT_F_EMPTY_PATH | (*target ? 0 : MOVE_MOUNT_T_EMPTY_PATH));
+}
+
+int sys_open_inside(int root, const char *path, int flags)
+{
+	const struct {
+		uint64_t flags, mode, resolve;
+	} how = {.flags = (uint64_t)flags, .resolve = RESOLVE_IN_ROOT};
+
+	return (int)syscall(NR_openat2, root, path, &how, sizeof(how));
 }
 
 int sys_cloexec_from(unsigned first)

@@ -51,6 +51,8 @@ int sys_pivot_root(const char *new_root, const char *put_old);
 int sys_open_mount(const char *path);
 int sys_copy_mount(const char *path);
 int sys_move_mount(int tree, int folder, const char *target);
+/* `path` as it is for a process whose root is `root`. */
+int sys_open_inside(int root, const char *path, int flags);
 /* All descriptors from `first` on will be closed by exec, or now. */
 int sys_cloexec_from(unsigned first);
 int sys_close_from(unsigned first);

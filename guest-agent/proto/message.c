@@ -96,6 +96,13 @@ static const struct spec resize_specs[] = {
 	END,
 };
 
+static const struct spec archive_specs[] = {
+	{MVM_FIELD_PATH, KIND_TEXT, offsetof(struct mvm_proto_archive, path)},
+	{MVM_FIELD_NAME, KIND_TEXT, offsetof(struct mvm_proto_archive, name)},
+	{MVM_FIELD_PORT, KIND_U32, offsetof(struct mvm_proto_archive, port)},
+	END,
+};
+
 static const struct spec exited_specs[] = {
 	{MVM_FIELD_PROCESS, KIND_U32, offsetof(struct mvm_proto_exited, id)},
 	{MVM_FIELD_SIGNAL, KIND_U32, offsetof(struct mvm_proto_exited, signal)},
@@ -203,6 +210,12 @@ int mvm_proto_encode_resize(const struct mvm_proto_resize *resize, uint32_t requ
 			    size_t *length)
 {
 	return encode(MVM_PROTO_PROCESS_RESIZE, request, resize_specs, resize, to, length);
+}
+
+int mvm_proto_encode_archive(const struct mvm_proto_archive *archive, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length)
+{
+	return encode(MVM_PROTO_ARCHIVE, request, archive_specs, archive, to, length);
 }
 
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length)
@@ -481,6 +494,17 @@ int mvm_proto_decode_resize(const struct mvm_wire_frame *frame, struct mvm_proto
 
 	*resize = (struct mvm_proto_resize){0};
 	return decode(frame, resize_specs, &none, resize, reason);
+}
+
+int mvm_proto_decode_archive(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			     struct mvm_proto_archive *archive, const char **reason)
+{
+	*archive = (struct mvm_proto_archive){0};
+	if (decode(frame, archive_specs, arena, archive, reason))
+		return -1;
+	if (!archive->path || archive->path[0] != '/')
+		return refuse(reason, "the archive has no absolute path");
+	return archive->port ? 0 : refuse(reason, "the archive has no port");
 }
 
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason)

@@ -95,6 +95,12 @@ struct mvm_proto_resize {
 	uint16_t rows, cols;
 };
 
+struct mvm_proto_archive {
+	const char *path; /* not NULL */
+	const char *name;
+	uint32_t port;
+};
+
 struct mvm_proto_exited {
 	uint32_t id;
 	int signal; /* that ended it; 0: it exited by itself */
@@ -118,6 +124,8 @@ int mvm_proto_encode_signal(const struct mvm_proto_signal *signal, uint32_t requ
 			    size_t *length);
 int mvm_proto_encode_resize(const struct mvm_proto_resize *resize, uint32_t request, struct mvm_proto_buffer to,
 			    size_t *length);
+int mvm_proto_encode_archive(const struct mvm_proto_archive *archive, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length);
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length);
 int mvm_proto_encode_exited(const struct mvm_proto_exited *exited, struct mvm_proto_buffer to, size_t *length);
 
@@ -132,6 +140,8 @@ int mvm_proto_decode_process(const struct mvm_wire_frame *frame, struct mvm_prot
 			     struct mvm_proto_process *process, const char **reason);
 int mvm_proto_decode_signal(const struct mvm_wire_frame *frame, struct mvm_proto_signal *signal, const char **reason);
 int mvm_proto_decode_resize(const struct mvm_wire_frame *frame, struct mvm_proto_resize *resize, const char **reason);
+int mvm_proto_decode_archive(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			     struct mvm_proto_archive *archive, const char **reason);
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason);
 
 #endif

@@ -30,6 +30,7 @@ enum mvm_proto_type {
 	MVM_PROTO_PROCESS_SIGNAL = 18,
 	MVM_PROTO_PROCESS_RESIZE = 19,
 	MVM_PROTO_SHUTDOWN = 20,
+	MVM_PROTO_ARCHIVE = 21,
 
 	MVM_PROTO_PROCESS_EXITED = 32, /* guest: event, request id 0 */
 };
@@ -77,6 +78,10 @@ enum mvm_proto_tag {
 	MVM_FIELD_SIGNAL = 49,	    /* u64: to send, or that ended the process */
 	MVM_FIELD_EXIT_STATUS = 50, /* u64: 0 to 255 */
 	MVM_FIELD_OOM = 51,	    /* u64: 1 when the kernel killed for lack of memory in the container */
+
+	MVM_FIELD_PATH = 56, /* text: absolute, in the root disk */
+	MVM_FIELD_NAME = 57, /* text: what the path is called in the archive; "": a folder's content alone */
+	MVM_FIELD_PORT = 58, /* u64: where the archive goes */
 };
 
 /* Why a request was refused. */

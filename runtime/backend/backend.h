@@ -38,6 +38,7 @@ struct mvm_machine_disk {
 	bool read_only;
 	bool scratch; /* goes with the VM: what the guest syncs outlives the VM's death but need not outlive the host's,
 			 and no flush waits for the host's disk */
+	bool throw_away; /* what the guest writes is gone with the VM: the file is opened read-only, whoever owns it */
 	const char *serial; /* what the guest sees, at most 20 characters; NULL for none */
 };
 

@@ -59,7 +59,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_run, cli_pull, cli_push, cli_images, cli_rmi, cli_ps, cli_logs, cli_stop, cli_kill,
-	cli_rm, cli_version, cli_info, cli_login, cli_logout, cli_save, cli_load;
+	cli_rm, cli_export, cli_version, cli_info, cli_login, cli_logout, cli_save, cli_load;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,

@@ -58,31 +58,44 @@ int mvm_client_receive(struct mvm_client *client, json_t **message, struct mvm_e
 	return mvm_control_receive(&client->control, message, err);
 }
 
-static int wait_answer(struct mvm_client *client, json_int_t id, json_t **answer, struct mvm_error **err)
+/* The next message about a request: an event, or its answer. Other events are passed on. */
+static int wait_message(struct mvm_client *client, json_int_t id, json_t **out, struct mvm_error **err)
 {
 	for (;;) {
 		json_t *message MVM_CLEAN_JSON = NULL;
-		json_t *error;
 		int result = mvm_client_receive(client, &message, err);
 
 		if (result < 0)
 			return -1;
 		if (result > 0)
 			return mvm_fail(err, MVM_ERR_MACHINE, "the supervisor of the container has gone");
-		if (json_object_get(message, "event")) {
-			if (client->on_event)
-				client->on_event(client->arg, message);
-			continue;
+		if (json_integer_value(json_object_get(message, "id")) == id) {
+			*out = json_incref(message);
+			return 0;
 		}
-		if (json_integer_value(json_object_get(message, "id")) != id)
-			continue;
-		error = json_object_get(message, "error");
-		if (json_is_object(error))
-			return mvm_control_error_from_json(error, err);
-		if (answer)
-			*answer = json_incref(message);
-		return 0;
+		if (json_object_get(message, "event") && client->on_event)
+			client->on_event(client->arg, message);
 	}
+}
+
+static int wait_answer(struct mvm_client *client, json_int_t id, json_t **answer, struct mvm_error **err)
+{
+	json_t *message MVM_CLEAN_JSON = NULL;
+	json_t *error;
+
+	if (wait_message(client, id, &message, err) < 0)
+		return -1;
+	error = json_object_get(message, "error");
+	if (json_is_object(error))
+		return mvm_control_error_from_json(error, err);
+	if (answer)
+		*answer = json_incref(message);
+	return 0;
+}
+
+int mvm_client_wait(struct mvm_client *client, json_int_t id, struct mvm_error **err)
+{
+	return wait_answer(client, id, NULL, err);
 }
 
 int mvm_client_call(struct mvm_client *client, const char *op, json_t *fields, json_t **answer, struct mvm_error **err)
@@ -92,6 +105,18 @@ int mvm_client_call(struct mvm_client *client, const char *op, json_t *fields, j
 	if (mvm_client_send(client, op, fields, &id, err) < 0)
 		return -1;
 	return wait_answer(client, id, answer, err);
+}
+
+int mvm_client_archive(struct mvm_client *client, const char *path, const char *name, int *stream, json_int_t *id,
+		       struct mvm_error **err)
+{
+	json_t *fields = json_pack("{ss, ss}", "path", path, "name", name);
+
+	if (!fields)
+		return mvm_fail(err, MVM_ERR_USAGE, "the path is not UTF-8");
+	if (mvm_client_send(client, "archive", fields, id, err) < 0 || wait_answer(client, *id, NULL, err) < 0)
+		return -1;
+	return mvm_control_steal_fds(&client->control, stream, 1, err);
 }
 
 int mvm_client_attach(struct mvm_client *client, const bool wanted[3], int fds[3], struct mvm_error **err)

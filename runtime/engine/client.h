@@ -34,6 +34,13 @@ int mvm_client_receive(struct mvm_client *client, json_t **message, struct mvm_e
  * that goes away first is MACHINE. */
 int mvm_client_call(struct mvm_client *client, const char *op, json_t *fields, json_t **answer, struct mvm_error **err);
 
+/* "archive": the descriptor of the stream, and the request, whose answer says whether all of it has come. What the
+ * guest could not even begin fails here. */
+int mvm_client_archive(struct mvm_client *client, const char *path, const char *name, int *stream, json_int_t *id,
+		       struct mvm_error **err);
+/* Waits for the answer to a request; an error in it becomes *err. */
+int mvm_client_wait(struct mvm_client *client, json_int_t id, struct mvm_error **err);
+
 /* "attach": stream descriptors for stdin, stdout, stderr; -1 for those not asked for. */
 int mvm_client_attach(struct mvm_client *client, const bool wanted[3], int fds[3], struct mvm_error **err);
 

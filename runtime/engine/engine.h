@@ -101,6 +101,21 @@ int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int6
 /* `force` ends one that runs, whatever its guest does. */
 int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, struct mvm_error **err);
 
+/* A part of a container's disk as a tar stream, from the guest of one that runs, else from a machine that is started
+ * over its disk for that and changes nothing there. The top of the tree at `path` is called `name` in it; "": the
+ * content of a folder alone. Mount points are empty folders. What is read is the guest's, and untrusted. */
+struct mvm_archive;
+int mvm_engine_archive(struct mvm_engine *engine, const char *what, const char *path, const char *name,
+		       struct mvm_archive **archive, struct mvm_error **err);
+/* To be read to its end, blocking; the archive's own. */
+int mvm_archive_fd(const struct mvm_archive *archive);
+/* After that: whether it was all. The container is free again. */
+int mvm_archive_finish(struct mvm_archive *archive, struct mvm_error **err);
+void mvm_archive_destroy(struct mvm_archive *archive);
+
+/* The whole root file system to a descriptor, which errors call `name`. */
+int mvm_engine_export(struct mvm_engine *engine, const char *what, int fd, const char *name, struct mvm_error **err);
+
 /* Where the pieces of a log go. */
 struct mvm_log_sink {
 	void (*write)(void *arg, bool is_stderr, const char *text, size_t length);

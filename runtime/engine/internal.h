@@ -6,6 +6,12 @@
 #include "engine.h"
 #include "image/disk.h"
 
+/* Starts a supervisor, or a helper for looking into the disk of a container that does not run. Takes the lock. */
+int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_container *container, int lock, bool helper,
+			    struct mvm_client **client, struct mvm_error **err);
+/* Connects to whoever is in charge of a container. 1: nobody is. */
+int engine_reach(struct mvm_engine *engine, const char *id, struct mvm_client **client, struct mvm_error **err);
+
 /* An image being made into a container must not vanish meanwhile: creation holds this shared, removal exclusive. */
 int engine_lock_images(struct mvm_engine *engine, bool exclusive, int *fd, struct mvm_error **err);
 

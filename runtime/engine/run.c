@@ -22,12 +22,13 @@
 #define CONNECT_LIMIT_MS 5000
 #define DESTROY_LIMIT_S	 20
 
-int mvm_engine_supervise(struct mvm_engine *engine, const struct mvm_container *container, int lock,
-			 struct mvm_client **client, struct mvm_error **err)
+int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_container *container, int lock, bool helper,
+			    struct mvm_client **client, struct mvm_error **err)
 {
 	int owned MVM_CLEAN_FD = lock, ours MVM_CLEAN_FD = -1, theirs MVM_CLEAN_FD = -1;
 	const char *home = mvm_state_home(mvm_engine_state(engine));
-	char *argv[] = {(char *)"mvm-supervisor", (char *)home, container->config.id, NULL};
+	char *argv[] = {(char *)"mvm-supervisor", (char *)home, container->config.id, helper ? (char *)"helper" : NULL,
+			NULL};
 	char *program MVM_CLEAN_FREE = NULL;
 	int pair[2];
 	pid_t pid;
@@ -48,6 +49,12 @@ int mvm_engine_supervise(struct mvm_engine *engine, const struct mvm_container *
 	return 0;
 }
 
+int mvm_engine_supervise(struct mvm_engine *engine, const struct mvm_container *container, int lock,
+			 struct mvm_client **client, struct mvm_error **err)
+{
+	return engine_start_supervisor(engine, container, lock, false, client, err);
+}
+
 static void pause_ms(int milliseconds)
 {
 	poll(NULL, 0, milliseconds);
@@ -55,7 +62,7 @@ static void pause_ms(int milliseconds)
 
 /* Whoever is in charge may just be starting (no socket yet) or ending (no socket any more); neither
  * announces it, so it is tried again for a moment. 0 connected, 1 nobody is in charge. */
-static int reach(struct mvm_engine *engine, const char *id, struct mvm_client **client, struct mvm_error **err)
+int engine_reach(struct mvm_engine *engine, const char *id, struct mvm_client **client, struct mvm_error **err)
 {
 	char *path MVM_CLEAN_FREE = mvm_state_socket_path(mvm_engine_state(engine), id);
 	uint64_t deadline = mvm_now_ns() + CONNECT_LIMIT_MS * 1000000ULL;
@@ -86,7 +93,8 @@ static int reach(struct mvm_engine *engine, const char *id, struct mvm_client **
 int mvm_engine_connect(struct mvm_engine *engine, const struct mvm_container *container, struct mvm_client **client,
 		       struct mvm_error **err)
 {
-	int result = mvm_status_alive(container->state.status) ? reach(engine, container->config.id, client, err) : 1;
+	int result =
+		mvm_status_alive(container->state.status) ? engine_reach(engine, container->config.id, client, err) : 1;
 
 	if (result > 0)
 		return mvm_fail(err, MVM_ERR_CONFLICT, "container %s is not running", container->config.id);
@@ -139,7 +147,7 @@ static void end_by_force(struct mvm_engine *engine, const struct mvm_container *
 	struct pollfd poll_fd;
 	json_int_t id;
 
-	if (reach(engine, container->config.id, &client, NULL) == 0 &&
+	if (engine_reach(engine, container->config.id, &client, NULL) == 0 &&
 	    mvm_client_send(client, "destroy", NULL, &id, NULL) == 0) {
 		poll_fd = (struct pollfd){.fd = mvm_client_fd(client), .events = POLLIN};
 		if (poll(&poll_fd, 1, DESTROY_LIMIT_S * 1000) > 0)
@@ -174,6 +182,12 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 	if (mvm_state_find(state, what, &container, err) < 0)
 		return -1;
 	busy = mvm_state_lock(state, container->config.id, &lock, &local);
+	if (busy > 0 && !force && !mvm_status_alive(container->state.status))
+		return mvm_fail(
+			err, MVM_ERR_CONFLICT,
+			"cannot remove container \"/%s\": another command works with it, such as export: wait for "
+			"its end or force remove",
+			container->config.name);
 	if (busy > 0 && !force)
 		return mvm_fail(
 			err, MVM_ERR_CONFLICT,

@@ -6,6 +6,9 @@
  * A message is a u32 length in the host's byte order and that many bytes of
  * JSON, at most MVM_CONTROL_MAX; descriptors travel with its first byte.
  *
+ * Who looks into the disk of a container that does not run talks to a helper in the same way; it knows archive,
+ * release and destroy.
+ *
  * Requests carry "id" and "op"; the answer has the same "id" and either "ok": true or "error":
  * {"code", "message"}. Answers may come in any order. Without being asked the supervisor sends
  * "event"s.
@@ -21,12 +24,17 @@
  *   stop      signo, timeout (seconds, -1  when the container has exited
  *             for ever)
  *   resize    rows, cols                   when the guest has done it
+ *   archive   path, name                   when the guest has sent all of it: the tree at `path` of the
+ *                                          container's disk as a tar stream, its top called `name`; "": the content
+ *                                          of a folder alone. Event "stream" comes before, with the descriptor.
+ *   release                                at once; by a helper without other clients when the container is free
  *   wait                                   when the container has exited: exit_code, error
  *   destroy                                when the machine is gone, whatever the guest says
  *
  *   event     fields                       sent
  *   notice    text                         to the starting client: a line for the user
  *   log                                    to followers
+ *   stream    id, one descriptor           to who asked for the archive `id`
  *   exit      exit_code, error             to attached clients, after their streams have ended
  */
 #ifndef MVM_STATE_CONTROL_H

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "guest-agent/proto/message.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -168,6 +167,8 @@ static void setup_done(void *arg, const struct mvm_error *error)
 	struct agent *agent = arg;
 	struct mvm_error *copy = NULL;
 
+	if (!error && agent->supervisor->helper)
+		supervisor_event(agent->supervisor, EVENT_GUEST_READY);
 	/* Without a connection it is not the guest's answer. */
 	if (!error || agent->fd < 0)
 		return;
@@ -201,8 +202,8 @@ static void order_machine(struct agent *agent)
 		.root_device = "/dev/vda",
 		.root_type = "ext4",
 		.read_only = config->read_only,
-		.memory_max = config->memory,
-		.cpu_quota = (uint64_t)config->nano_cpus / 10000,
+		.memory_max = agent->supervisor->helper ? 0 : config->memory,
+		.cpu_quota = agent->supervisor->helper ? 0 : (uint64_t)config->nano_cpus / 10000,
 	};
 	size_t length = 0;
 
@@ -255,6 +256,11 @@ static void order_process(struct agent *agent)
 	queued(agent, length);
 }
 
+void agent_prepare(struct agent *agent)
+{
+	order_machine(agent);
+}
+
 /* Both at once: the guest need not wait for a second word. */
 void agent_start_process(struct agent *agent)
 {
@@ -278,6 +284,19 @@ void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, v
 
 	mvm_proto_encode_resize(&order, expect_answer(agent, done, arg), frame_space(agent), &length);
 	queued(agent, length);
+}
+
+void agent_archive(struct agent *agent, const struct mvm_proto_archive *order, agent_done_fn done, void *arg)
+{
+	size_t length = 0;
+
+	mvm_proto_encode_archive(order, expect_answer(agent, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
+bool agent_is_connected(const struct agent *agent)
+{
+	return agent->fd >= 0;
 }
 
 static void shutdown_done(void *arg, const struct mvm_error *error)

@@ -76,7 +76,7 @@ static void drop_client(struct client *client)
 	release_client(client);
 	/* Whoever was to order the start is gone, and nobody else will. */
 	if (!supervisor->clients)
-		supervisor_event(supervisor, EVENT_ABANDONED);
+		supervisor_event(supervisor, supervisor->helper ? EVENT_DESTROY : EVENT_ABANDONED);
 }
 
 static void send_message(struct client *client, json_t *message, const int *fds, size_t count)
@@ -247,7 +247,7 @@ static void start(struct client *client, json_int_t id, const json_t *request)
 	supervisor_event(client->supervisor, EVENT_START);
 }
 
-static void relayed(void *arg, const struct mvm_error *error)
+void relayed(void *arg, const struct mvm_error *error)
 {
 	struct relay *relay = arg;
 
@@ -255,6 +255,12 @@ static void relayed(void *arg, const struct mvm_error *error)
 	answer(relay->client, relay->id, error);
 	release_client(relay->client);
 	free(relay);
+}
+
+void relay_stream(struct relay *relay, int fd)
+{
+	send_message(relay->client, json_pack("{ss, sI}", "event", "stream", "id", relay->id), &fd, 1);
+	close(fd);
 }
 
 static struct relay *relay_create(struct client *client, json_int_t id)
@@ -266,15 +272,19 @@ static struct relay *relay_create(struct client *client, json_int_t id)
 	return relay;
 }
 
+static void answer_not_running(struct client *client, json_int_t id)
+{
+	char *text MVM_CLEAN_FREE = mvm_format("Container %s is not running", client->supervisor->container->config.id);
+
+	answer_failure(client, id, MVM_ERR_CONFLICT, text);
+}
+
 /* Refuses what needs a process where there is none. */
 static bool check_running(struct client *client, json_int_t id)
 {
-	char *text MVM_CLEAN_FREE = NULL;
-
 	if (supervisor_has_process(client->supervisor))
 		return true;
-	text = mvm_format("Container %s is not running", client->supervisor->container->config.id);
-	answer_failure(client, id, MVM_ERR_CONFLICT, text);
+	answer_not_running(client, id);
 	return false;
 }
 
@@ -324,6 +334,42 @@ static void resize(struct client *client, json_int_t id, const json_t *request)
 		answer(client, id, NULL);
 }
 
+/* Some room is left in the guest's message for what else is in it. */
+#define ARCHIVE_PATH_MAX 4096
+
+static void archive(struct client *client, json_int_t id, const json_t *request)
+{
+	struct supervisor *supervisor = client->supervisor;
+	const char *path, *name;
+
+	if (mvm_json_get_string(request, "path", "", &path, NULL) < 0 ||
+	    mvm_json_get_string(request, "name", "", &name, NULL) < 0 || *path != '/' ||
+	    strlen(path) > ARCHIVE_PATH_MAX || strlen(name) > ARCHIVE_PATH_MAX) {
+		answer_failure(client, id, MVM_ERR_USAGE, "malformed archive request");
+		return;
+	}
+	if (supervisor->phase > PHASE_RUNNING) {
+		answer_failure(client, id, MVM_ERR_CONFLICT, "the container is just ending; try again");
+		return;
+	}
+	archives_add(supervisor, path, name, relay_create(client, id));
+	if (supervisor->helper)
+		supervisor_event(supervisor, EVENT_START);
+}
+
+/* Nobody else works with the helper: then the container is to be free when the answer comes. */
+static void release(struct client *client, json_int_t id, const json_t *request)
+{
+	struct supervisor *supervisor = client->supervisor;
+
+	if (!supervisor->helper || supervisor->clients != client || client->next) {
+		answer(client, id, NULL);
+		return;
+	}
+	wait_for(client, id, WAIT_EXIT);
+	supervisor_event(supervisor, EVENT_DESTROY);
+}
+
 static void follow(struct client *client, json_int_t id, const json_t *request)
 {
 	client->follows = true;
@@ -344,9 +390,12 @@ static void destroy(struct client *client, json_int_t id, const json_t *request)
 static const struct {
 	const char *op;
 	void (*run)(struct client *client, json_int_t id, const json_t *request);
+	bool by_helper; /* also where the container does not run */
 } operations[] = {
-	{"attach", attach}, {"start", start},	{"signal", deliver_signal}, {"stop", stop},
-	{"resize", resize}, {"follow", follow}, {"wait", wait_exit},	    {"destroy", destroy},
+	{"attach", attach, false},  {"start", start, false},	{"signal", deliver_signal, false},
+	{"stop", stop, false},	    {"resize", resize, false},	{"follow", follow, false},
+	{"wait", wait_exit, false}, {"archive", archive, true}, {"release", release, true},
+	{"destroy", destroy, true},
 };
 
 static void handle(struct client *client, const json_t *request)
@@ -357,7 +406,10 @@ static void handle(struct client *client, const json_t *request)
 	for (size_t i = 0; op && i < MVM_COUNT(operations); i++) {
 		if (strcmp(op, operations[i].op))
 			continue;
-		operations[i].run(client, id, request);
+		if (operations[i].by_helper || !client->supervisor->helper)
+			operations[i].run(client, id, request);
+		else
+			answer_not_running(client, id);
 		return;
 	}
 	answer_failure(client, id, MVM_ERR_UNSUPPORTED, "this supervisor does not know that request");

@@ -7,6 +7,11 @@
  *   agent.c      the guest agent's connection: orders, answers, events
  *   streams.c    standard streams and the log
  *   clients.c    the control socket
+ *   archives.c   parts of the disk on their way to clients as tar streams
+ *
+ * It has one more role: a helper serves those who want to look into the disk of a container that does not run. It
+ * boots the same machine over that disk, which stays as it is, with no process of the container in it, and ends with
+ * its last client. It holds the container's lock as any supervisor, and leaves its state alone.
  *
  * All of them share struct supervisor and run on its loop; no function here blocks but for writing small files.
  */
@@ -18,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest-agent/proto/message.h"
 #include "runtime/backend/backend.h"
 #include "runtime/base/loop.h"
 #include "runtime/state/container.h"
@@ -26,13 +32,16 @@
 
 struct mvm_error;
 struct agent;
+struct archive;
 struct client;
+struct relay;
 struct waiter;
 
 enum phase {
 	PHASE_IDLE,	/* created, waiting for the order to start */
 	PHASE_BOOTING,	/* the machine is on its way, its agent has not called */
 	PHASE_STARTING, /* the agent has its orders */
+	PHASE_SERVING,	/* of a helper: the disk can be looked into */
 	PHASE_RUNNING,	/* the container's process runs */
 	PHASE_DRAINING, /* it has ended; its output is still on its way */
 	PHASE_CLOSING,	/* the agent brings the disk in order */
@@ -45,6 +54,7 @@ enum phase {
 enum event {
 	EVENT_START,
 	EVENT_AGENT_READY,
+	EVENT_GUEST_READY, /* a helper's: the disk is mounted */
 	EVENT_PROCESS_STARTED,
 	EVENT_START_REFUSED,
 	EVENT_PROCESS_EXITED,
@@ -67,6 +77,7 @@ struct supervisor {
 	struct mvm_state *state;
 	struct mvm_container *container;
 	int lock_fd;
+	bool helper;
 
 	enum phase phase;
 	struct mvm_timer *phase_timer;
@@ -101,6 +112,7 @@ struct supervisor {
 	struct mvm_watch *listen_watch;
 	struct client *clients;
 	struct waiter *waiters;
+	struct archive *archives;
 };
 
 /* lifecycle.c */
@@ -110,6 +122,8 @@ void supervisor_exited(struct supervisor *supervisor, int exit_code, bool oom_ki
 /* Notes what went wrong instead, unless an outcome is known already: why the start failed, or how
  * the machine died under the process (exit code 255). Takes the error. */
 void supervisor_failed(struct supervisor *supervisor, struct mvm_error *error);
+/* Where the guest's console goes; the caller owns the path. */
+char *supervisor_boot_log(const struct supervisor *supervisor);
 bool supervisor_has_process(const struct supervisor *supervisor);
 /* Sends signo and sees to the end: SIGKILL after `timeout` seconds (-1: never), the plug some seconds later. */
 void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout);
@@ -131,10 +145,15 @@ void agent_destroy(struct agent *agent);
 void agent_connected(struct agent *agent, int fd);
 /* `done` gets NULL or the guest's error; it may be NULL itself. */
 typedef void (*agent_done_fn)(void *arg, const struct mvm_error *error);
+/* The machine alone, for a helper: EVENT_GUEST_READY. */
+void agent_prepare(struct agent *agent);
 void agent_start_process(struct agent *agent);
 void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg);
 void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, void *arg);
+void agent_archive(struct agent *agent, const struct mvm_proto_archive *order, agent_done_fn done, void *arg);
 void agent_shutdown(struct agent *agent);
+/* Without it no request is answered by the guest any more. */
+bool agent_is_connected(const struct agent *agent);
 /* The ports of the three streams; 0 where a stream is not there. */
 unsigned agent_stream_port(const struct agent *agent, enum stream_kind kind);
 
@@ -148,5 +167,19 @@ void clients_logged(struct supervisor *supervisor);
 void clients_started(struct supervisor *supervisor, const struct mvm_error *error);
 /* Answers who waits for the end, and tells the attached. */
 void clients_exited(struct supervisor *supervisor);
+/* A request whose answer comes from the guest. The answer, which frees it: an agent_done_fn. */
+void relayed(void *relay, const struct mvm_error *error);
+/* A stream that belongs to it, ahead of the answer. Takes fd. */
+void relay_stream(struct relay *relay, int fd);
+
+/* archives.c: MVM_PROTO_ARCHIVE for clients. */
+enum { ARCHIVE_PORT = MVM_PROTO_STREAM_PORT + STREAM_COUNT };
+/* Ordered as soon as the guest takes such orders. Takes the relay. */
+void archives_add(struct supervisor *supervisor, const char *path, const char *name, struct relay *relay);
+/* The guest takes orders. */
+void archives_ready(struct supervisor *supervisor);
+void archives_connected(struct supervisor *supervisor, unsigned port, int fd);
+/* Answers those that will not be completed. */
+void archives_end(struct supervisor *supervisor);
 
 #endif

@@ -26,9 +26,10 @@
 #define EXIT_KILLED	  137
 
 static const char *const phase_names[PHASE_COUNT] = {
-	[PHASE_IDLE] = "idle",	     [PHASE_BOOTING] = "booting",   [PHASE_STARTING] = "starting",
-	[PHASE_RUNNING] = "running", [PHASE_DRAINING] = "draining", [PHASE_CLOSING] = "closing",
-	[PHASE_ENDING] = "ending",   [PHASE_FLUSHING] = "flushing", [PHASE_ENDED] = "ended",
+	[PHASE_IDLE] = "idle",	     [PHASE_BOOTING] = "booting", [PHASE_STARTING] = "starting",
+	[PHASE_SERVING] = "serving", [PHASE_RUNNING] = "running", [PHASE_DRAINING] = "draining",
+	[PHASE_CLOSING] = "closing", [PHASE_ENDING] = "ending",	  [PHASE_FLUSHING] = "flushing",
+	[PHASE_ENDED] = "ended",
 };
 
 static void save(struct supervisor *supervisor)
@@ -51,10 +52,15 @@ void supervisor_exited(struct supervisor *supervisor, int exit_code, bool oom_ki
 	clock_gettime(CLOCK_REALTIME, &state->finished);
 }
 
+char *supervisor_boot_log(const struct supervisor *supervisor)
+{
+	return mvm_format("%s/%s", supervisor->container->folder, supervisor->helper ? "helper-boot.log" : "boot.log");
+}
+
 /* The end of the boot log tells what a message from outside the guest cannot. */
 static void add_boot_log(struct supervisor *supervisor, struct mvm_error **error)
 {
-	char *path MVM_CLEAN_FREE = mvm_format("%s/boot.log", supervisor->container->folder);
+	char *path MVM_CLEAN_FREE = supervisor_boot_log(supervisor);
 	char *tail MVM_CLEAN_FREE = mvm_boot_log_tail(path, 4);
 	struct mvm_error *longer = NULL;
 
@@ -121,7 +127,10 @@ static void boot_emulated(struct supervisor *supervisor)
 
 static void give_orders(struct supervisor *supervisor)
 {
-	agent_start_process(supervisor->agent);
+	if (supervisor->helper)
+		agent_prepare(supervisor->agent);
+	else
+		agent_start_process(supervisor->agent);
 }
 
 static void note_running(struct supervisor *supervisor)
@@ -134,6 +143,7 @@ static void note_running(struct supervisor *supervisor)
 	if (supervisor->container->config.tty && supervisor->rows)
 		agent_resize(supervisor->agent, supervisor->rows, supervisor->cols, NULL, NULL);
 	clients_started(supervisor, NULL);
+	archives_ready(supervisor);
 }
 
 static void drain(struct supervisor *supervisor)
@@ -205,30 +215,39 @@ static void flush(struct supervisor *supervisor)
 		supervisor_event(supervisor, EVENT_OUTPUT_ENDED);
 }
 
-/* The order matters: when a client learns of the end, the state says so, the name of a removed
- * container is free, and whoever comes next can take charge. */
-static void finish(struct supervisor *supervisor)
+/* What the container itself shows of its end; none of a helper's business. */
+static void settle_container(struct supervisor *supervisor)
 {
 	struct mvm_container *container = supervisor->container;
-	char *socket MVM_CLEAN_FREE = mvm_state_socket_path(supervisor->state, container->config.id);
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-	if (!supervisor->outcome_known) {
-		struct mvm_error *stopped = NULL;
-
-		mvm_fail(&stopped, MVM_ERR_INTERRUPTED, "the container was removed before it ran");
-		supervisor_failed(supervisor, stopped);
-	}
 	container->state.status = supervisor->ran ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
 	container->state.pid = 0;
 	if (container->config.auto_remove && mvm_state_remove(supervisor->state, container->config.id, &err) < 0)
 		mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
 	if (!container->config.auto_remove)
 		save(supervisor);
+}
+
+/* The order matters: when a client learns of the end, the state says so, the name of a removed
+ * container is free, and whoever comes next can take charge. */
+static void finish(struct supervisor *supervisor)
+{
+	char *socket MVM_CLEAN_FREE = mvm_state_socket_path(supervisor->state, supervisor->container->config.id);
+
+	if (!supervisor->outcome_known && !supervisor->helper) {
+		struct mvm_error *stopped = NULL;
+
+		mvm_fail(&stopped, MVM_ERR_INTERRUPTED, "the container was removed before it ran");
+		supervisor_failed(supervisor, stopped);
+	}
+	if (!supervisor->helper)
+		settle_container(supervisor);
 	unlink(socket);
 	mvm_close(&supervisor->lock_fd);
 	if (supervisor->refusal)
 		clients_started(supervisor, supervisor->refusal);
+	archives_end(supervisor);
 	clients_exited(supervisor);
 	mvm_loop_stop(supervisor->loop);
 }
@@ -254,12 +273,18 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_TIMEOUT]         = {PHASE_BOOTING,  boot_again},
 	},
 	[PHASE_STARTING] = {
+		[EVENT_GUEST_READY]     = {PHASE_SERVING,  archives_ready},
 		[EVENT_PROCESS_STARTED] = {PHASE_RUNNING,  note_running},
 		[EVENT_START_REFUSED]   = {PHASE_ENDING,   pull_plug},
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
 		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
 		[EVENT_TIMEOUT]         = {PHASE_ENDING,   give_up},
+	},
+	[PHASE_SERVING] = {
+		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
 	},
 	[PHASE_RUNNING] = {
 		[EVENT_PROCESS_EXITED]  = {PHASE_DRAINING, drain},
@@ -356,12 +381,14 @@ int lifecycle_init(struct supervisor *supervisor, struct mvm_error **err)
 {
 	struct mvm_container_state *state = &supervisor->container->state;
 
+	supervisor->phase_timer = mvm_loop_timer(supervisor->loop, phase_timed_out, supervisor);
+	supervisor->stop_timer = mvm_loop_timer(supervisor->loop, stop_timed_out, supervisor);
+	if (supervisor->helper)
+		return 0;
 	state->status = MVM_STATUS_STARTING;
 	state->pid = getpid();
 	free(state->error);
 	state->error = NULL;
 	state->oom_killed = false;
-	supervisor->phase_timer = mvm_loop_timer(supervisor->loop, phase_timed_out, supervisor);
-	supervisor->stop_timer = mvm_loop_timer(supervisor->loop, stop_timed_out, supervisor);
 	return mvm_state_save(supervisor->container, err);
 }

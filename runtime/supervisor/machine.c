@@ -20,6 +20,8 @@
 
 #define GUEST_CID	3
 #define BACKEND_WORD_MS 500
+#define HELPER_CPUS	2
+#define HELPER_MEMORY	(256ULL << 20)
 
 /* What the guest's kernel and the agent take beside the container's own limit: a fixed part, and the
  * kernel's page descriptors, which grow with the memory. */
@@ -32,10 +34,12 @@ static void accepted(void *arg, uint32_t port, int fd)
 {
 	struct supervisor *supervisor = arg;
 
-	/* One connection each, made by the agent before any program of the container runs. */
+	/* One connection each. */
 	mvm_vsock_unlisten(supervisor->vsock, port);
 	if (port == MVM_PROTO_CONTROL_PORT)
 		agent_connected(supervisor->agent, fd);
+	else if (port >= ARCHIVE_PORT)
+		archives_connected(supervisor, port, fd);
 	else
 		streams_connect(supervisor->streams, (enum stream_kind)(port - MVM_PROTO_STREAM_PORT), fd);
 }
@@ -124,7 +128,7 @@ static int listen_for_agent(struct supervisor *supervisor, struct mvm_error **er
 {
 	if (mvm_vsock_listen(supervisor->vsock, MVM_PROTO_CONTROL_PORT, err) < 0)
 		return -1;
-	for (int kind = 0; kind < STREAM_COUNT; kind++) {
+	for (int kind = 0; !supervisor->helper && kind < STREAM_COUNT; kind++) {
 		unsigned port = agent_stream_port(supervisor->agent, (enum stream_kind)kind);
 
 		if (port && mvm_vsock_listen(supervisor->vsock, port, err) < 0)
@@ -144,19 +148,21 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 	};
 	const struct mvm_container_config *config = &supervisor->container->config;
 	const char *folder = supervisor->container->folder;
-	char *kernel MVM_CLEAN_FREE = mvm_strdup(config->kernel), *initrd MVM_CLEAN_FREE = NULL;
-	char *boot_log MVM_CLEAN_FREE = mvm_format("%s/boot.log", folder);
+	char *kernel MVM_CLEAN_FREE = supervisor->helper ? NULL : mvm_strdup(config->kernel);
+	char *initrd MVM_CLEAN_FREE = NULL;
+	char *boot_log MVM_CLEAN_FREE = supervisor_boot_log(supervisor);
 	char *disk_path MVM_CLEAN_FREE = mvm_format("%s/%s", folder, config->disk_file);
 	const struct mvm_machine_disk disk = {
 		.path = disk_path,
 		.format = !strcmp(config->disk_format, "raw") ? MVM_DISK_RAW : MVM_DISK_QCOW2,
 		.scratch = config->auto_remove,
+		.throw_away = supervisor->helper,
 		.serial = "root",
 	};
 	const char *level = getenv("MVM_LOG");
 	struct mvm_machine_spec spec = {
-		.cpus = (unsigned)config->cpus,
-		.memory = machine_memory(config->memory),
+		.cpus = supervisor->helper ? HELPER_CPUS : (unsigned)config->cpus,
+		.memory = supervisor->helper ? HELPER_MEMORY : machine_memory(config->memory),
 		.disks = &disk,
 		.disk_count = 1,
 		.vsock_fd = vsock_fd,

@@ -1,7 +1,7 @@
 /*
  * mvm-supervisor: owns one VM from its start to its end. Started by the engine as
  *
- *   mvm-supervisor HOME CONTAINER-ID
+ *   mvm-supervisor HOME CONTAINER-ID [helper]
  *
  * with descriptor 3 the first client's connection and 4 the container's lock, in a session of its
  * own: killing the client that started it changes nothing here. Its own messages go to supervisor.log
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,10 +65,12 @@ static int set_up(struct supervisor *supervisor, struct mvm_error **err)
 		.log_path = log_path,
 	};
 
+	supervisor->output_ended = supervisor->helper;
 	mvm_loop_signal(supervisor->loop, SIGTERM, asked_to_end, supervisor);
 	if (lifecycle_init(supervisor, err) < 0 || mvm_backend_find(NULL, &supervisor->backend, err) < 0 ||
 	    mvm_accel_parse(NULL, &supervisor->accel, err) < 0 ||
-	    streams_create(supervisor->loop, &config, &events, supervisor, &supervisor->streams, err) < 0)
+	    (!supervisor->helper &&
+	     streams_create(supervisor->loop, &config, &events, supervisor, &supervisor->streams, err) < 0))
 		return -1;
 	return clients_listen(supervisor, err);
 }
@@ -114,7 +117,8 @@ int main(int argc, char **argv)
 	struct supervisor supervisor = {.lock_fd = LOCK_FD, .listen_fd = -1};
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-	if (argc != 3 || fcntl(FIRST_CLIENT_FD, F_GETFD) < 0 || fcntl(LOCK_FD, F_GETFD) < 0) {
+	supervisor.helper = argc == 4 && !strcmp(argv[3], "helper");
+	if (argc != 3 + supervisor.helper || fcntl(FIRST_CLIENT_FD, F_GETFD) < 0 || fcntl(LOCK_FD, F_GETFD) < 0) {
 		fputs("mvm-supervisor: started by mvm, not by hand\n", stderr);
 		return 125;
 	}

@@ -81,15 +81,19 @@ static void add_devices(const struct qemu_args *args, struct mvm_strv *argv)
 	add(argv, "-device", "vhost-user-vsock-pci,disable-legacy=on,chardev=vsock");
 }
 
+static const char *format_name(const struct mvm_machine_disk *disk)
+{
+	return disk->format == MVM_DISK_QCOW2 ? "qcow2" : "raw";
+}
+
 /*
  * Caching is the host's page cache: what the guest has flushed survives QEMU's death in any case, since QEMU then
  * has written out qcow2's tables too; it survives the host's death because a flush is passed on, except for a
  * scratch disk. What the guest discards is given back to the host's file system.
  */
-static void add_disk(const struct mvm_machine_disk *disk, size_t index, struct mvm_strv *argv)
+static void add_file(const struct mvm_machine_disk *disk, size_t index, struct mvm_strv *argv)
 {
 	char *path MVM_CLEAN_FREE = escape(disk->path);
-	char *serial MVM_CLEAN_FREE = disk->serial ? escape(disk->serial) : NULL;
 
 	mvm_strv_add(argv, "-blockdev");
 	mvm_strv_addf(argv,
@@ -97,8 +101,28 @@ static void add_disk(const struct mvm_machine_disk *disk, size_t index, struct m
 		      "flush=%s",
 		      index, path, disk->read_only ? "on" : "off", disk->scratch ? "on" : "off");
 	mvm_strv_add(argv, "-blockdev");
-	mvm_strv_addf(argv, "driver=%s,node-name=disk%zu,file=file%zu,read-only=%s,discard=unmap",
-		      disk->format == MVM_DISK_QCOW2 ? "qcow2" : "raw", index, index, disk->read_only ? "on" : "off");
+	mvm_strv_addf(argv, "driver=%s,node-name=disk%zu,file=file%zu,read-only=%s,discard=unmap", format_name(disk),
+		      index, index, disk->read_only ? "on" : "off");
+}
+
+/* QEMU puts an overlay on it, in a temporary file that it unlinks as soon as it has it open. */
+static void add_snapshot(const struct mvm_machine_disk *disk, size_t index, struct mvm_strv *argv)
+{
+	char *path MVM_CLEAN_FREE = escape(disk->path);
+
+	mvm_strv_add(argv, "-drive");
+	mvm_strv_addf(argv, "if=none,id=disk%zu,format=%s,file.driver=file,file.filename=%s,snapshot=on", index,
+		      format_name(disk), path);
+}
+
+static void add_disk(const struct mvm_machine_disk *disk, size_t index, struct mvm_strv *argv)
+{
+	char *serial MVM_CLEAN_FREE = disk->serial ? escape(disk->serial) : NULL;
+
+	if (disk->throw_away)
+		add_snapshot(disk, index, argv);
+	else
+		add_file(disk, index, argv);
 	mvm_strv_add(argv, "-device");
 	/* A full host disk is an error to the guest's writes; by default QEMU would pause the machine for good. */
 	mvm_strv_addf(argv, "virtio-blk-pci,disable-legacy=on,drive=disk%zu,werror=report,rerror=report%s%s", index,

@@ -48,7 +48,8 @@ static int check_spec(const struct mvm_machine_spec *spec, struct mvm_error **er
 		return mvm_fail_errno(err, errno, "cannot read the initramfs %s; build or install mvm again",
 				      spec->initrd);
 	for (size_t i = 0; i < spec->disk_count; i++)
-		if (access(spec->disks[i].path, spec->disks[i].read_only ? R_OK : R_OK | W_OK) < 0)
+		if (access(spec->disks[i].path,
+			   spec->disks[i].read_only || spec->disks[i].throw_away ? R_OK : R_OK | W_OK) < 0)
 			return mvm_fail_errno(err, errno, "cannot open the disk %s", spec->disks[i].path);
 	if (spec->cpus == 0)
 		return mvm_fail(err, MVM_ERR_USAGE, "a machine needs at least one CPU");

@@ -359,6 +359,48 @@ static void test_signal(void **state)
 	}
 }
 
+static void test_archive(void **state)
+{
+	const struct mvm_proto_archive sent = {.path = "/var/log", .name = "log", .port = 1028};
+	struct mvm_proto_archive got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_archive(&sent, 9, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(frame.type, MVM_PROTO_ARCHIVE);
+	assert_int_equal(frame.request, 9);
+	assert_int_equal(mvm_proto_decode_archive(&frame, &arena, &got, NULL), 0);
+	assert_string_equal(got.path, "/var/log");
+	assert_string_equal(got.name, "log");
+	assert_int_equal(got.port, 1028);
+}
+
+static void test_incomplete_archives_are_refused(void **state)
+{
+	static const struct {
+		struct mvm_proto_archive archive;
+		const char *reason;
+	} cases[] = {
+		{{.port = 1028}, "the archive has no absolute path"},
+		{{.path = "", .port = 1028}, "the archive has no absolute path"},
+		{{.path = "etc", .port = 1028}, "the archive has no absolute path"},
+		{{.path = "/etc"}, "the archive has no port"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *reason = NULL;
+		struct mvm_proto_archive got;
+		struct mvm_wire_frame frame;
+		size_t length;
+
+		assert_int_equal(mvm_proto_encode_archive(&cases[i].archive, 1, buffer(), &length), 0);
+		frame = received(length);
+		assert_int_equal(mvm_proto_decode_archive(&frame, &arena, &got, &reason), -1);
+		assert_string_equal(reason, cases[i].reason);
+	}
+}
+
 static void test_exited(void **state)
 {
 	const struct mvm_proto_exited by_itself = {.id = 1, .status = 255, .uptime = 9};
@@ -391,6 +433,7 @@ static void test_random_payloads_do_no_harm(void **state)
 	for (int round = 0; round < 20000; round++) {
 		struct mvm_proto_process process;
 		struct mvm_proto_machine machine;
+		struct mvm_proto_archive archive;
 		struct mvm_proto_reply reply;
 		struct mvm_wire_frame frame;
 		size_t length;
@@ -410,6 +453,8 @@ static void test_random_payloads_do_no_harm(void **state)
 		mvm_proto_decode_process(&frame, &arena, &process, NULL);
 		frame = crafted(payload, length);
 		mvm_proto_decode_machine(&frame, &arena, &machine, NULL);
+		frame = crafted(payload, length);
+		mvm_proto_decode_archive(&frame, &arena, &archive, NULL);
 		frame = crafted(payload, length);
 		mvm_proto_decode_reply(&frame, &arena, &reply, NULL);
 		assert_true(arena.used <= arena.size);
@@ -434,6 +479,8 @@ int main(void)
 		cmocka_unit_test(test_fields_cut_short_are_refused),
 		cmocka_unit_test(test_text_with_nul_is_refused),
 		cmocka_unit_test(test_signal),
+		cmocka_unit_test(test_archive),
+		cmocka_unit_test(test_incomplete_archives_are_refused),
 		cmocka_unit_test(test_exited),
 		cmocka_unit_test(test_random_payloads_do_no_harm),
 	};

@@ -31,6 +31,13 @@ static void called(const char *what)
 	mvm_buf_addf(&fake_parts.calls, "%s%s", fake_parts.calls.length ? " " : "", what);
 }
 
+/* A container's life has enough words without them. */
+static void called_by_helper(const struct supervisor *supervisor, const char *what)
+{
+	if (supervisor->helper)
+		called(what);
+}
+
 /* Timers and the loop: runtime/base/loop.h */
 
 struct mvm_timer *mvm_loop_timer(struct mvm_loop *loop, mvm_timer_fn fn, void *arg)
@@ -97,6 +104,11 @@ void agent_start_process(struct agent *agent)
 	called("orders");
 }
 
+void agent_prepare(struct agent *agent)
+{
+	called("prepare");
+}
+
 void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
 {
 	char *text MVM_CLEAN_FREE = mvm_format("signal:%d", signo);
@@ -114,6 +126,18 @@ void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, v
 void agent_shutdown(struct agent *agent)
 {
 	called("shutdown");
+}
+
+/* archives.c */
+
+void archives_ready(struct supervisor *supervisor)
+{
+	called_by_helper(supervisor, "archives");
+}
+
+void archives_end(struct supervisor *supervisor)
+{
+	called_by_helper(supervisor, "archives-end");
 }
 
 /* streams.c */

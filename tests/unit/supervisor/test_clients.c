@@ -19,6 +19,7 @@ static struct {
 	agent_done_fn done; /* of the last order to the guest */
 	void *done_arg;
 	int attached[STREAM_COUNT];
+	struct relay *archive; /* the last one asked for */
 } fake;
 
 static void called(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -80,6 +81,12 @@ void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, v
 void streams_attach(struct streams *streams, enum stream_kind kind, int fd)
 {
 	fake.attached[kind] = fd;
+}
+
+void archives_add(struct supervisor *supervisor, const char *path, const char *name, struct relay *relay)
+{
+	called("archive:%s:%s", path, name);
+	fake.archive = relay;
 }
 
 /* The world: a supervisor without a machine, and clients */
@@ -482,6 +489,141 @@ static void a_client_that_does_not_read_is_dropped(void **state)
 	expect_calls("abandoned");
 }
 
+/* Archives and helpers */
+
+static void an_archive_is_a_stream_and_then_an_answer(void **state)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+	struct mvm_control client;
+	int pair[2], stream;
+	char byte;
+
+	world->supervisor.phase = PHASE_RUNNING;
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si, ss, ss}", "op", "archive", "id", 3, "path", "/etc", "name", "etc"));
+	expect_calls("archive:/etc:etc");
+	assert_hears(&client, "");
+	assert_int_equal(mvm_socketpair(SOCK_STREAM, pair), 0);
+	relay_stream(fake.archive, pair[1]);
+	assert_hears(&client, "{\"event\":\"stream\",\"id\":3}");
+	assert_ok(mvm_control_steal_fds(&client, &stream, 1, &err));
+	/* The client's is the only one. */
+	close(stream);
+	assert_int_equal(recv(pair[0], &byte, 1, MSG_DONTWAIT), 0);
+	close(pair[0]);
+	relayed(fake.archive, NULL);
+	assert_hears(&client, "{\"id\":3,\"ok\":true}");
+	mvm_control_finish(&client);
+}
+
+static void a_stream_for_a_client_that_left_is_closed(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client, other;
+	int pair[2];
+	char byte;
+
+	world->supervisor.phase = PHASE_RUNNING;
+	add_client(world, &other);
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si, ss}", "op", "archive", "id", 3, "path", "/"));
+	mvm_control_finish(&client);
+	turn(world);
+	assert_int_equal(mvm_socketpair(SOCK_STREAM, pair), 0);
+	relay_stream(fake.archive, pair[1]);
+	assert_int_equal(recv(pair[0], &byte, 1, MSG_DONTWAIT), 0);
+	close(pair[0]);
+	relayed(fake.archive, NULL);
+	mvm_control_finish(&other);
+	expect_calls("archive:/:");
+}
+
+static void nothing_is_archived_while_it_ends(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	for (int phase = PHASE_DRAINING; phase < PHASE_COUNT; phase++) {
+		char *text MVM_CLEAN_FREE = NULL;
+
+		world->supervisor.phase = (enum phase)phase;
+		ask(world, &client, json_pack("{ss, si, ss}", "op", "archive", "id", 1, "path", "/"));
+		text = hear(&client);
+		assert_non_null(strstr(text, "\"code\":\"conflict\""));
+	}
+	expect_calls("");
+	mvm_control_finish(&client);
+}
+
+static void a_helper_boots_for_the_first_archive(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	world->supervisor.helper = true;
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si, ss}", "op", "archive", "id", 1, "path", "/"));
+	expect_calls("archive:/: start");
+	relayed(fake.archive, NULL);
+	mvm_control_finish(&client);
+	turn(world);
+	expect_calls("destroy");
+}
+
+static void a_helper_runs_no_container(void **state)
+{
+	static const char *const ops[] = {"attach", "start", "signal", "stop", "resize", "follow", "wait"};
+	struct world *world = *state;
+	struct mvm_control client;
+
+	world->supervisor.helper = true;
+	add_client(world, &client);
+	for (size_t i = 0; i < MVM_COUNT(ops); i++) {
+		ask(world, &client, json_pack("{ss, si, si}", "op", ops[i], "id", 1, "signo", 15));
+		assert_hears(&client,
+			     "{\"error\":{\"code\":\"conflict\",\"message\":\"Container 0123456789abcdef is not "
+			     "running\"},\"id\":1}");
+	}
+	expect_calls("");
+	mvm_control_finish(&client);
+}
+
+static void a_helper_is_released_by_its_last_client(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control first, last;
+
+	world->supervisor.helper = true;
+	add_client(world, &first);
+	add_client(world, &last);
+	ask(world, &first, json_pack("{ss, si}", "op", "release", "id", 1));
+	assert_hears(&first, "{\"id\":1,\"ok\":true}");
+	mvm_control_finish(&first);
+	turn(world);
+	expect_calls("");
+	ask(world, &last, json_pack("{ss, si}", "op", "release", "id", 2));
+	expect_calls("destroy");
+	assert_hears(&last, "");
+	clients_exited(&world->supervisor);
+	assert_hears(&last, "{\"exit_code\":0,\"id\":2,\"ok\":true}");
+	mvm_control_finish(&last);
+}
+
+static void a_container_that_runs_is_not_ended_by_a_release(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	world->supervisor.phase = PHASE_RUNNING;
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si}", "op", "release", "id", 1));
+	assert_hears(&client, "{\"id\":1,\"ok\":true}");
+	expect_calls("");
+	mvm_control_finish(&client);
+}
+
 /* Nonsense */
 
 static void requests_that_make_no_sense_are_refused(void **state)
@@ -500,6 +642,10 @@ static void requests_that_make_no_sense_are_refused(void **state)
 		{"{\"id\":1,\"op\":\"stop\",\"signo\":99}", "usage"},
 		{"{\"id\":1,\"op\":\"stop\",\"timeout\":\"x\"}", "usage"},
 		{"{\"id\":1,\"op\":\"resize\",\"rows\":-1}", "usage"},
+		{"{\"id\":1,\"op\":\"archive\"}", "usage"},
+		{"{\"id\":1,\"op\":\"archive\",\"path\":\"etc\"}", "usage"},
+		{"{\"id\":1,\"op\":\"archive\",\"path\":7}", "usage"},
+		{"{\"id\":1,\"op\":\"archive\",\"path\":\"/\",\"name\":[]}", "usage"},
 		{"{\"id\":1,\"op\":\"resize\",\"cols\":65536}", "usage"},
 	};
 	struct world *world = *state;
@@ -572,6 +718,13 @@ int main(void)
 		CLIENTS_TEST(followers_hear_of_the_log_and_all_of_notices),
 		CLIENTS_TEST(a_follower_that_lags_is_kept),
 		CLIENTS_TEST(a_client_that_does_not_read_is_dropped),
+		CLIENTS_TEST(an_archive_is_a_stream_and_then_an_answer),
+		CLIENTS_TEST(a_stream_for_a_client_that_left_is_closed),
+		CLIENTS_TEST(nothing_is_archived_while_it_ends),
+		CLIENTS_TEST(a_helper_boots_for_the_first_archive),
+		CLIENTS_TEST(a_helper_runs_no_container),
+		CLIENTS_TEST(a_helper_is_released_by_its_last_client),
+		CLIENTS_TEST(a_container_that_runs_is_not_ended_by_a_release),
 		CLIENTS_TEST(requests_that_make_no_sense_are_refused),
 		CLIENTS_TEST(a_client_that_talks_nonsense_is_dropped),
 		CLIENTS_TEST(several_requests_may_come_at_once),

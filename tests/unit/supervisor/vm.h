@@ -89,6 +89,8 @@ static inline void go_to(struct vm *vm, enum phase phase)
 		event(vm, EVENT_START);
 	if (phase >= PHASE_STARTING)
 		event(vm, EVENT_AGENT_READY);
+	if (phase == PHASE_SERVING)
+		event(vm, EVENT_GUEST_READY);
 	if (phase >= PHASE_RUNNING)
 		event(vm, EVENT_PROCESS_STARTED);
 	if (phase >= PHASE_DRAINING)

@@ -1,0 +1,278 @@
+/* Archives between a client and the guest, both of them fakes that write down what reaches them. */
+#include "tests/unit/unit.h"
+
+#include "runtime/supervisor/internal.h"
+
+struct relay {
+	int number;
+};
+
+static struct {
+	struct mvm_buf calls;
+	bool connected, listen_fails;
+	agent_done_fn done[40];
+	void *done_arg[40];
+	size_t orders;
+} fake;
+
+static void called(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void called(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	text = mvm_vformat(format, args);
+	va_end(args);
+	mvm_buf_addf(&fake.calls, "%s%s", fake.calls.length ? " " : "", text);
+	free(text);
+}
+
+static void expect_calls(const char *calls)
+{
+	assert_string_equal(fake.calls.data ? fake.calls.data : "", calls);
+	mvm_buf_consume(&fake.calls, fake.calls.length);
+}
+
+/* The parts that archives.c calls */
+
+void relayed(void *arg, const struct mvm_error *error)
+{
+	struct relay *relay = arg;
+
+	called("answer%d:%s", relay->number, error ? mvm_error_code_name(mvm_error_code(error)) : "ok");
+}
+
+void relay_stream(struct relay *relay, int fd)
+{
+	called("stream%d", relay->number);
+	close(fd);
+}
+
+void agent_archive(struct agent *agent, const struct mvm_proto_archive *order, agent_done_fn done, void *arg)
+{
+	called("order:%s:%s:%u", order->path, order->name, order->port);
+	fake.done[fake.orders] = done;
+	fake.done_arg[fake.orders++] = arg;
+}
+
+bool agent_is_connected(const struct agent *agent)
+{
+	return fake.connected;
+}
+
+int mvm_vsock_listen(struct mvm_vsock *vsock, uint32_t port, struct mvm_error **err)
+{
+	if (fake.listen_fails)
+		return mvm_fail(err, MVM_ERR_IO, "no descriptors");
+	called("listen:%u", port);
+	return 0;
+}
+
+void mvm_vsock_unlisten(struct mvm_vsock *vsock, uint32_t port)
+{
+	called("unlisten:%u", port);
+}
+
+/* The world */
+
+struct world {
+	struct supervisor supervisor;
+	struct mvm_container container;
+	struct relay relays[40];
+};
+
+static int setup(void **state)
+{
+	struct world *world = mvm_alloc(sizeof(*world));
+
+	world->container.config.name = (char *)"name";
+	world->supervisor = (struct supervisor){
+		.container = &world->container,
+		.vsock = (struct mvm_vsock *)world, /* only handed on */
+		.phase = PHASE_RUNNING,
+	};
+	for (int i = 0; i < 40; i++)
+		world->relays[i].number = i;
+	fake.connected = true;
+	*state = world;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+
+	assert_null(world->supervisor.archives);
+	mvm_buf_finish(&fake.calls);
+	memset(&fake, 0, sizeof(fake));
+	free(world);
+	return 0;
+}
+
+static void guest_answers(size_t order, const struct mvm_error *error)
+{
+	fake.done[order](fake.done_arg[order], error);
+}
+
+static int any_descriptor(void)
+{
+	return dup(STDERR_FILENO);
+}
+
+static void complete_after_stream_and_word(void **state)
+{
+	struct world *world = *state;
+
+	archives_add(&world->supervisor, "/etc", "etc", &world->relays[1]);
+	expect_calls("listen:1028 order:/etc:etc:1028");
+	archives_connected(&world->supervisor, 1028, any_descriptor());
+	expect_calls("stream1");
+	guest_answers(0, NULL);
+	expect_calls("answer1:ok");
+}
+
+static void the_word_may_be_seen_before_the_stream(void **state)
+{
+	struct world *world = *state;
+
+	archives_add(&world->supervisor, "/", "", &world->relays[1]);
+	guest_answers(0, NULL);
+	expect_calls("listen:1028 order:/::1028");
+	archives_connected(&world->supervisor, 1028, any_descriptor());
+	expect_calls("stream1 answer1:ok");
+}
+
+static void what_the_guest_cannot_begin_needs_no_stream(void **state)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+
+	mvm_fail(&err, MVM_ERR_MACHINE, "no such file");
+	archives_add(&world->supervisor, "/nowhere", "", &world->relays[1]);
+	guest_answers(0, err);
+	expect_calls("listen:1028 order:/nowhere::1028 unlisten:1028 answer1:machine");
+}
+
+static void they_wait_for_the_guest(void **state)
+{
+	struct world *world = *state;
+
+	world->supervisor.phase = PHASE_BOOTING;
+	archives_add(&world->supervisor, "/a", "", &world->relays[1]);
+	archives_add(&world->supervisor, "/b", "", &world->relays[2]);
+	expect_calls("");
+	world->supervisor.phase = PHASE_SERVING;
+	archives_ready(&world->supervisor);
+	expect_calls("listen:1028 order:/b::1028 listen:1029 order:/a::1029");
+	archives_connected(&world->supervisor, 1029, any_descriptor());
+	archives_connected(&world->supervisor, 1028, any_descriptor());
+	guest_answers(0, NULL);
+	guest_answers(1, NULL);
+	expect_calls("stream1 stream2 answer2:ok answer1:ok");
+}
+
+static void a_port_is_used_again(void **state)
+{
+	struct world *world = *state;
+
+	archives_add(&world->supervisor, "/a", "", &world->relays[1]);
+	archives_add(&world->supervisor, "/b", "", &world->relays[2]);
+	archives_connected(&world->supervisor, 1028, any_descriptor());
+	guest_answers(0, NULL);
+	mvm_buf_consume(&fake.calls, fake.calls.length);
+	archives_add(&world->supervisor, "/c", "", &world->relays[3]);
+	expect_calls("listen:1028 order:/c::1028");
+	archives_end(&world->supervisor);
+	expect_calls("unlisten:1028 answer3:conflict unlisten:1029 answer2:conflict");
+}
+
+static void there_is_a_limit(void **state)
+{
+	struct world *world = *state;
+
+	for (int i = 0; i < 32; i++)
+		archives_add(&world->supervisor, "/", "", &world->relays[i]);
+	mvm_buf_consume(&fake.calls, fake.calls.length);
+	archives_add(&world->supervisor, "/", "", &world->relays[32]);
+	expect_calls("answer32:conflict");
+	archives_end(&world->supervisor);
+}
+
+static void a_port_that_cannot_be_had(void **state)
+{
+	struct world *world = *state;
+
+	fake.listen_fails = true;
+	archives_add(&world->supervisor, "/", "", &world->relays[1]);
+	expect_calls("answer1:io");
+}
+
+/* Why the machine went is known later than that it went. */
+static void a_machine_that_dies_under_them(void **state)
+{
+	struct mvm_error *lost MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+
+	mvm_fail(&lost, MVM_ERR_CONFLICT, "the container has ended");
+	archives_add(&world->supervisor, "/", "", &world->relays[1]);
+	archives_connected(&world->supervisor, 1028, any_descriptor());
+	fake.connected = false;
+	guest_answers(0, lost);
+	expect_calls("listen:1028 order:/::1028 stream1");
+	world->supervisor.vsock = NULL;
+	world->container.state.error = (char *)"the VM's kernel panicked";
+	archives_end(&world->supervisor);
+	expect_calls("answer1:machine");
+}
+
+static void a_helpers_refusal_is_the_reason(void **state)
+{
+	struct mvm_error *refusal MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+
+	mvm_fail(&refusal, MVM_ERR_NOT_FOUND, "there is no kernel");
+	world->supervisor.helper = true;
+	world->supervisor.phase = PHASE_IDLE;
+	world->supervisor.refusal = refusal;
+	archives_add(&world->supervisor, "/", "", &world->relays[1]);
+	archives_end(&world->supervisor);
+	expect_calls("answer1:not-found");
+	world->supervisor.refusal = NULL;
+	archives_add(&world->supervisor, "/", "", &world->relays[2]);
+	archives_end(&world->supervisor);
+	expect_calls("answer2:interrupted");
+}
+
+static void a_connection_nobody_waits_for_is_closed(void **state)
+{
+	struct world *world = *state;
+	int pair[2];
+	char byte;
+
+	assert_int_equal(mvm_pipe(pair), 0);
+	archives_connected(&world->supervisor, 1028, pair[1]);
+	assert_int_equal(read(pair[0], &byte, 1), 0);
+	close(pair[0]);
+	expect_calls("");
+}
+
+#define ARCHIVES_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ARCHIVES_TEST(complete_after_stream_and_word),
+		ARCHIVES_TEST(the_word_may_be_seen_before_the_stream),
+		ARCHIVES_TEST(what_the_guest_cannot_begin_needs_no_stream),
+		ARCHIVES_TEST(they_wait_for_the_guest),
+		ARCHIVES_TEST(a_port_is_used_again),
+		ARCHIVES_TEST(there_is_a_limit),
+		ARCHIVES_TEST(a_port_that_cannot_be_had),
+		ARCHIVES_TEST(a_machine_that_dies_under_them),
+		ARCHIVES_TEST(a_helpers_refusal_is_the_reason),
+		ARCHIVES_TEST(a_connection_nobody_waits_for_is_closed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
