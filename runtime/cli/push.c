@@ -24,6 +24,7 @@ static const struct cli_option options[] = {
 struct push {
 	struct mvm_store *store;
 	struct mvm_push_options options;
+	struct mvm_platform platform;
 };
 
 /* Docker's last line of each. */
@@ -66,14 +67,13 @@ static bool has_tag(const char *text)
 static int push_to(struct mvm_engine *engine, const struct values *values, const struct mvm_reference *reference,
 		   struct push *push, struct mvm_error **err)
 {
-	struct mvm_platform platform;
 	struct cli_interrupt before;
 	int result;
 
-	if ((values->platform && mvm_platform_parse(values->platform, &platform, err) < 0) ||
+	if ((values->platform && mvm_platform_parse(values->platform, &push->platform, err) < 0) ||
 	    mvm_engine_store(engine, &push->store, err) < 0)
 		return -1;
-	push->options.platform = values->platform ? &platform : NULL;
+	push->options.platform = values->platform ? &push->platform : NULL;
 	push->options.config = mvm_engine_config(engine);
 	push->options.interrupted = cli_interrupt_begin(&before);
 	result = values->all_tags ? push_all(push, reference, err) : push_name(push, reference, err);

@@ -301,6 +301,20 @@ class Handler(BaseHTTPRequestHandler):
         """202 where nothing has been stored."""
         return self.step == "close" and self.answer(202, self.where())
 
+    def fault_five(self):
+        """Answers no blob before five have come; knows whether there were ever more."""
+        if self.step != "close":
+            return False
+        self.take()
+        with self.registry.lock:
+            self.registry.running += 1
+            self.registry.most = max(self.registry.most, self.registry.running)
+        if self.count("five") <= 5:
+            self.registry.barrier.wait(30)
+        with self.registry.lock:
+            self.registry.running -= 1
+        return False
+
     def fault_stalls(self):
         """Takes some and then nothing."""
         if self.step != "piece":
@@ -325,6 +339,8 @@ class Registry:
         self.lock = threading.Lock()
         self.done = threading.Event()
         self.other = None
+        self.barrier = threading.Barrier(5)
+        self.running = self.most = 0
 
     def __enter__(self):
         self.server = Server(("127.0.0.1", 0), Handler)

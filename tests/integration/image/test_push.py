@@ -93,6 +93,31 @@ class Real(RegistryCase):
         self.assertEqual((said.count("Mounted from base"), said.count(": Pushed")), (1, 1))
         self.assert_arrived(f"{address}/derived", image)
 
+    def test_pulled_from_an_index(self):
+        """The one platform's manifest is what is here, and what goes."""
+        address = self.registry()
+        image = faulty.Image()
+        entries = [faulty.add_image(image, seed=arch, architecture=arch) for arch in ("arm64", "amd64")]
+        image.manifest(faulty.OCI_INDEX,
+                       {"schemaVersion": 2, "mediaType": faulty.OCI_INDEX, "manifests": entries})
+        files = {"version": b"Directory Transport Version: 1.1\n", "manifest.json": image.manifests[image.top][1],
+                 **{digest[7:]: data for digest, data in image.blobs.items()},
+                 **{entry["digest"][7:] + ".manifest.json": image.manifests[entry["digest"]][1] for entry in entries}}
+        source = tempfile.mkdtemp(dir=self.folder)
+        for name, data in files.items():
+            with open(os.path.join(source, name), "wb") as file:
+                file.write(data)
+        self.skopeo("copy", "--quiet", "--all", "--preserve-digests", "--dest-tls-verify=false", f"dir:{source}",
+                    f"docker://{address}/multi")
+        self.assertEqual(self.tool("pull", f"{address}/multi", "linux/arm64").returncode, 0)
+        self.assertEqual(self.digests(f"{address}/multi"), [f"{address}/multi@{image.top}"])
+        self.tool("tag", f"{address}/multi", f"{address}/one")
+        index, image.top = image.top, entries[0]["digest"]
+        self.assertIn("Mounted from multi", self.push(f"{address}/one", image))
+        self.assert_arrived(f"{address}/one", image)
+        self.assertEqual(sorted(self.digests(f"{address}/one")),
+                         [f"{address}/multi@{index}", f"{address}/one@{image.top}"])
+
     def test_what_is_gone_where_it_should_be_mounted_from_is_sent(self):
         proxy = self.enter(Proxy(self.registry()))
         self.put(f"{proxy.address}/new:latest", SMALL, source=f"{proxy.address}/gone")

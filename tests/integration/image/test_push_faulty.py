@@ -137,6 +137,10 @@ class Faulty(Case):
         self.stored("two-hundred", LARGE)
         self.fails("portal", SMALL, "network", "is it a registry?")
 
+    def test_five_at_once(self):
+        self.stored("five", make_image(*range(100, 111)))
+        self.assertEqual(self.registry.most, 5)
+
     def test_stalls(self):
         with open(self.config, "w", encoding="ascii") as file:
             json.dump({"registries": {self.registry.address: {"timeout": 1}}}, file)
