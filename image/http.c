@@ -1,13 +1,13 @@
 #include "http.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "http_internal.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/loop.h"
@@ -185,7 +185,7 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
-static long stall_seconds(const struct mvm_http_transfer *transfer)
+long mvm_http_stall_seconds(const struct mvm_http_transfer *transfer)
 {
 	const struct mvm_http_request *request = &transfer->request;
 	bool all_sent = transfer->last_up >= request->body.length;
@@ -194,7 +194,7 @@ static long stall_seconds(const struct mvm_http_transfer *transfer)
 }
 
 /* Curl knows no time of connecting for a connection that is used again. */
-static bool is_connected(const struct mvm_http_transfer *transfer)
+bool mvm_http_is_connected(const struct mvm_http_transfer *transfer)
 {
 	curl_off_t ready = 0;
 
@@ -209,13 +209,13 @@ static bool has_stalled(struct mvm_http_transfer *transfer, uint64_t moved)
 	uint64_t now = mvm_now_ns();
 	uint64_t gap = now - transfer->last_look;
 
-	if (!is_connected(transfer) || moved != transfer->last_moved)
+	if (!mvm_http_is_connected(transfer) || moved != transfer->last_moved)
 		transfer->idle = 0;
 	else
 		transfer->idle += gap < MAX_GAP ? gap : MAX_GAP;
 	transfer->last_look = now;
 	transfer->last_moved = moved;
-	return transfer->idle > (uint64_t)stall_seconds(transfer) * 1000000000u;
+	return transfer->idle > (uint64_t)mvm_http_stall_seconds(transfer) * 1000000000u;
 }
 
 static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
@@ -400,167 +400,6 @@ void mvm_http_destroy(struct mvm_http_transfer *transfer)
 	free(transfer);
 }
 
-/* The proxy that was to lead to `host` and cannot be reached, "127.0.0.1 port 3128"; NULL where it is the host itself.
- * curl names whom it meant only in words. */
-static char *lost_proxy(const struct mvm_http_transfer *transfer, const char *host)
-{
-	char peer[256], *url_host MVM_CLEAN_FREE = mvm_strdup(host);
-	int port;
-
-	url_host[strcspn(url_host, *url_host == '[' ? "]" : ":")] = '\0';
-	if (sscanf(transfer->detail, "Failed to connect to %255s port %d", peer, &port) != 2 ||
-	    !strcasecmp(peer, url_host + (*url_host == '[')))
-		return NULL;
-	return mvm_format("%s port %d", peer, port);
-}
-
-static int connect_failure(const struct mvm_http_transfer *transfer, const char *host, struct mvm_error **err)
-{
-	char *proxy MVM_CLEAN_FREE = lost_proxy(transfer, host);
-	long errnum = 0;
-
-	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_OS_ERRNO, &errnum);
-	if (proxy)
-		return mvm_fail(
-			err, MVM_ERR_NETWORK,
-			"cannot connect to the proxy %s on the way to %s: %s; check https_proxy, http_proxy and "
-			"no_proxy",
-			proxy, host, errnum ? strerror((int)errnum) : transfer->detail);
-	if (errnum == ECONNREFUSED)
-		return mvm_fail(err, MVM_ERR_NETWORK, "connection refused by %s; is the registry running there?", host);
-	return mvm_fail(err, MVM_ERR_NETWORK, "cannot connect to %s: %s; check the network and the proxy settings",
-			host, errnum ? strerror((int)errnum) : transfer->detail);
-}
-
-static int timeout_failure(const struct mvm_http_transfer *transfer, const char *host, struct mvm_error **err)
-{
-	if (!is_connected(transfer))
-		return mvm_fail(err, MVM_ERR_TIMEOUT, "%s did not answer within %ld s; check the network", host,
-				transfer->limits->connect_seconds);
-	return mvm_fail(err, MVM_ERR_TIMEOUT, "%s %s nothing for %ld s; the server hangs, try again later", host,
-			transfer->last_up < transfer->request.body.length ? "took" : "sent", stall_seconds(transfer));
-}
-
-/* Only where it is the chain that lacks an end does another authority help. */
-static bool lacks_authority(const struct mvm_http_transfer *transfer)
-{
-	/* OpenSSL's and LibreSSL's X509_V_ERR_*: no issuer (certificate), self-signed (leaf, chain), no issuer (local,
-	 * leaf), untrusted. */
-	static const long codes[] = {2, 18, 19, 20, 21, 27};
-	long result = 0;
-
-	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_SSL_VERIFYRESULT, &result);
-	for (size_t i = 0; i < MVM_COUNT(codes); i++)
-		if (result == codes[i])
-			return true;
-	return false;
-}
-
-static int certificate_failure(const struct mvm_http_transfer *transfer, const char *host, const char *detail,
-			       struct mvm_error **err)
-{
-	if (lacks_authority(transfer))
-		return mvm_fail(
-			err, MVM_ERR_NETWORK,
-			"the certificate of %s is not trusted (%s); name the file with the certificate of its "
-			"authority as {\"registries\": {\"%s\": {\"ca\": \"/path\"}}} in the config file, or in "
-			"SSL_CERT_FILE",
-			host, detail, host);
-	return mvm_fail(err, MVM_ERR_NETWORK,
-			"the certificate of %s is not valid (%s); the server needs another one, or your clock is wrong",
-			host, detail);
-}
-
-/* With TLS 1.3 a server complains about the client's certificate when it is asked something, ... */
-static bool wants_certificate(CURLcode code, const char *detail)
-{
-	return (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_SSL_CONNECT_ERROR) &&
-	       strstr(detail, "alert") && strstr(detail, "certificate");
-}
-
-/* ... and may have closed the connection by then, so that the complaint is lost. */
-static bool may_want_certificate(const struct mvm_http_transfer *transfer, CURLcode code)
-{
-	return code == CURLE_SEND_ERROR && !transfer->last_moved && !strncmp(transfer->request.url, "https://", 8);
-}
-
-/* What curl says, as a sentence that says what to do. */
-static int describe(const struct mvm_http_transfer *transfer, CURLcode code, struct mvm_error **err)
-{
-	char *host MVM_CLEAN_FREE = mvm_http_host(transfer->request.url);
-	const char *detail = *transfer->detail ? transfer->detail : mvm_curl.easy_strerror(code);
-
-	if (may_want_certificate(transfer, code))
-		return mvm_fail(
-			err, MVM_ERR_NETWORK,
-			"%s closed the connection before it took a request; if it wants a client certificate that it "
-			"knows, put NAME.cert and NAME.key into ~/.config/containers/certs.d/%s/",
-			host, host);
-	if (wants_certificate(code, detail))
-		return mvm_fail(err, MVM_ERR_NETWORK,
-				"%s does not take us without a client certificate that it knows (%s); put NAME.cert "
-				"and NAME.key "
-				"into ~/.config/containers/certs.d/%s/",
-				host, detail, host);
-	switch (code) {
-	case CURLE_ABORTED_BY_CALLBACK:
-		return mvm_fail(err, MVM_ERR_INTERRUPTED, "interrupted");
-	case CURLE_COULDNT_RESOLVE_HOST:
-		return mvm_fail(err, MVM_ERR_NETWORK, "cannot find the host %s; check the name and the network", host);
-	case CURLE_COULDNT_RESOLVE_PROXY:
-		return mvm_fail(err, MVM_ERR_NETWORK, "cannot find the proxy: %s; check https_proxy and http_proxy",
-				detail);
-	case CURLE_COULDNT_CONNECT:
-		return connect_failure(transfer, host, err);
-	case CURLE_OPERATION_TIMEDOUT:
-		return timeout_failure(transfer, host, err);
-	case CURLE_PEER_FAILED_VERIFICATION:
-		return certificate_failure(transfer, host, detail, err);
-	case CURLE_SSL_CACERT_BADFILE:
-		return mvm_fail(err, MVM_ERR_NETWORK,
-				"the certificate authorities cannot be read (%s); see SSL_CERT_FILE", detail);
-	case CURLE_SSL_CERTPROBLEM:
-		return mvm_fail(err, MVM_ERR_NETWORK, "cannot use the client certificate %s for %s (%s)",
-				transfer->request.tls->certificate, host, detail);
-	case CURLE_SSL_CONNECT_ERROR:
-		return mvm_fail(err, MVM_ERR_NETWORK,
-				"no TLS with %s (%s); if it serves plain HTTP, say so with {\"registries\": {\"%s\": "
-				"{\"insecure\": true}}} in the config file",
-				host, detail, host);
-	case CURLE_UNSUPPORTED_PROTOCOL:
-		return mvm_fail(err, MVM_ERR_NETWORK, "%s redirects to where only plain HTTP is spoken; refused", host);
-	case CURLE_TOO_MANY_REDIRECTS:
-		return mvm_fail(err, MVM_ERR_NETWORK, "%s redirects in circles", host);
-	case CURLE_PARTIAL_FILE:
-	case CURLE_GOT_NOTHING:
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-		return mvm_fail(
-			err, MVM_ERR_NETWORK, "%s closed the connection early after %llu bytes; try again later", host,
-			(unsigned long long)(transfer->request.body.length ? transfer->last_up : transfer->received));
-	default:
-		return mvm_fail(err, MVM_ERR_NETWORK, "%s: %s", host, detail);
-	}
-}
-
-static bool is_transient(const struct mvm_http_transfer *transfer, CURLcode code)
-{
-	switch (code) {
-	case CURLE_PARTIAL_FILE:
-	case CURLE_GOT_NOTHING:
-	case CURLE_RECV_ERROR:
-	case CURLE_SEND_ERROR:
-	case CURLE_HTTP2:
-	case CURLE_HTTP2_STREAM:
-		return true;
-	case CURLE_OPERATION_TIMEDOUT:
-		/* A server that has sent something may do so again; one that is silent from the start will not. */
-		return transfer->last_moved > 0;
-	default:
-		return false;
-	}
-}
-
 int mvm_http_result(struct mvm_http_transfer *transfer, CURLcode code, struct mvm_error **err)
 {
 	long status = 0;
@@ -569,9 +408,9 @@ int mvm_http_result(struct mvm_http_transfer *transfer, CURLcode code, struct mv
 		return mvm_error_move(err, &transfer->failure);
 	if (code == CURLE_ABORTED_BY_CALLBACK && transfer->stalled)
 		code = CURLE_OPERATION_TIMEDOUT;
-	transfer->transient = is_transient(transfer, code) && !wants_certificate(code, transfer->detail);
+	transfer->transient = mvm_http_may_pass(transfer, code);
 	if (code != CURLE_OK)
-		return describe(transfer, code, err);
+		return mvm_http_failure(transfer, code, err);
 	mvm_curl.easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
 	transfer->answer.status = status;
 	transfer->transient = status == 408 || status == 429 || (status >= 500 && status != 501);

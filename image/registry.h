@@ -1,13 +1,14 @@
 /*
- * Registry client: pull and push of the OCI distribution-spec v1.1, anonymous, over libcurl.
+ * Registry client: pull and push of the OCI distribution-spec v1.1, over libcurl.
  *
  * A client is for one repository. It speaks to the mirrors that the configuration names for the registry, in
  * order, then to the registry itself; the first that answers well is used from then on:
  *
  *   {"registries": {"docker.io": {"mirrors": ["http://127.0.0.1:5000"], "timeout": 30}}}
  *
- * "timeout" is how many seconds a server may be silent. A registry on loopback, and a mirror whose URL says http://, is
- * spoken to over plain HTTP; all else needs TLS.
+ * "timeout" is how many seconds a server may be silent. Plain HTTP is for a mirror whose URL says http://, for a
+ * registry on loopback about whose TLS nothing is said (tls.h), and for an insecure one that does not speak TLS; all
+ * else needs TLS. A server that asks for it gets the credentials that are stored for it (credentials.h).
  *
  * Blocks; one thread. All that a server sends is untrusted: sizes are limited, digests computed here. Errors name the
  * server: NETWORK, TIMEOUT, AUTH, NOT_FOUND, INVALID, CORRUPT, INTERRUPTED.

@@ -172,6 +172,7 @@ int main(int argc, char **argv)
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
 	sigaction(SIGINT, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
 	mvm_log_open("imagetool", STDERR_FILENO, MVM_LOG_ERROR);
 	if (run(argc, argv, &err) == 0)
 		return 0;
