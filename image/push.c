@@ -5,9 +5,14 @@
 
 #include "image_internal.h"
 #include "registry.h"
+#include "runtime/base/config.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "store_internal.h"
+
+/* As docker. */
+#define DEFAULT_UPLOADS 5
+#define UPLOADS_KEY	"max-concurrent-uploads"
 
 /* A blob that goes up: the config, or one that one or more layers are. */
 struct blob {
@@ -161,7 +166,10 @@ static int send_blobs(struct push *push, struct mvm_error **err)
 {
 	struct mvm_upload *uploads MVM_CLEAN_FREE = mvm_alloc(push->blob_count * sizeof(*uploads));
 	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+	size_t at_once = DEFAULT_UPLOADS;
 
+	if (mvm_config_count(push->options->config, UPLOADS_KEY, &at_once, err) < 0)
+		return -1;
 	for (size_t i = 0; i < push->blob_count; i++) {
 		struct blob *blob = &push->blobs[i];
 
@@ -173,7 +181,7 @@ static int send_blobs(struct push *push, struct mvm_error **err)
 		if (blob->layer)
 			mvm_progress_layer(push->options->progress, blob->layer, MVM_PROGRESS_PREPARING, 0, 0);
 	}
-	if (mvm_registry_upload(push->registry, uploads, push->blob_count, &cause) < 0)
+	if (mvm_registry_upload(push->registry, uploads, push->blob_count, at_once, &cause) < 0)
 		return blame(push, &cause, err);
 	return 0;
 }

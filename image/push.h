@@ -24,7 +24,7 @@ struct mvm_config;
 struct mvm_push_options {
 	const struct mvm_platform *platform;	  /* what the image must be for; NULL: whatever it is for */
 	const struct mvm_progress *progress;	  /* NULL: silent */
-	const struct mvm_config *config;	  /* runtime/base/config.h: timeouts; NULL: none */
+	const struct mvm_config *config;	  /* runtime/base/config.h: timeouts, uploads at once; NULL: none */
 	const volatile sig_atomic_t *interrupted; /* NULL, or becomes non-zero to stop the push (INTERRUPTED) */
 };
 

@@ -92,10 +92,10 @@ struct mvm_upload {
 	void *arg;
 };
 
-/* Brings what the repository lacks: mounted from another where that has it, else sent, several at a time in the order
+/* Brings what the repository lacks: mounted from another where that has it, else sent, `at_once` at a time in the order
  * given, in pieces where it is large. On failure the rest is abandoned; CORRUPT where the server's digest of a blob is
  * another. */
-int mvm_registry_upload(struct mvm_registry *registry, struct mvm_upload *uploads, size_t count,
+int mvm_registry_upload(struct mvm_registry *registry, struct mvm_upload *uploads, size_t count, size_t at_once,
 			struct mvm_error **err);
 /* Stores the bytes of a manifest under `name`, a tag or its digest. All that it names must be there. */
 int mvm_registry_put_manifest(struct mvm_registry *registry, const char *name, const struct mvm_descriptor *descriptor,

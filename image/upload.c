@@ -27,8 +27,6 @@
 #include "runtime/base/error.h"
 #include "url.h"
 
-/* As docker. */
-#define MAX_RUNNING 5
 /* What a server hashes and stores at least in a second. */
 #define DIGESTION_RATE (4 << 20)
 #define OCTETS	       "application/octet-stream"
@@ -417,12 +415,12 @@ static int finish(struct mvm_batch_job *base, CURLcode code, struct mvm_error **
 	return mvm_error_move(err, &cause);
 }
 
-static int run(struct mvm_registry *registry, struct job *jobs, size_t count, struct mvm_error **err)
+static int run(struct mvm_registry *registry, struct job *jobs, size_t count, size_t at_once, struct mvm_error **err)
 {
 	struct mvm_batch_job **order MVM_CLEAN_FREE = mvm_alloc(count * sizeof(*order));
 	struct mvm_batch batch = {.jobs = order,
 				  .count = count,
-				  .running = MAX_RUNNING,
+				  .running = at_once,
 				  .limits = &registry->limits,
 				  .start = start,
 				  .finish = finish};
@@ -439,7 +437,8 @@ static int run(struct mvm_registry *registry, struct job *jobs, size_t count, st
 	return result;
 }
 
-int mvm_registry_upload(struct mvm_registry *registry, struct mvm_upload *uploads, size_t count, struct mvm_error **err)
+int mvm_registry_upload(struct mvm_registry *registry, struct mvm_upload *uploads, size_t count, size_t at_once,
+			struct mvm_error **err)
 {
 	struct job *jobs MVM_CLEAN_FREE = mvm_alloc(count * sizeof(*jobs));
 	bool chunks = true;
@@ -452,7 +451,7 @@ int mvm_registry_upload(struct mvm_registry *registry, struct mvm_upload *upload
 				       .step = CHECK,
 				       .mount = uploads[i].from != NULL,
 				       .fd = -1};
-	return run(registry, jobs, count, err);
+	return run(registry, jobs, count, at_once, err);
 }
 
 int mvm_registry_put_manifest(struct mvm_registry *registry, const char *name, const struct mvm_descriptor *descriptor,
@@ -465,5 +464,5 @@ int mvm_registry_put_manifest(struct mvm_registry *registry, const char *name, c
 			  .step = MANIFEST,
 			  .fd = -1};
 
-	return run(registry, &job, 1, err);
+	return run(registry, &job, 1, 1, err);
 }

@@ -16,6 +16,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 import faulty  # noqa: E402
+import peers  # noqa: E402
 import servers  # noqa: E402
 from pushing import CHUNK, LARGE, PATIENCE, SMALL, Case, Proxy, make_image  # noqa: E402
 
@@ -100,15 +101,7 @@ class Real(RegistryCase):
         entries = [faulty.add_image(image, seed=arch, architecture=arch) for arch in ("arm64", "amd64")]
         image.manifest(faulty.OCI_INDEX,
                        {"schemaVersion": 2, "mediaType": faulty.OCI_INDEX, "manifests": entries})
-        files = {"version": b"Directory Transport Version: 1.1\n", "manifest.json": image.manifests[image.top][1],
-                 **{digest[7:]: data for digest, data in image.blobs.items()},
-                 **{entry["digest"][7:] + ".manifest.json": image.manifests[entry["digest"]][1] for entry in entries}}
-        source = tempfile.mkdtemp(dir=self.folder)
-        for name, data in files.items():
-            with open(os.path.join(source, name), "wb") as file:
-                file.write(data)
-        self.skopeo("copy", "--quiet", "--all", "--preserve-digests", "--dest-tls-verify=false", f"dir:{source}",
-                    f"docker://{address}/multi")
+        peers.push_image(address, self.folder, image, "multi", "--all", "--preserve-digests")
         self.assertEqual(self.tool("pull", f"{address}/multi", "linux/arm64").returncode, 0)
         self.assertEqual(self.digests(f"{address}/multi"), [f"{address}/multi@{image.top}"])
         self.tool("tag", f"{address}/multi", f"{address}/one")

@@ -6,6 +6,7 @@ Usage: test_push_faulty.py IMAGETOOL [unittest arguments]
 import json
 import os
 import sys
+import threading
 import unittest
 
 sys.dont_write_bytecode = True
@@ -140,6 +141,14 @@ class Faulty(Case):
     def test_five_at_once(self):
         self.stored("five", make_image(*range(100, 111)))
         self.assertEqual(self.registry.most, 5)
+
+    def test_fewer_at_once(self):
+        """As configured."""
+        with open(self.config, "w", encoding="ascii") as file:
+            json.dump({"max-concurrent-uploads": 2}, file)
+        self.registry.barrier = threading.Barrier(1)
+        self.stored("five", make_image(*range(100, 111)))
+        self.assertLessEqual(self.registry.most, 2)
 
     def test_stalls(self):
         with open(self.config, "w", encoding="ascii") as file:
