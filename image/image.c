@@ -1,6 +1,7 @@
 #include "image.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "image_internal.h"
 #include "layer.h"
@@ -61,9 +62,9 @@ const struct mvm_digest *mvm_image_id(const struct mvm_image *image)
 	return &image->manifest.config.digest;
 }
 
-const struct mvm_digest *mvm_image_manifest_digest(const struct mvm_image *image)
+const struct mvm_descriptor *mvm_image_manifest(const struct mvm_image *image)
 {
-	return &image->descriptor.digest;
+	return &image->descriptor;
 }
 
 const struct mvm_digest *mvm_image_repo_digest(const struct mvm_image *image)
@@ -128,6 +129,15 @@ struct mvm_layer *mvm_image_disk_layers(const struct mvm_image *image)
 const struct mvm_image_config *mvm_image_config(const struct mvm_image *image)
 {
 	return &image->blob.config;
+}
+
+bool mvm_image_has_label(const struct mvm_image *image, const char *wanted)
+{
+	size_t length = strcspn(wanted, "=");
+	char *name MVM_CLEAN_FREE = mvm_strndup(wanted, length);
+	const char *value = json_string_value(json_object_get(image->blob.config.labels, name));
+
+	return value && (!wanted[length] || !strcmp(value, wanted + length + 1));
 }
 
 const json_t *mvm_image_config_json(const struct mvm_image *image)

@@ -10,6 +10,7 @@
 #define MVM_IMAGE_IMAGE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -56,7 +57,7 @@ static inline void mvm_image_cleanup(struct mvm_image **image)
 
 /* Digest of the config blob: docker's image ID. Its first 12 hex digits are the short form. */
 const struct mvm_digest *mvm_image_id(const struct mvm_image *image);
-const struct mvm_digest *mvm_image_manifest_digest(const struct mvm_image *image);
+const struct mvm_descriptor *mvm_image_manifest(const struct mvm_image *image);
 /* What the registry answered for the name, an index or the manifest: docker's "Digest:" line. Unset for an image
  * that came from no registry. */
 const struct mvm_digest *mvm_image_repo_digest(const struct mvm_image *image);
@@ -75,6 +76,8 @@ const struct mvm_image_layer *mvm_image_layer(const struct mvm_image *image, siz
  * strings in it are the image's. */
 struct mvm_layer *mvm_image_disk_layers(const struct mvm_image *image);
 const struct mvm_image_config *mvm_image_config(const struct mvm_image *image);
+/* Whether it has the label "name", or "name=value". */
+bool mvm_image_has_label(const struct mvm_image *image, const char *wanted);
 /* The whole config blob, for `inspect`. */
 const json_t *mvm_image_config_json(const struct mvm_image *image);
 

@@ -127,11 +127,6 @@ char *mvm_platform_format(const struct mvm_platform *platform)
 			  platform->variant);
 }
 
-bool mvm_platform_equal(const struct mvm_platform *a, const struct mvm_platform *b)
-{
-	return !strcmp(a->os, b->os) && !strcmp(a->architecture, b->architecture) && !strcmp(a->variant, b->variant);
-}
-
 /* "v8.2" is 802, no variant the architecture's oldest. -1 for what is no version. */
 static int variant_number(const struct mvm_platform *platform)
 {

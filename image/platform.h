@@ -28,7 +28,6 @@ int mvm_platform_set(const char *os, const char *architecture, const char *varia
 
 /* "linux/arm/v7"; the caller owns it. */
 char *mvm_platform_format(const struct mvm_platform *platform);
-bool mvm_platform_equal(const struct mvm_platform *a, const struct mvm_platform *b);
 
 /* How well an image for `offered` serves who wants `wanted`: 0 not at all, larger is better. An older
  * variant of the same architecture runs (arm/v6 on arm/v7), a newer one does not. */

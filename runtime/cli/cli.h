@@ -52,14 +52,16 @@ struct cli_command {
 	size_t min_args, max_args; /* SIZE_MAX: any number */
 	/* Options after the first argument are the program's, not ours. */
 	bool options_first;
-	size_t values_size; /* of the struct that the options fill */
+	size_t values_size;   /* of the struct that the options fill */
+	const void *defaults; /* what it holds before; NULL: zeroes */
 	int (*run)(const void *values, char **args, struct mvm_error **err);
 	/* Exit status for errors: `run` has its own rules. */
 	int (*status)(const struct mvm_error *err);
 };
 
-extern const struct cli_command cli_run, cli_pull, cli_push, cli_images, cli_rmi, cli_ps, cli_logs, cli_stop, cli_kill,
-	cli_rm, cli_export, cli_version, cli_info, cli_login, cli_logout, cli_save, cli_load;
+extern const struct cli_command cli_export, cli_history, cli_image_inspect, cli_image_prune, cli_images, cli_info,
+	cli_kill, cli_load, cli_login, cli_logout, cli_logs, cli_ps, cli_pull, cli_push, cli_rm, cli_rmi, cli_run,
+	cli_save, cli_stop, cli_system_df, cli_system_prune, cli_tag, cli_version;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
@@ -107,9 +109,15 @@ struct cli_table {
 };
 int cli_check_format(const char *format, struct mvm_error **err);
 void cli_table_print(const struct cli_table *table, const char *format);
+/* An array of its rows; the caller's. */
+json_t *cli_table_json(const struct cli_table *table);
 void cli_table_finish(struct cli_table *table);
 /* "3 minutes ago" */
 char *cli_ago(int64_t then);
+
+/* ps.c: "Up 3 minutes", and the quoted command, cut short unless `no_trunc`. */
+char *cli_status_text(const struct mvm_container *container);
+char *cli_command_text(const struct mvm_container *container, bool no_trunc);
 
 /* interrupt.c: notes SIGINT and SIGTERM instead of ending with them, from begin to end. What it returns becomes
  * non-zero then. */

@@ -54,6 +54,8 @@ static int run_command(const struct cli_found *found, int argc, char **argv)
 	int first, result;
 
 	command.name = found->name;
+	if (command.defaults)
+		memcpy(values, command.defaults, command.values_size);
 	result = cli_parse(&command, argc, argv, values, &first, &err);
 	if (result == 1) {
 		cli_print_help(&command, stdout);

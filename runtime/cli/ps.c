@@ -29,7 +29,7 @@ static bool shown_running(const struct mvm_container *container)
 	return container->state.status == MVM_STATUS_RUNNING || container->state.status == MVM_STATUS_PAUSED;
 }
 
-static char *status_text(const struct mvm_container *container)
+char *cli_status_text(const struct mvm_container *container)
 {
 	const struct mvm_container_state *state = &container->state;
 	int64_t now = time(NULL);
@@ -55,7 +55,7 @@ static const char *state_text(const struct mvm_container *container)
 	return container->state.status == MVM_STATUS_STARTING ? "created" : mvm_status_name(container->state.status);
 }
 
-static char *command_text(const struct mvm_container *container, bool no_trunc)
+char *cli_command_text(const struct mvm_container *container, bool no_trunc)
 {
 	struct mvm_buf text MVM_CLEAN_BUF = {0};
 
@@ -91,9 +91,9 @@ static void add_row(struct cli_table *table, const struct mvm_container *contain
 	mvm_format_time(&container->config.created, created);
 	mvm_strv_take(&table->cells, id_text(container, no_trunc));
 	mvm_strv_add(&table->cells, container->config.image);
-	mvm_strv_take(&table->cells, command_text(container, no_trunc));
+	mvm_strv_take(&table->cells, cli_command_text(container, no_trunc));
 	mvm_strv_take(&table->cells, cli_ago(container->config.created.tv_sec));
-	mvm_strv_take(&table->cells, status_text(container));
+	mvm_strv_take(&table->cells, cli_status_text(container));
 	mvm_strv_add(&table->cells, "");
 	mvm_strv_add(&table->cells, container->config.name);
 	mvm_strv_add(&table->cells, state_text(container));

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/base/json.h"
 #include "runtime/base/text.h"
 
 /* Docker's: at least ten wide, three blanks apart. */
@@ -69,21 +70,32 @@ static void print_rows(const struct cli_table *table)
 	}
 }
 
-static void print_json(const struct cli_table *table)
+json_t *cli_table_json(const struct cli_table *table)
 {
 	size_t count = table->column_count;
+	json_t *rows = json_array();
 
 	for (size_t row = 0; row < table->cells.count / count; row++) {
 		json_t *object = json_object();
-		char *line;
 
 		for (size_t column = 0; column < count; column++)
 			json_object_set_new(object, table->columns[column].key,
 					    json_string(table->cells.items[row * count + column]));
-		line = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+		json_array_append_new(rows, object);
+	}
+	return rows;
+}
+
+static void print_json(const struct cli_table *table)
+{
+	json_t *rows MVM_CLEAN_JSON = cli_table_json(table), *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		char *line MVM_CLEAN_FREE = json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS);
+
 		puts(line);
-		free(line);
-		json_decref(object);
 	}
 }
 

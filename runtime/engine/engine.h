@@ -61,6 +61,35 @@ int mvm_engine_layer_sizes(struct mvm_engine *engine, const struct mvm_image *im
 /* All layers together. */
 uint64_t mvm_engine_image_size(struct mvm_engine *engine, const struct mvm_image *image);
 
+/* What `prune` is restricted to; all zero restricts nothing. */
+struct mvm_prune_filter {
+	time_t until;		      /* made at that time or before; 0: any */
+	struct mvm_strv labels;	      /* all of these, "name" or "name=value" */
+	struct mvm_strv other_labels; /* none of these */
+};
+void mvm_prune_filter_finish(struct mvm_prune_filter *filter);
+#define MVM_CLEAN_PRUNE_FILTER __attribute__((cleanup(mvm_prune_filter_finish)))
+
+/* Removes images without a tag, or all, that no container stands on, and what killed downloads and builds have left;
+ * never what a running pull needs. */
+int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
+			    struct mvm_store_removed *removed, struct mvm_error **err);
+/* Removes containers that do not run; adds their IDs. */
+int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter,
+				struct mvm_strv *deleted, struct mvm_error **err);
+
+/* Bytes of the host's disk. What can be got back is what `prune -a` would free. */
+struct mvm_usage {
+	struct mvm_usage_kind {
+		size_t count, active;
+		uint64_t size, reclaimable;
+	} images, containers;
+};
+int mvm_engine_usage(struct mvm_engine *engine, struct mvm_usage *usage, struct mvm_error **err);
+uint64_t mvm_engine_container_size(const struct mvm_container *container);
+/* Images and containers together. */
+uint64_t mvm_engine_allocated(struct mvm_engine *engine);
+
 /* What a container is made of. All borrowed; NULL, 0 or empty leaves it to the image or the defaults. */
 struct mvm_create_request {
 	struct mvm_image_request image;

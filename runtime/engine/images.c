@@ -184,15 +184,9 @@ int engine_collect_disks(struct mvm_engine *engine, struct mvm_error **err)
 	return result < 0 ? -1 : mvm_disk_collect(home, err);
 }
 
-/* The containers of the moment, for docker's rules about images that they stand on. */
-struct users {
-	struct mvm_container **list;
-	size_t count;
-};
-
 static enum mvm_image_use find_user(void *arg, const struct mvm_digest *id, char container[MVM_IMAGE_USER + 1])
 {
-	const struct users *users = arg;
+	const struct engine_users *users = arg;
 	enum mvm_image_use use = MVM_IMAGE_UNUSED;
 
 	for (size_t i = 0; i < users->count && use != MVM_IMAGE_RUNNING; i++) {
@@ -206,21 +200,30 @@ static enum mvm_image_use find_user(void *arg, const struct mvm_digest *id, char
 	return use;
 }
 
+int engine_users_init(struct mvm_engine *engine, struct engine_users *users, struct mvm_error **err)
+{
+	users->rule = (struct mvm_image_users){.find = find_user, .arg = users};
+	return mvm_state_list(mvm_engine_state(engine), &users->list, &users->count, err);
+}
+
+void engine_users_finish(struct engine_users *users)
+{
+	mvm_container_list_free(users->list, users->count);
+}
+
 int mvm_engine_remove_image(struct mvm_engine *engine, const char *text, bool force, struct mvm_store_removed *removed,
 			    struct mvm_error **err)
 {
-	struct mvm_image_users find = {.find = find_user};
 	int lock MVM_CLEAN_FD = -1;
 	struct mvm_store *store;
-	struct users users;
+	struct engine_users users;
 	int result;
 
 	if (mvm_engine_store(engine, &store, err) < 0 || engine_lock_images(engine, true, &lock, err) < 0 ||
-	    mvm_state_list(mvm_engine_state(engine), &users.list, &users.count, err) < 0)
+	    engine_users_init(engine, &users, err) < 0)
 		return -1;
-	find.arg = &users;
-	result = mvm_store_remove(store, text, force, &find, removed, err);
-	mvm_container_list_free(users.list, users.count);
+	result = mvm_store_remove(store, text, force, &users.rule, removed, err);
+	engine_users_finish(&users);
 	return result == 0 ? engine_collect_disks(engine, err) : -1;
 }
 

@@ -28,4 +28,13 @@ int engine_image_disk(struct mvm_engine *engine, const struct mvm_image *image, 
  * holds the lock on images, exclusive. */
 int engine_collect_disks(struct mvm_engine *engine, struct mvm_error **err);
 
+/* The containers of the moment, for docker's rules about images that they stand on. The struct must not move. */
+struct engine_users {
+	struct mvm_container **list;
+	size_t count;
+	struct mvm_image_users rule;
+};
+int engine_users_init(struct mvm_engine *engine, struct engine_users *users, struct mvm_error **err);
+void engine_users_finish(struct engine_users *users);
+
 #endif

@@ -42,7 +42,7 @@ static void show(const struct mvm_image *image)
 	for (size_t i = 0; i < mvm_image_layer_count(image); i++)
 		json_array_append_new(layers, json_string(mvm_image_layer(image, i)->blob.digest.text));
 	line = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:I, s:o, s:o}", "id", mvm_image_id(image)->text, "manifest",
-			 mvm_image_manifest_digest(image)->text, "digest", mvm_image_repo_digest(image)->text, "names",
+			 mvm_image_manifest(image)->digest.text, "digest", mvm_image_repo_digest(image)->text, "names",
 			 mvm_json_from_strings(mvm_image_names(image)), "repoDigests",
 			 mvm_json_from_strings(mvm_image_repo_digests(image)), "platform", platform, "size",
 			 (json_int_t)mvm_image_size(image), "layers", layers, "cmd",

@@ -1,0 +1,232 @@
+/*
+ * `system df`: what images and containers take of the disk. The table counts allocated blocks, blobs and unpacked disks
+ * together; with -v each image has docker's size, that of its files.
+ */
+#include "cli.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "image/reference.h"
+#include "runtime/base/json.h"
+#include "runtime/base/text.h"
+
+struct values {
+	bool verbose;
+	const char *format;
+};
+
+#define AT(member) offsetof(struct values, member)
+
+static const struct cli_option options[] = {
+	{"format", 0, CLI_STRING, AT(format), "FORMAT", "table (the default) or json"},
+	{"verbose", 'v', CLI_FLAG, AT(verbose), NULL, "Show each image and container"},
+	CLI_OPTIONS_END,
+};
+
+static void add_kind(struct cli_table *table, const char *name, const struct mvm_usage_kind *kind)
+{
+	char *size MVM_CLEAN_FREE = mvm_format_size(kind->size);
+	char *reclaimable MVM_CLEAN_FREE = mvm_format_size(kind->reclaimable);
+
+	mvm_strv_add(&table->cells, name);
+	mvm_strv_addf(&table->cells, "%zu", kind->count);
+	mvm_strv_addf(&table->cells, "%zu", kind->active);
+	mvm_strv_add(&table->cells, size);
+	if (kind->size)
+		mvm_strv_addf(&table->cells, "%s (%u%%)", reclaimable,
+			      (unsigned)((double)kind->reclaimable * 100 / (double)kind->size));
+	else
+		mvm_strv_add(&table->cells, reclaimable);
+}
+
+static int print_summary(struct mvm_engine *engine, const char *format, struct mvm_error **err)
+{
+	static const struct cli_column columns[] = {{"TYPE", "Type"},
+						    {"TOTAL", "TotalCount"},
+						    {"ACTIVE", "Active"},
+						    {"SIZE", "Size"},
+						    {"RECLAIMABLE", "Reclaimable"}};
+	static const struct mvm_usage_kind none = {0};
+	struct cli_table table = {.columns = columns, .column_count = MVM_COUNT(columns)};
+	struct mvm_usage usage;
+
+	if (mvm_engine_usage(engine, &usage, err) < 0)
+		return -1;
+	add_kind(&table, "Images", &usage.images);
+	add_kind(&table, "Containers", &usage.containers);
+	add_kind(&table, "Local Volumes", &none);
+	add_kind(&table, "Build Cache", &none);
+	cli_table_print(&table, format);
+	cli_table_finish(&table);
+	return 0;
+}
+
+/* Whether another image begins with the same `count` layers, which are then kept once. */
+static bool is_shared(const struct mvm_image_list *images, const struct mvm_image *image, size_t count)
+{
+	for (size_t i = 0; i < images->count; i++) {
+		const struct mvm_image *other = images->items[i];
+		size_t same = 0;
+
+		if (mvm_digest_equal(mvm_image_id(other), mvm_image_id(image)))
+			continue;
+		while (same < count && same < mvm_image_layer_count(other) &&
+		       mvm_digest_equal(&mvm_image_layer(other, same)->diff_id, &mvm_image_layer(image, same)->diff_id))
+			same++;
+		if (same == count)
+			return true;
+	}
+	return false;
+}
+
+/* What is listed, read once. */
+struct inventory {
+	struct mvm_engine *engine;
+	struct mvm_image_list images;
+	struct mvm_container **containers;
+	size_t count;
+};
+
+static size_t count_users(const struct inventory *inventory, const struct mvm_image *image)
+{
+	size_t users = 0;
+
+	for (size_t i = 0; i < inventory->count; i++)
+		users += !strcmp(inventory->containers[i]->config.image_id, mvm_image_id(image)->text);
+	return users;
+}
+
+static void add_image(struct cli_table *table, const struct inventory *inventory, const struct mvm_image *image)
+{
+	const struct mvm_strv *names = mvm_image_names(image);
+	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
+	bool named = names->count && mvm_reference_parse(names->items[0], &reference, NULL) == 0;
+	size_t count = mvm_image_layer_count(image);
+	uint64_t *sizes MVM_CLEAN_FREE = mvm_alloc((count + 1) * sizeof(*sizes)), shared = 0, unique = 0;
+
+	if (mvm_engine_layer_sizes(inventory->engine, image, sizes, NULL) < 0)
+		sizes[0] = mvm_image_size(image);
+	for (size_t i = 0; i < count; i++)
+		*(is_shared(&inventory->images, image, i + 1) ? &shared : &unique) += sizes[i];
+	mvm_strv_take(&table->cells, named ? mvm_reference_familiar_repository(&reference) : mvm_strdup("<none>"));
+	mvm_strv_add(&table->cells, named && reference.tag ? reference.tag : "<none>");
+	mvm_strv_take(&table->cells, mvm_strndup(mvm_digest_hex(mvm_image_id(image)), MVM_DIGEST_SHORT));
+	mvm_strv_take(&table->cells, mvm_image_created(image) ? cli_ago(mvm_image_created(image)) : mvm_strdup("N/A"));
+	mvm_strv_take(&table->cells, mvm_format_size(shared + unique));
+	mvm_strv_take(&table->cells, mvm_format_size(shared));
+	mvm_strv_take(&table->cells, mvm_format_size(unique));
+	mvm_strv_addf(&table->cells, "%zu", count_users(inventory, image));
+}
+
+static void add_container(struct cli_table *table, const struct mvm_container *container)
+{
+	mvm_strv_take(&table->cells, mvm_strndup(container->config.id, MVM_SHORT_ID_LENGTH));
+	mvm_strv_add(&table->cells, container->config.image);
+	mvm_strv_take(&table->cells, cli_command_text(container, false));
+	mvm_strv_add(&table->cells, "0");
+	mvm_strv_take(&table->cells, mvm_format_size(mvm_engine_container_size(container)));
+	mvm_strv_take(&table->cells, cli_ago(container->config.created.tv_sec));
+	mvm_strv_take(&table->cells, cli_status_text(container));
+	mvm_strv_add(&table->cells, container->config.name);
+}
+
+static void print_tables(struct cli_table *images, struct cli_table *containers, const char *format)
+{
+	static const struct cli_column volumes[] = {{"VOLUME NAME", "Name"}, {"LINKS", "Links"}, {"SIZE", "Size"}};
+	static const struct cli_column caches[] = {
+		{"CACHE ID", "ID"},	     {"CACHE TYPE", "CacheType"},    {"SIZE", "Size"},
+		{"CREATED", "CreatedSince"}, {"LAST USED", "LastUsedSince"}, {"USAGE", "UsageCount"},
+		{"SHARED", "Shared"}};
+	const struct cli_table no_volumes = {.columns = volumes, .column_count = MVM_COUNT(volumes)};
+	const struct cli_table no_caches = {.columns = caches, .column_count = MVM_COUNT(caches)};
+
+	if (format && !strcmp(format, "json")) {
+		json_t *all MVM_CLEAN_JSON =
+			json_pack("{s:o, s:o, s:[], s:[]}", "Images", cli_table_json(images), "Containers",
+				  cli_table_json(containers), "Volumes", "BuildCache");
+		char *text MVM_CLEAN_FREE = json_dumps(all, JSON_COMPACT);
+
+		puts(text);
+		return;
+	}
+	puts("Images space usage:\n");
+	cli_table_print(images, NULL);
+	puts("\nContainers space usage:\n");
+	cli_table_print(containers, NULL);
+	puts("\nLocal Volumes space usage:\n");
+	cli_table_print(&no_volumes, NULL);
+	puts("\nBuild cache usage: 0B\n");
+	cli_table_print(&no_caches, NULL);
+}
+
+static void print_inventory(const struct inventory *inventory, const char *format)
+{
+	static const struct cli_column image_columns[] = {
+		{"REPOSITORY", "Repository"},
+		{"TAG", "Tag"},
+		{"IMAGE ID", "ID"},
+		{"CREATED", "CreatedSince"},
+		{"SIZE", "Size"},
+		{"SHARED SIZE", "SharedSize"},
+		{"UNIQUE SIZE", "UniqueSize"},
+		{"CONTAINERS", "Containers"},
+	};
+	static const struct cli_column container_columns[] = {
+		{"CONTAINER ID", "ID"}, {"IMAGE", "Image"},
+		{"COMMAND", "Command"}, {"LOCAL VOLUMES", "LocalVolumes"},
+		{"SIZE", "Size"},	{"CREATED", "RunningFor"},
+		{"STATUS", "Status"},	{"NAMES", "Names"},
+	};
+	struct cli_table images = {.columns = image_columns, .column_count = MVM_COUNT(image_columns)};
+	struct cli_table containers = {.columns = container_columns, .column_count = MVM_COUNT(container_columns)};
+
+	for (size_t i = 0; i < inventory->images.count; i++)
+		add_image(&images, inventory, inventory->images.items[i]);
+	for (size_t i = 0; i < inventory->count; i++)
+		add_container(&containers, inventory->containers[i]);
+	print_tables(&images, &containers, format);
+	cli_table_finish(&images);
+	cli_table_finish(&containers);
+}
+
+static int print_details(struct mvm_engine *engine, const char *format, struct mvm_error **err)
+{
+	struct inventory inventory = {.engine = engine};
+	struct mvm_store *store;
+	int result;
+
+	if (mvm_engine_store(engine, &store, err) < 0 || mvm_store_list(store, &inventory.images, err) < 0)
+		return -1;
+	result = mvm_state_list(mvm_engine_state(engine), &inventory.containers, &inventory.count, err);
+	if (result == 0) {
+		print_inventory(&inventory, format);
+		mvm_container_list_free(inventory.containers, inventory.count);
+	}
+	mvm_image_list_finish(&inventory.images);
+	return result;
+}
+
+static int run(const void *given, char **args, struct mvm_error **err)
+{
+	const struct values *values = given;
+	struct mvm_engine *engine;
+	int result;
+
+	if (cli_check_format(values->format, err) < 0 || mvm_engine_open(&engine, err) < 0)
+		return -1;
+	result = values->verbose ? print_details(engine, values->format, err)
+				 : print_summary(engine, values->format, err);
+	mvm_engine_close(engine);
+	return result;
+}
+
+const struct cli_command cli_system_df = {
+	.name = "system df",
+	.usage = "[OPTIONS]",
+	.summary = "Show disk usage",
+	.options = options,
+	.max_args = 0,
+	.values_size = sizeof(struct values),
+	.run = run,
+};

@@ -1,0 +1,78 @@
+#include <stddef.h>
+
+#include "filter.h"
+#include "prune.h"
+
+struct values {
+	bool all, force;
+	struct mvm_strv filters;
+};
+
+#define AT(member) offsetof(struct values, member)
+
+static const struct cli_option options[] = {
+	{"all", 'a', CLI_FLAG, AT(all), NULL, "Remove all unused images, not just dangling ones"},
+	{"filter", 0, CLI_LIST, AT(filters), "FILTER", "until=TIME, label=NAME[=VALUE] or label!=NAME[=VALUE]"},
+	{"force", 'f', CLI_FLAG, AT(force), NULL, "Do not prompt for confirmation"},
+	CLI_OPTIONS_END,
+};
+
+static int confirm(const struct values *values, struct mvm_error **err)
+{
+	struct mvm_buf warning MVM_CLEAN_BUF = {0};
+
+	mvm_buf_addf(&warning,
+		     "This will remove:\n  - all stopped containers\n  - all %s\n"
+		     "  - what interrupted pulls have left\n",
+		     values->all ? "images without at least one container associated to them" : "dangling images");
+	if (values->filters.count)
+		mvm_buf_addf(&warning, "\n  Items to be pruned will be filtered with:\n");
+	for (size_t i = 0; i < values->filters.count; i++)
+		mvm_buf_addf(&warning, "  - %s\n", values->filters.items[i]);
+	return cli_confirm(warning.data, "system prune", err);
+}
+
+static int prune(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter, struct mvm_error **err)
+{
+	struct mvm_store_removed removed MVM_CLEAN_REMOVED = {0};
+	struct mvm_strv containers MVM_CLEAN_STRV = {0};
+	uint64_t before = mvm_engine_allocated(engine);
+	int result = mvm_engine_prune_containers(engine, filter, &containers, err);
+
+	if (result == 0)
+		result = mvm_engine_prune_images(engine, all, filter, &removed, err);
+	if (containers.count)
+		puts("Deleted Containers:");
+	for (size_t i = 0; i < containers.count; i++)
+		puts(containers.items[i]);
+	if (containers.count)
+		putchar('\n');
+	cli_print_removed_images(&removed);
+	cli_print_reclaimed(engine, before);
+	return result;
+}
+
+static int run(const void *given, char **args, struct mvm_error **err)
+{
+	const struct values *values = given;
+	struct mvm_prune_filter filter MVM_CLEAN_PRUNE_FILTER = {0};
+	struct mvm_engine *engine;
+	int result;
+
+	if (cli_prune_filter(&values->filters, &filter, err) < 0 || (!values->force && confirm(values, err) < 0) ||
+	    mvm_engine_open(&engine, err) < 0)
+		return -1;
+	result = prune(engine, values->all, &filter, err);
+	mvm_engine_close(engine);
+	return result;
+}
+
+const struct cli_command cli_system_prune = {
+	.name = "system prune",
+	.usage = "[OPTIONS]",
+	.summary = "Remove unused data",
+	.options = options,
+	.max_args = 0,
+	.values_size = sizeof(struct values),
+	.run = run,
+};

@@ -1,0 +1,148 @@
+/*
+ * What can go: images and containers that nobody uses, and what killed processes have left.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+
+static bool container_has_label(const struct mvm_container *container, const char *wanted)
+{
+	size_t length = strlen(wanted);
+
+	for (size_t i = 0; i < container->config.labels.count; i++) {
+		const char *label = container->config.labels.items[i];
+
+		if (strchr(wanted, '=') ? !strcmp(label, wanted)
+					: !strncmp(label, wanted, length) && label[length] == '=')
+			return true;
+	}
+	return false;
+}
+
+static bool old_enough(const struct mvm_prune_filter *filter, time_t created)
+{
+	return !filter->until || created <= filter->until;
+}
+
+static bool image_is_meant(const struct mvm_prune_filter *filter, const struct mvm_image *image)
+{
+	for (size_t i = 0; i < filter->labels.count; i++)
+		if (!mvm_image_has_label(image, filter->labels.items[i]))
+			return false;
+	for (size_t i = 0; i < filter->other_labels.count; i++)
+		if (mvm_image_has_label(image, filter->other_labels.items[i]))
+			return false;
+	return old_enough(filter, mvm_image_created(image));
+}
+
+static bool container_is_meant(const struct mvm_prune_filter *filter, const struct mvm_container *container)
+{
+	for (size_t i = 0; i < filter->labels.count; i++)
+		if (!container_has_label(container, filter->labels.items[i]))
+			return false;
+	for (size_t i = 0; i < filter->other_labels.count; i++)
+		if (container_has_label(container, filter->other_labels.items[i]))
+			return false;
+	return old_enough(filter, container->config.created.tv_sec);
+}
+
+/* One that another process has just taken charge of, or has removed, is left alone. */
+int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter,
+				struct mvm_strv *deleted, struct mvm_error **err)
+{
+	struct mvm_container **list;
+	size_t count;
+	int result = 0;
+
+	if (mvm_state_list(mvm_engine_state(engine), &list, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count && result == 0; i++) {
+		struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+		const char *id = list[i]->config.id;
+
+		if (mvm_status_alive(list[i]->state.status) || !container_is_meant(filter, list[i]))
+			continue;
+		if (mvm_engine_remove(engine, id, false, &local) == 0)
+			mvm_strv_add(deleted, id);
+		else if (mvm_error_code(local) != MVM_ERR_CONFLICT && mvm_error_code(local) != MVM_ERR_NOT_FOUND)
+			result = mvm_error_move(err, &local);
+	}
+	mvm_container_list_free(list, count);
+	return result;
+}
+
+static void append(struct mvm_strv *to, struct mvm_strv *from)
+{
+	for (size_t i = 0; i < from->count; i++)
+		mvm_strv_add(to, from->items[i]);
+}
+
+/* What somebody has begun to use meanwhile, or has removed, is no failure. */
+static int remove_reference(struct mvm_store *store, const char *text, const struct mvm_image_users *users,
+			    struct mvm_store_removed *all, struct mvm_error **err)
+{
+	struct mvm_store_removed removed MVM_CLEAN_REMOVED = {0};
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+
+	if (mvm_store_remove(store, text, false, users, &removed, &local) < 0) {
+		if (mvm_error_code(local) == MVM_ERR_CONFLICT || mvm_error_code(local) == MVM_ERR_NOT_FOUND)
+			return 0;
+		return mvm_error_move(err, &local);
+	}
+	append(&all->untagged, &removed.untagged);
+	append(&all->deleted, &removed.deleted);
+	return 0;
+}
+
+static int remove_image(struct mvm_store *store, const struct mvm_image *image, const struct mvm_image_users *users,
+			struct mvm_store_removed *removed, struct mvm_error **err)
+{
+	const struct mvm_strv *names = mvm_image_names(image), *digests = mvm_image_repo_digests(image);
+
+	for (size_t i = 0; i < names->count; i++)
+		if (remove_reference(store, names->items[i], users, removed, err) < 0)
+			return -1;
+	for (size_t i = 0; i < digests->count; i++)
+		if (remove_reference(store, digests->items[i], users, removed, err) < 0)
+			return -1;
+	if (names->count || digests->count)
+		return 0;
+	return remove_reference(store, mvm_image_id(image)->text, users, removed, err);
+}
+
+int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
+			    struct mvm_store_removed *removed, struct mvm_error **err)
+{
+	struct mvm_image_list images MVM_CLEAN_IMAGE_LIST = {0};
+	char user[MVM_IMAGE_USER + 1];
+	int lock MVM_CLEAN_FD = -1;
+	struct mvm_store *store;
+	struct engine_users users;
+	int result = 0;
+
+	if (mvm_engine_store(engine, &store, err) < 0 || engine_lock_images(engine, true, &lock, err) < 0 ||
+	    mvm_store_list(store, &images, err) < 0 || engine_users_init(engine, &users, err) < 0)
+		return -1;
+	for (size_t i = 0; i < images.count && result == 0; i++) {
+		const struct mvm_image *image = images.items[i];
+
+		if ((!all && mvm_image_names(image)->count) || !image_is_meant(filter, image) ||
+		    users.rule.find(users.rule.arg, mvm_image_id(image), user) != MVM_IMAGE_UNUSED)
+			continue;
+		result = remove_image(store, image, &users.rule, removed, err);
+	}
+	engine_users_finish(&users);
+	/* Also what no image was ever made of: downloads and builds that were killed. */
+	if (result < 0 || mvm_store_collect(store, err) < 0)
+		return -1;
+	return engine_collect_disks(engine, err);
+}
+
+void mvm_prune_filter_finish(struct mvm_prune_filter *filter)
+{
+	mvm_strv_finish(&filter->labels);
+	mvm_strv_finish(&filter->other_labels);
+}

@@ -1,0 +1,151 @@
+/*
+ * What images and containers take of the host's disk: allocated blocks of files. Blocks that a file system
+ * shares between clones count for each of them; it does not tell.
+ */
+#include "internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+
+enum { STAT_BLOCK = 512 };
+
+static uint64_t allocated_at(int parent, const char *name)
+{
+	uint64_t total = 0;
+	struct dirent *entry;
+	struct stat st;
+	DIR *folder;
+	int fd;
+
+	/* What goes away while we look takes nothing. */
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (!S_ISDIR(st.st_mode))
+		return (uint64_t)st.st_blocks * STAT_BLOCK;
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	folder = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!folder) {
+		mvm_close(&fd);
+		return total;
+	}
+	while ((entry = readdir(folder)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			total += allocated_at(dirfd(folder), entry->d_name);
+	closedir(folder);
+	return total;
+}
+
+static uint64_t allocated(const char *home, const char *path)
+{
+	char *full MVM_CLEAN_FREE = mvm_format("%s/%s", home, path);
+
+	return allocated_at(AT_FDCWD, full);
+}
+
+static uint64_t allocated_by_images(const char *home)
+{
+	return allocated(home, "images/blobs") + allocated(home, "images/ingest") + allocated(home, "disks");
+}
+
+uint64_t mvm_engine_allocated(struct mvm_engine *engine)
+{
+	const char *home = mvm_state_home(mvm_engine_state(engine));
+
+	return allocated_by_images(home) + allocated(home, "containers");
+}
+
+uint64_t mvm_engine_container_size(const struct mvm_container *container)
+{
+	return allocated_at(AT_FDCWD, container->folder);
+}
+
+/* Files that containers need, each once. */
+static void need(struct mvm_strv *paths, char *path)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		if (!strcmp(paths->items[i], path)) {
+			free(path);
+			return;
+		}
+	mvm_strv_take(paths, path);
+}
+
+static void need_blob(struct mvm_strv *paths, const struct mvm_digest *digest)
+{
+	need(paths, mvm_format("images/blobs/sha256/%s", mvm_digest_hex(digest)));
+}
+
+static void need_image(struct mvm_strv *paths, const struct mvm_image *image)
+{
+	struct mvm_layer *layers MVM_CLEAN_FREE = mvm_image_disk_layers(image);
+	struct mvm_disk_spec spec = {.layers = layers, .layer_count = mvm_image_layer_count(image)};
+	char *key MVM_CLEAN_FREE = NULL;
+
+	need_blob(paths, &mvm_image_manifest(image)->digest);
+	need_blob(paths, mvm_image_id(image));
+	for (size_t i = 0; i < spec.layer_count; i++)
+		need_blob(paths, &mvm_image_layer(image, i)->blob.digest);
+	if (mvm_disk_key(&spec, &key, NULL) == 0)
+		need(paths, mvm_format("disks/%s", key));
+}
+
+static void add_containers(struct mvm_usage *usage, const struct engine_users *users, struct mvm_strv *needed)
+{
+	for (size_t i = 0; i < users->count; i++) {
+		const struct mvm_container *container = users->list[i];
+		bool alive = mvm_status_alive(container->state.status);
+		uint64_t size = mvm_engine_container_size(container);
+
+		usage->containers.count++;
+		usage->containers.active += alive;
+		usage->containers.size += size;
+		usage->containers.reclaimable += alive ? 0 : size;
+		if (container->config.disk_key)
+			need(needed, mvm_format("disks/%s", container->config.disk_key));
+	}
+}
+
+static void add_images(struct mvm_usage *usage, const struct engine_users *users, const struct mvm_image_list *images,
+		       struct mvm_strv *needed)
+{
+	char user[MVM_IMAGE_USER + 1];
+
+	for (size_t i = 0; i < images->count; i++) {
+		usage->images.count++;
+		if (users->rule.find(users->rule.arg, mvm_image_id(images->items[i]), user) == MVM_IMAGE_UNUSED)
+			continue;
+		usage->images.active++;
+		need_image(needed, images->items[i]);
+	}
+}
+
+int mvm_engine_usage(struct mvm_engine *engine, struct mvm_usage *out, struct mvm_error **err)
+{
+	const char *home = mvm_state_home(mvm_engine_state(engine));
+	struct mvm_image_list images MVM_CLEAN_IMAGE_LIST = {0};
+	struct mvm_strv needed MVM_CLEAN_STRV = {0};
+	struct mvm_usage usage = {0};
+	struct engine_users users;
+	struct mvm_store *store;
+
+	if (mvm_engine_store(engine, &store, err) < 0 || mvm_store_list(store, &images, err) < 0 ||
+	    engine_users_init(engine, &users, err) < 0)
+		return -1;
+	add_containers(&usage, &users, &needed);
+	add_images(&usage, &users, &images, &needed);
+	engine_users_finish(&users);
+	usage.images.size = usage.images.reclaimable = allocated_by_images(home);
+	for (size_t i = 0; i < needed.count; i++) {
+		uint64_t size = allocated(home, needed.items[i]);
+
+		usage.images.reclaimable -= size < usage.images.reclaimable ? size : usage.images.reclaimable;
+	}
+	*out = usage;
+	return 0;
+}
