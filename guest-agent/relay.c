@@ -20,6 +20,7 @@
 
 #include "failure.h"
 #include "loop.h"
+#include "send.h"
 #include "sys.h"
 
 enum {
@@ -117,7 +118,7 @@ static bool fill(struct relay *relay)
 static int drain(struct relay *relay)
 {
 	while (relay->start < relay->end) {
-		ssize_t n = write(relay->to.fd, relay->buffer + relay->start, relay->end - relay->start);
+		ssize_t n = send_some(relay->to.fd, relay->buffer + relay->start, relay->end - relay->start);
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "send.h"
+
 struct header {
 	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, target[100], magic[6],
 		version[2], user[32], group[32], major[8], minor[8], prefix[155], rest[12];
@@ -43,7 +45,7 @@ static int flush(struct tar *tar)
 	size_t done = 0;
 
 	while (done < tar->used) {
-		ssize_t n = write(tar->fd, tar->buffer + done, tar->used - done);
+		ssize_t n = send_some(tar->fd, tar->buffer + done, tar->used - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -129,6 +129,9 @@ ended() {
     eventually no_own_processes
     is_state box exited
   done
+  # And nothing stands in the way of the next, which fills the machine's memory.
+  same "$(tar -tf "$FIXTURES/deb.tar" | sed 's,^[.]/,,' | grep . | grep -vx etc/hosts | sort | sha256sum)" \
+    "$(MVM_PATIENCE=200 mvm export box | tar -t | grep -vx etc/hosts | sort | sha256sum)"
   mvm rm box
 }
 

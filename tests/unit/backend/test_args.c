@@ -150,6 +150,7 @@ static void test_disks(void **state)
 	const struct mvm_machine_disk disks[] = {
 		{.path = "/a,b/root.qcow2", .format = MVM_DISK_QCOW2, .scratch = true},
 		{.path = "/data.ext4", .format = MVM_DISK_RAW, .read_only = true, .serial = "image"},
+		{.path = "/c,d/root.qcow2", .format = MVM_DISK_QCOW2, .throw_away = true},
 	};
 	struct mvm_machine_spec spec = plain_spec();
 	struct mvm_strv argv;
@@ -169,6 +170,11 @@ static void test_disks(void **state)
 	assert_non_null(strstr(value(&argv, "-blockdev", 3), "read-only=on"));
 	assert_true(any_contains(&argv, "drive=disk1"));
 	assert_true(any_contains(&argv, "serial=image"));
+	/* An overlay that QEMU makes and nobody sees. */
+	assert_null(value(&argv, "-blockdev", 4));
+	assert_string_equal(value(&argv, "-drive", 0), "if=none,id=disk2,format=qcow2,file.driver=file,file.filename="
+						       "/c,,d/root.qcow2,snapshot=on");
+	assert_true(any_contains(&argv, "drive=disk2"));
 	mvm_strv_finish(&argv);
 }
 
