@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "text.h"
 
 struct mvm_error {
 	enum mvm_error_code code;
@@ -41,17 +42,6 @@ _Static_assert(CODE_COUNT == MVM_ERR_INTERRUPTED + 1, "every error code has a na
 /* Longer than any path that people make, and a line that can still be read. */
 enum { MAX_MESSAGE = 2048 };
 
-/* C0 and DEL, and C1 in UTF-8, which begins with 0xc2. */
-static void mask_controls(char *text)
-{
-	for (unsigned char *at = (unsigned char *)text; *at; at++) {
-		if (*at < ' ' || *at == 0x7f)
-			*at = '?';
-		else if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)
-			at[0] = at[1] = '?';
-	}
-}
-
 static bool continues_character(char c)
 {
 	return ((unsigned char)c & 0xc0) == 0x80;
@@ -75,7 +65,7 @@ static void shorten(char *text)
 
 static char *one_line(char *text)
 {
-	mask_controls(text);
+	mvm_mask_controls(text);
 	shorten(text);
 	return text;
 }

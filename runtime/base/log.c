@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "text.h"
+
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 static const char *log_name = "mvm";
@@ -41,6 +43,7 @@ void mvm_log(enum mvm_log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line + length, sizeof(line) - (size_t)length - 1, format, args);
 	va_end(args);
+	mvm_mask_controls(line);
 	strcat(line, "\n");
 	if (write(log_fd, line, strlen(line)) < 0)
 		errno = saved;

@@ -27,6 +27,17 @@ bool mvm_parse_int(const char *text, int64_t min, int64_t max, int64_t *value)
 	return true;
 }
 
+/* C0 and DEL, and C1 in UTF-8, which begins with 0xc2. */
+void mvm_mask_controls(char *text)
+{
+	for (unsigned char *at = (unsigned char *)text; *at; at++) {
+		if (*at < ' ' || *at == 0x7f)
+			*at = '?';
+		else if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0)
+			at[0] = at[1] = '?';
+	}
+}
+
 bool mvm_parse_size(const char *text, uint64_t *bytes)
 {
 	static const char units[] = "bkmgtp";

@@ -25,6 +25,9 @@ enum { MVM_TIME_LENGTH = 30 };
 void mvm_format_time(const struct timespec *time, char *out);
 bool mvm_parse_time(const char *text, struct timespec *time);
 
+/* Control characters, those of UTF-8's C1 too, become '?': what others wrote shall not speak to a terminal. */
+void mvm_mask_controls(char *text);
+
 /* Random bytes from the kernel. */
 void mvm_random(void *data, size_t length);
 void mvm_hex(const void *data, size_t length, char *out);

@@ -244,9 +244,18 @@ static void random_and_hex(void **state)
 	assert_string_equal(hex, "");
 }
 
+static void controls_are_masked(void **state)
+{
+	char text[] = "a\tb\x1b[0m\x7f \xc2\x85 \xc2\xa0 \xff \xc2";
+
+	mvm_mask_controls(text);
+	assert_string_equal(text, "a?b?[0m? ?? \xc2\xa0 \xff \xc2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(controls_are_masked),
 		cmocka_unit_test(sizes_are_dockers),
 		cmocka_unit_test(malformed_sizes_are_refused),
 		cmocka_unit_test(numbers_are_whole_and_in_range),
