@@ -20,11 +20,13 @@ int cli_confirm(const char *warning, const char *what, struct mvm_error **err)
 	return mvm_fail(err, MVM_ERR_INTERRUPTED, "%s has been cancelled; --force does not ask", what);
 }
 
-void cli_print_removed_images(const struct mvm_store_removed *removed)
+static void report(void *arg, const struct mvm_store_removed *removed)
 {
-	if (!removed->untagged.count && !removed->deleted.count)
-		return;
-	puts("Deleted Images:");
+	bool *any = arg;
+
+	if (!*any)
+		puts("Deleted Images:");
+	*any = true;
 	for (size_t i = 0; i < removed->untagged.count; i++) {
 		char *name MVM_CLEAN_FREE = mvm_reference_shorten(removed->untagged.items[i]);
 
@@ -32,7 +34,16 @@ void cli_print_removed_images(const struct mvm_store_removed *removed)
 	}
 	for (size_t i = 0; i < removed->deleted.count; i++)
 		printf("deleted: %s\n", removed->deleted.items[i]);
-	putchar('\n');
+}
+
+int cli_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter, struct mvm_error **err)
+{
+	bool any = false;
+	int result = mvm_engine_prune_images(engine, all, filter, report, &any, err);
+
+	if (any)
+		putchar('\n');
+	return result;
 }
 
 void cli_print_reclaimed(struct mvm_engine *engine, uint64_t before)
@@ -60,11 +71,9 @@ static const struct cli_option options[] = {
 
 static int prune(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter, struct mvm_error **err)
 {
-	struct mvm_store_removed removed MVM_CLEAN_REMOVED = {0};
 	uint64_t before = mvm_engine_allocated(engine);
-	int result = mvm_engine_prune_images(engine, all, filter, &removed, err);
+	int result = cli_prune_images(engine, all, filter, err);
 
-	cli_print_removed_images(&removed);
 	cli_print_reclaimed(engine, before);
 	return result;
 }

@@ -71,9 +71,10 @@ void mvm_prune_filter_finish(struct mvm_prune_filter *filter);
 #define MVM_CLEAN_PRUNE_FILTER __attribute__((cleanup(mvm_prune_filter_finish)))
 
 /* Removes images without a tag, or all, that no container stands on, and what killed downloads and builds have left;
- * never what a running pull needs. */
+ * never what a running pull needs. `report` is told what each step took. */
 int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
-			    struct mvm_store_removed *removed, struct mvm_error **err);
+			    void (*report)(void *arg, const struct mvm_store_removed *removed), void *arg,
+			    struct mvm_error **err);
 /* Removes containers that do not run; adds their IDs. */
 int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter,
 				struct mvm_strv *deleted, struct mvm_error **err);

@@ -74,69 +74,68 @@ int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prun
 	return result;
 }
 
-static void append(struct mvm_strv *to, struct mvm_strv *from)
-{
-	for (size_t i = 0; i < from->count; i++)
-		mvm_strv_add(to, from->items[i]);
-}
+/* What the steps of a prune share. */
+struct prune {
+	struct mvm_store *store;
+	struct engine_users users;
+	void (*report)(void *arg, const struct mvm_store_removed *removed);
+	void *arg;
+};
 
 /* What somebody has begun to use meanwhile, or has removed, is no failure. */
-static int remove_reference(struct mvm_store *store, const char *text, const struct mvm_image_users *users,
-			    struct mvm_store_removed *all, struct mvm_error **err)
+static int remove_reference(const struct prune *prune, const char *text, struct mvm_error **err)
 {
 	struct mvm_store_removed removed MVM_CLEAN_REMOVED = {0};
 	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
 
-	if (mvm_store_remove(store, text, false, users, &removed, &local) < 0) {
+	if (mvm_store_remove(prune->store, text, false, &prune->users.rule, &removed, &local) < 0) {
 		if (mvm_error_code(local) == MVM_ERR_CONFLICT || mvm_error_code(local) == MVM_ERR_NOT_FOUND)
 			return 0;
 		return mvm_error_move(err, &local);
 	}
-	append(&all->untagged, &removed.untagged);
-	append(&all->deleted, &removed.deleted);
+	prune->report(prune->arg, &removed);
 	return 0;
 }
 
-static int remove_image(struct mvm_store *store, const struct mvm_image *image, const struct mvm_image_users *users,
-			struct mvm_store_removed *removed, struct mvm_error **err)
+static int remove_image(const struct prune *prune, const struct mvm_image *image, struct mvm_error **err)
 {
 	const struct mvm_strv *names = mvm_image_names(image), *digests = mvm_image_repo_digests(image);
 
 	for (size_t i = 0; i < names->count; i++)
-		if (remove_reference(store, names->items[i], users, removed, err) < 0)
+		if (remove_reference(prune, names->items[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < digests->count; i++)
-		if (remove_reference(store, digests->items[i], users, removed, err) < 0)
+		if (remove_reference(prune, digests->items[i], err) < 0)
 			return -1;
 	if (names->count || digests->count)
 		return 0;
-	return remove_reference(store, mvm_image_id(image)->text, users, removed, err);
+	return remove_reference(prune, mvm_image_id(image)->text, err);
 }
 
 int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
-			    struct mvm_store_removed *removed, struct mvm_error **err)
+			    void (*report)(void *arg, const struct mvm_store_removed *removed), void *arg,
+			    struct mvm_error **err)
 {
 	struct mvm_image_list images MVM_CLEAN_IMAGE_LIST = {0};
+	struct prune prune = {.report = report, .arg = arg};
 	char user[MVM_IMAGE_USER + 1];
 	int lock MVM_CLEAN_FD = -1;
-	struct mvm_store *store;
-	struct engine_users users;
 	int result = 0;
 
-	if (mvm_engine_store(engine, &store, err) < 0 || engine_lock_images(engine, true, &lock, err) < 0 ||
-	    mvm_store_list(store, &images, err) < 0 || engine_users_init(engine, &users, err) < 0)
+	if (mvm_engine_store(engine, &prune.store, err) < 0 || engine_lock_images(engine, true, &lock, err) < 0 ||
+	    mvm_store_list(prune.store, &images, err) < 0 || engine_users_init(engine, &prune.users, err) < 0)
 		return -1;
 	for (size_t i = 0; i < images.count && result == 0; i++) {
 		const struct mvm_image *image = images.items[i];
 
 		if ((!all && mvm_image_names(image)->count) || !image_is_meant(filter, image) ||
-		    users.rule.find(users.rule.arg, mvm_image_id(image), user) != MVM_IMAGE_UNUSED)
+		    prune.users.rule.find(&prune.users, mvm_image_id(image), user) != MVM_IMAGE_UNUSED)
 			continue;
-		result = remove_image(store, image, &users.rule, removed, err);
+		result = remove_image(&prune, image, err);
 	}
-	engine_users_finish(&users);
+	engine_users_finish(&prune.users);
 	/* Also what no image was ever made of: downloads and builds that were killed. */
-	if (result < 0 || mvm_store_collect(store, err) < 0)
+	if (result < 0 || mvm_store_collect(prune.store, err) < 0)
 		return -1;
 	return engine_collect_disks(engine, err);
 }
