@@ -270,8 +270,8 @@ void mvm_ingest_destroy(struct mvm_ingest *ingest)
 	if (!ingest)
 		return;
 	/* Only who holds the lock may remove the file; a descriptor that is open holds it. What has arrived stays: the
-	 * next pull goes on from there. */
-	if (ingest->path && ingest->fd >= 0 && !ingest->received)
+	 * next pull goes on from there, where it can know what it is. */
+	if (ingest->path && ingest->fd >= 0 && (!ingest->received || ingest->unknown))
 		unlink(ingest->path);
 	mvm_close(&ingest->fd);
 	mvm_hash_destroy(ingest->hash);

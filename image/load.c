@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "archive_internal.h"
+#include "disk.h"
 #include "image_internal.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
@@ -121,5 +122,6 @@ int mvm_image_load(struct mvm_store *store, int fd, const struct mvm_archive_opt
 	archive_finish(&archive);
 	/* What a failure or a kill has left, and what the archive had that no image needs; not worth failing for. */
 	mvm_store_collect(store, NULL);
+	mvm_disk_collect(mvm_store_home(store), NULL);
 	return result;
 }

@@ -134,7 +134,12 @@ static int begin_named_blob(struct reader *reader, struct mvm_error **err)
 			result = mvm_ingest_begin(archive->store, &reader->blob, true, interrupted, &reader->ingest,
 						  err);
 	}
-	return result < 0 ? mvm_error_wrap(err, "%s", reader->name) : 0;
+	if (result < 0)
+		return mvm_error_wrap(err, "%s", reader->name);
+	/* What a pull has left of it comes again. */
+	if (reader->ingest)
+		mvm_ingest_restart(reader->ingest);
+	return 0;
 }
 
 static int begin_file(struct reader *reader, struct mvm_error **err)
