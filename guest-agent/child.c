@@ -144,7 +144,7 @@ static char *const *complete_env(char *const *env, const struct identity *identi
 		return env;
 	while (env && env[count])
 		count++;
-	all = malloc((count + 2) * sizeof(*all));
+	all = sys_allocate((count + 2) * sizeof(*all));
 	if (!all)
 		return env;
 	if (count > 0)

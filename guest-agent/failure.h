@@ -27,7 +27,7 @@ int failure_set_errno(struct failure *failure, enum mvm_proto_code code, const c
 
 /* A line on the machine's console, "mvm-agent: ...": for what nobody asked for and so nobody is told. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same, with the uptime, when the kernel's command line has mvm.debug. */
+/* The same, with the uptime, when the kernel's command line has mvm_debug=1. */
 void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void trace_enable(void);
 

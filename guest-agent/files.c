@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int write_all(int fd, const char *data, size_t length)
+int file_append(int fd, const char *data, size_t length)
 {
 	while (length > 0) {
 		ssize_t n = write(fd, data, length);
@@ -53,7 +53,7 @@ int file_write(const char *path, const char *data, size_t length)
 
 	if (fd < 0)
 		return -1;
-	return close_keeping_errno(fd, write_all(fd, data, length));
+	return close_keeping_errno(fd, file_append(fd, data, length));
 }
 
 ssize_t file_read_at(int folder, const char *path, char *buffer, size_t size)

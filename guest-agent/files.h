@@ -12,6 +12,8 @@ int file_set(const char *path, const char *value);
 int file_set_at(int folder, const char *path, const char *value);
 /* Makes or replaces it, mode 0644. */
 int file_write(const char *path, const char *data, size_t length);
+/* To an open one, all of it. */
+int file_append(int fd, const char *data, size_t length);
 /* Up to `size` - 1 bytes, ended with NUL; -1 with errno set. */
 ssize_t file_read_at(int folder, const char *path, char *buffer, size_t size);
 /* A file of the image, which may be anything: what is no regular file is empty, and beyond

@@ -44,24 +44,38 @@ static int replace_own_root(struct failure *failure)
 	return 0;
 }
 
-int machine_mount_own(struct failure *failure)
+static int make_folder(const char *path, struct failure *failure)
 {
-	static const struct {
-		const char *path, *type;
-	} mounts[] = {{"/dev", "devtmpfs"}, {"/proc", "proc"}, {"/cgroup", "cgroup2"}};
-	static const char *const folders[] = {
-		"/etc", MACHINE_ROOT, MACHINE_STAGE, MACHINE_STAGE "/proc", MACHINE_STAGE "/sys", MACHINE_STAGE "/dev"};
+	return mkdir(path, 0755) ? failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s", path) : 0;
+}
 
-	if (replace_own_root(failure))
+static int mount_own(const char *type, const char *path, struct failure *failure)
+{
+	if (make_folder(path, failure))
 		return -1;
-	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
-		mkdir(mounts[i].path, 0755);
-		if (mount(mounts[i].type, mounts[i].path, mounts[i].type, MS_NOSUID | MS_NOEXEC, NULL))
-			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s", mounts[i].path);
-	}
+	if (mount(type, path, type, MS_NOSUID | MS_NOEXEC, NULL))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s", path);
+	return 0;
+}
+
+int machine_make_root(struct failure *failure)
+{
+	return replace_own_root(failure) || mount_own("devtmpfs", "/dev", failure) ||
+			       make_folder(MACHINE_ROOT, failure)
+		       ? -1
+		       : 0;
+}
+
+int machine_fill_root(struct failure *failure)
+{
+	static const char *const folders[] = {"/etc", MACHINE_STAGE, MACHINE_STAGE "/proc", MACHINE_STAGE "/sys",
+					      MACHINE_STAGE "/dev"};
+
+	if (mount_own("proc", "/proc", failure) || mount_own("cgroup2", "/cgroup", failure))
+		return -1;
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-		if (mkdir(folders[i], 0755))
-			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s", folders[i]);
+		if (make_folder(folders[i], failure))
+			return -1;
 	return 0;
 }
 
@@ -107,16 +121,17 @@ static int write_hosts(char *const *lines)
 				    "ff00::0\tip6-mcastprefix\n"
 				    "ff02::1\tip6-allnodes\n"
 				    "ff02::2\tip6-allrouters\n";
-	FILE *file = fopen(MACHINE_HOSTS, "we");
+	int fd = open(MACHINE_HOSTS, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int rc;
 
-	if (!file)
+	if (fd < 0)
 		return -1;
-	fputs(usual, file);
-	for (; lines && *lines; lines++) {
-		fputs(*lines, file);
-		fputc('\n', file);
-	}
-	return fclose(file);
+	rc = file_append(fd, usual, strlen(usual));
+	for (; rc == 0 && lines && *lines; lines++)
+		if (file_append(fd, *lines, strlen(*lines)) || file_append(fd, "\n", 1))
+			rc = -1;
+	close(fd);
+	return rc;
 }
 
 /* They are mounted over the image's own, so that nothing of this machine gets onto the disk. */
@@ -145,7 +160,7 @@ int machine_prepare(const struct mvm_proto_machine *order, struct failure *failu
 		return failure_set(failure, MVM_PROTO_BAD_STATE, "the machine has its orders already");
 	if (set_clock(order->clock, failure) || keep_hostname(order->hostname, failure))
 		return -1;
-	if (rootdisk_mount(order->root_device, order->root_type, failure))
+	if (rootdisk_mount(order, failure))
 		return -1;
 	trace("root mounted");
 	if (stage_wait(failure))

@@ -19,8 +19,10 @@ struct mvm_proto_machine;
 #define MACHINE_HOSTNAME  "/etc/hostname"
 #define MACHINE_RESOLV	  "/etc/resolv.conf"
 
-/* Before any order: the agent's own root and the file systems it works with. */
-int machine_mount_own(struct failure *failure);
+/* Before any order: a root of the agent's own, with the devices; and all else that it works with, which takes longer and
+ * which the agent's helper does (stage.h). */
+int machine_make_root(struct failure *failure);
+int machine_fill_root(struct failure *failure);
 /* Whether there is a root to start processes in. */
 bool machine_ready(void);
 int machine_prepare(const struct mvm_proto_machine *order, struct failure *failure);

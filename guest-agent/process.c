@@ -269,7 +269,7 @@ static int launch(struct process *process, int join, const int stdio[3], struct 
 
 static struct process *create(const struct mvm_proto_process *order, uint32_t request)
 {
-	struct process *process = calloc(1, sizeof(*process));
+	struct process *process = sys_allocate(sizeof(*process));
 
 	if (!process)
 		return NULL;
@@ -305,7 +305,7 @@ int process_start(const struct mvm_proto_process *order, uint32_t request, struc
 		close_fd(&stdio[i]);
 	if (rc) {
 		close_fd(&process->pidfd);
-		free(process);
+		sys_free(process, sizeof(*process));
 		return -1;
 	}
 	add(process);
@@ -384,7 +384,7 @@ static void reaped(struct process *process, int status)
 		tell_exit(process, status);
 	close_fd(&process->pidfd);
 	close_fd(&process->terminal);
-	free(process);
+	sys_free(process, sizeof(*process));
 	if (starting)
 		control_release();
 }

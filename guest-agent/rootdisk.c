@@ -10,6 +10,7 @@
 
 #include "failure.h"
 #include "machine.h"
+#include "guest-agent/proto/message.h"
 #include "sys.h"
 
 /* What of an ext4 superblock is needed to see its size: fs/ext4/ext4.h, struct ext4_super_block. */
@@ -32,14 +33,18 @@ static bool mounted;
  * stamp that next to nothing reads.
  * noinit_itable: the kernel would zero the inode tables in the background, gigabytes on
  * a disk of 64 GiB, and the sparse clone would hold every one of these zeros.
+ * noload, on a scratch disk: no journal, which is for crashes that somebody comes back from.
+ * block_validity, there: a map of the metadata to catch a damaged extent tree, which a clone of an image that was
+ * verified when it was written does not have.
  */
-static int mount_root(const char *device, const char *type)
+static int mount_root(const struct mvm_proto_machine *order)
 {
-	unsigned long flags = MS_NOATIME;
+	const char *options = NULL;
 
-	if (strcmp(type, "ext4") == 0)
-		return mount(device, MACHINE_ROOT, type, flags, "noinit_itable,errors=remount-ro");
-	return mount(device, MACHINE_ROOT, type, flags, NULL);
+	if (strcmp(order->root_type, "ext4") == 0)
+		options = order->root_scratch ? "noinit_itable,errors=remount-ro,noload,noblock_validity"
+					      : "noinit_itable,errors=remount-ro";
+	return mount(order->root_device, MACHINE_ROOT, order->root_type, MS_NOATIME, options);
 }
 
 static uint32_t load32(const uint8_t *at)
@@ -94,13 +99,14 @@ static int grow(const char *path, struct failure *failure)
 	return rc;
 }
 
-int rootdisk_mount(const char *device, const char *type, struct failure *failure)
+int rootdisk_mount(const struct mvm_proto_machine *order, struct failure *failure)
 {
 	if (mounted)
 		return 0;
-	if (mount_root(device, type))
-		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount the root disk %s as %s", device, type);
-	if (strcmp(type, "ext4") == 0 && grow(device, failure)) {
+	if (mount_root(order))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount the root disk %s as %s",
+					 order->root_device, order->root_type);
+	if (strcmp(order->root_type, "ext4") == 0 && grow(order->root_device, failure)) {
 		umount2(MACHINE_ROOT, 0);
 		return -1;
 	}

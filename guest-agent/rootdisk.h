@@ -6,8 +6,10 @@
 #define AGENT_ROOTDISK_H
 
 struct failure;
+struct mvm_proto_machine;
 
-int rootdisk_mount(const char *device, const char *type, struct failure *failure);
+/* What the order says of the root. */
+int rootdisk_mount(const struct mvm_proto_machine *order, struct failure *failure);
 /* Nothing is written to the disk after this, and a check of it finds nothing to repair. */
 int rootdisk_clean(struct failure *failure);
 

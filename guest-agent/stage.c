@@ -67,7 +67,7 @@ static pid_t make_child(const int ends[2], bool in_helper, struct failure *failu
 static void prepare(int socket, const int ends[2], struct report *report)
 {
 	report->failed = true;
-	if (cgroup_make(&report->failure) || cgroup_open(&report->failure))
+	if (machine_fill_root(&report->failure) || cgroup_make(&report->failure) || cgroup_open(&report->failure))
 		return;
 	report->pid = make_child(ends, true, &report->failure);
 	if (report->pid < 0)

@@ -1,6 +1,6 @@
 /*
  * Containers are made ahead of need. When the machine boots, a helper process
- * prepares all that no order is needed for (network, cgroup) and makes the first
+ * prepares all that no order is needed for (mounts, network, cgroup) and makes the first
  * container's PID 1, which mounts what every container has and then waits. So this
  * runs on one processor while the agent talks to the host and mounts the
  * root disk on another. Later containers are made when they are asked for,

@@ -1,6 +1,7 @@
 #include "sys.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,4 +74,16 @@ int sys_pidfd_open(pid_t pid)
 int sys_pidfd_kill(int pidfd, int signo)
 {
 	return (int)syscall(NR_pidfd_send_signal, pidfd, signo, NULL, 0);
+}
+
+void *sys_allocate(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+void sys_free(void *memory, size_t size)
+{
+	munmap(memory, size);
 }

@@ -59,6 +59,7 @@ static const struct spec machine_specs[] = {
 	{MVM_FIELD_HOSTS, KIND_LIST, MACHINE(hosts)},
 	{MVM_FIELD_RESOLV_CONF, KIND_TEXT, MACHINE(resolv_conf)},
 	{MVM_FIELD_SYSCTL, KIND_LIST, MACHINE(sysctls)},
+	{MVM_FIELD_ROOT_SCRATCH, KIND_BOOL, MACHINE(root_scratch)},
 	END,
 };
 

@@ -54,6 +54,7 @@ struct mvm_proto_machine {
 	uint64_t clock; /* ns since 1970; 0 leaves the clock alone */
 	const char *root_device;
 	const char *root_type;
+	bool root_scratch; /* it goes with the machine: nobody will see it after a crash */
 	bool read_only;
 	uint64_t shm_size;   /* bytes; 0: 64 MiB */
 	uint64_t memory_max; /* bytes; 0: no limit, as the next two */

@@ -58,6 +58,7 @@ enum mvm_proto_tag {
 	MVM_FIELD_RESOLV_CONF = 25, /* text: the whole /etc/resolv.conf */
 	MVM_FIELD_SYSCTL = 26,	    /* text, repeated: "net.ipv4.ip_forward=1" */
 	MVM_FIELD_PIDS_MAX = 27,    /* u64: processes and threads, 0 for no limit */
+	MVM_FIELD_ROOT_SCRATCH = 28, /* u64: 1 when the root disk goes with the machine */
 
 	MVM_FIELD_PROCESS = 32,	    /* u64: the host's id of a process, 32 bits, not 0 */
 	MVM_FIELD_ARG = 33,	    /* text, repeated */

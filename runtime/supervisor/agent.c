@@ -201,6 +201,7 @@ static void order_machine(struct agent *agent)
 		.hostname = config->hostname,
 		.root_device = "/dev/vda",
 		.root_type = "ext4",
+		.root_scratch = config->auto_remove,
 		.read_only = config->read_only,
 		.memory_max = agent->supervisor->helper ? 0 : config->memory,
 		.cpu_quota = agent->supervisor->helper ? 0 : (uint64_t)config->nano_cpus / 10000,

@@ -121,6 +121,7 @@ static void test_machine(void **state)
 		.clock = UINT64_C(1700000000123456789),
 		.root_device = "/dev/vda",
 		.root_type = "ext4",
+		.root_scratch = true,
 		.read_only = true,
 		.shm_size = 64 << 20,
 		.memory_max = UINT64_C(1) << 40,
@@ -140,7 +141,7 @@ static void test_machine(void **state)
 	assert_int_equal(frame.request, 5);
 	assert_int_equal(mvm_proto_decode_machine(&frame, &arena, &got, NULL), 0);
 	assert_string_equal(got.hostname, "box");
-	assert_true(got.clock == sent.clock && got.memory_max == sent.memory_max && got.read_only);
+	assert_true(got.clock == sent.clock && got.memory_max == sent.memory_max && got.read_only && got.root_scratch);
 	assert_int_equal(got.shm_size, 64 << 20);
 	assert_int_equal(got.cpu_quota, 150000);
 	assert_int_equal(got.pids_max, 100);
