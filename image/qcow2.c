@@ -1,6 +1,9 @@
 /*
  * The file: cluster 0 the header with the base's name, 1 the refcount table, 2 the first refcount block, from 3 on the
  * L1 table. All but the beginnings of the first three are holes: every cluster of the disk is the base's.
+ *
+ * L2 entries are extended ones: a cluster is allocated whole but written in 32 parts, so that the first write to a
+ * cluster neither reads nor copies the rest of it from the base, and a small write takes little of the host's disk.
  */
 #include "qcow2.h"
 
@@ -20,8 +23,10 @@ enum {
 	BLOCK_CLUSTER = 2,
 	L1_CLUSTER = 3,
 };
-/* One L1 entry stands for an L2 table of one cluster with an entry of 8 bytes for each cluster. */
-#define L1_REACH ((uint64_t)CLUSTER * (CLUSTER / 8))
+/* One L1 entry stands for an L2 table of one cluster with an entry of 16 bytes for each cluster. */
+#define L1_REACH		 ((uint64_t)CLUSTER * (CLUSTER / 16))
+#define MAX_SIZE		 (8ULL << 40)
+#define INCOMPATIBLE_EXTENDED_L2 (1 << 4)
 
 struct writer {
 	unsigned char *at;
@@ -51,10 +56,10 @@ static void put_header(struct writer *writer, const char *base, uint64_t size, u
 	put(writer, 1, 4); /* clusters of the refcount table */
 	put(writer, 0, 4); /* no snapshots */
 	put(writer, 0, 8);
-	put(writer, 0, 8); /* features: none incompatible, */
-	put(writer, 0, 8); /* compatible */
-	put(writer, 0, 8); /* or autoclear */
-	put(writer, 4, 4); /* refcounts of 16 bits */
+	put(writer, INCOMPATIBLE_EXTENDED_L2, 8); /* features: */
+	put(writer, 0, 8);			  /* compatible */
+	put(writer, 0, 8);			  /* or autoclear */
+	put(writer, 4, 4);			  /* refcounts of 16 bits */
 	put(writer, HEADER_LENGTH, 4);
 
 	put(writer, 0xe2792aca, 4); /* header extension: format of the backing file */
@@ -90,7 +95,7 @@ int mvm_qcow2_create(const char *path, const char *base, uint64_t size, struct m
 	if (base[0] != '/' || strlen(base) > MAX_BASE)
 		return mvm_fail(err, MVM_ERR_INVALID,
 				"the path of %s is too long for an overlay; use a shorter MVM_HOME", base);
-	if (size % 512 || size > 16 * L1_REACH * 1024)
+	if (size % 512 || size > MAX_SIZE)
 		return mvm_fail(err, MVM_ERR_INVALID, "an overlay of %llu bytes is not possible",
 				(unsigned long long)size);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
