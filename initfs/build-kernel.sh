@@ -49,7 +49,9 @@ sha() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; 
 tarball=$(source_tarball)
 version=$(source_version "$tarball")
 options=("$here/kernel/common.config" "$here/kernel/$arch.config")
-key=$({ printf '%s\n' "$version" "$recipe"; cat "${options[@]}"; } | sha | cut -c1-16)
+additions=()
+[ "$arch" != x86_64 ] || additions=("$here/kernel/x86_64-apic.c")
+key=$({ printf '%s\n' "$version" "$recipe"; cat "${options[@]}" "${additions[@]}"; } | sha | cut -c1-16)
 if [ "$(uname -s)" = Darwin ]; then base=$HOME/Library/Caches; else base=${XDG_CACHE_HOME:-$HOME/.cache}; fi
 cache=$base/mvm/kernel
 out=$cache/$arch-$key
@@ -75,6 +77,7 @@ trap 'exit 130' INT TERM
 say "building $arch from $version; about $((10 / jobs + 1)) min on $jobs cores, once"
 say "unpacking the source"
 tar -C "$work" --strip-components=1 -xf "$tarball"
+[ "$arch" != x86_64 ] || cat "${additions[@]}" >>"$work/arch/x86/kernel/apic/apic.c"
 
 make_kernel() { make -s -C "$work" ARCH="$karch" CROSS_COMPILE="$cross" "$@" 9>&-; }
 
