@@ -4,7 +4,10 @@
 
 #include "runtime/base/mem.h"
 
-enum { MIB = 1024 * 1024 };
+enum {
+	MIB = 1024 * 1024,
+	KERNEL_HZ = 250, /* initfs/kernel/common.config */
+};
 
 /* QEMU's option lists end a value at a comma unless it is doubled. */
 static char *escape(const char *value)
@@ -22,9 +25,14 @@ static void add(struct mvm_strv *argv, const char *option, const char *value)
 	mvm_strv_add(argv, value);
 }
 
+uint64_t qemu_memory(const struct qemu_args *args)
+{
+	return (args->spec->memory + MIB - 1) / MIB * MIB;
+}
+
 static void add_machine(const struct qemu_args *args, struct mvm_strv *argv)
 {
-	unsigned long long memory = (args->spec->memory + MIB - 1) / MIB;
+	unsigned long long memory = qemu_memory(args) / MIB;
 
 	/* The clock devices stay on (without them an emulated kernel hangs), ACPI too (it powers off). */
 	add(argv, "-M",
@@ -43,7 +51,8 @@ static void add_machine(const struct qemu_args *args, struct mvm_strv *argv)
 	mvm_strv_addf(argv, "%lluM", memory);
 	/* Shared, because vhost-user devices map it; not touched ahead of need. */
 	mvm_strv_add(argv, "-object");
-	mvm_strv_addf(argv, "memory-backend-memfd,id=mem,size=%lluM,share=on,prealloc=off", memory);
+	mvm_strv_addf(argv, "memory-backend-file,id=mem,size=%lluM,share=on,prealloc=off,mem-path=/proc/self/fd/%d", memory,
+		      QEMU_MEMORY_FD);
 }
 
 static void add_confinement(struct mvm_strv *argv)
@@ -129,6 +138,18 @@ static void add_disk(const struct mvm_machine_disk *disk, size_t index, struct m
 		      serial ? ",serial=" : "", serial ? serial : "");
 }
 
+/* Under emulation. What the kernel would find out by waiting, 100 ms each time, it is told: the rate of QEMU's APIC
+ * timer (hw/intc/apic.c; our kernel's own option, see initfs/kernel), and what follows from the counter's rate. */
+static void add_emulated(const struct qemu_args *args, struct mvm_buf *line)
+{
+	/* With one CPU the kernel would patch each lock prefix away: 100 ms, for nothing. QEMU's RDRAND is the host's
+	 * getrandom(), and takes the place of a device to probe. */
+	mvm_buf_addf(line, " noreplace-smp random.trust_cpu=on lapic_timer_khz=1000000");
+	if (args->tsc_khz)
+		mvm_buf_addf(line, " tsc=reliable tsc_early_khz=%u lpj=%u", args->tsc_khz,
+			     args->tsc_khz * (1000 / KERNEL_HZ));
+}
+
 char *qemu_kernel_args(const struct qemu_args *args)
 {
 	struct mvm_buf line = {0};
@@ -141,12 +162,10 @@ char *qemu_kernel_args(const struct qemu_args *args)
 	mvm_buf_addf(&line, " dummy.numdummies=0");
 	/* There is none; looking for it takes 10 ms under emulation. */
 	mvm_buf_addf(&line, " 8250.nr_uarts=0");
-	/* With one CPU the kernel would patch each lock prefix away: 100 ms under emulation, for nothing. QEMU's RDRAND
-	 * is the host's getrandom(), and takes the place of a device to probe. */
+	/* While the kernel goes on with what else there is. Several disks at a time would get their names by chance. */
+	mvm_buf_addf(&line, " driver_async_probe=virtio_balloon%s", args->spec->disk_count <= 1 ? ",virtio_blk" : "");
 	if (args->accel == MVM_ACCEL_TCG)
-		mvm_buf_addf(&line, " noreplace-smp random.trust_cpu=on");
-	if (args->accel == MVM_ACCEL_TCG && args->tsc_khz)
-		mvm_buf_addf(&line, " tsc=reliable tsc_early_khz=%u", args->tsc_khz);
+		add_emulated(args, &line);
 	if (args->spec->kernel_args && *args->spec->kernel_args)
 		mvm_buf_addf(&line, " %s", args->spec->kernel_args);
 	return mvm_buf_steal(&line);

@@ -11,7 +11,7 @@
 struct mvm_strv;
 
 /* The descriptors' numbers in the QEMU process. */
-enum { QEMU_QMP_FD = 3, QEMU_CONSOLE_FD = 4, QEMU_VSOCK_FD = 5 };
+enum { QEMU_QMP_FD = 3, QEMU_CONSOLE_FD = 4, QEMU_MEMORY_FD = 5, QEMU_VSOCK_FD = 6 };
 
 struct qemu_args {
 	const char *program;
@@ -21,6 +21,9 @@ struct qemu_args {
 };
 
 void qemu_args_build(const struct qemu_args *args, struct mvm_strv *argv);
+
+/* The guest's memory in bytes: what the spec asks for in whole MiB, as QEMU takes it. */
+uint64_t qemu_memory(const struct qemu_args *args);
 
 /* The kernel's command line; the caller owns it. */
 char *qemu_kernel_args(const struct qemu_args *args);

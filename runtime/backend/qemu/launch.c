@@ -10,6 +10,7 @@
 #include "args.h"
 #include "host.h"
 #include "internal.h"
+#include "memory.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -96,13 +97,16 @@ static uint32_t host_tsc_khz(struct host_facts *facts)
 
 /* The child's ends; -1 before open_channels() and after close_channels(). */
 struct channels {
-	int qmp, console, errors;
+	int qmp, console, errors, memory;
 };
 
-static int open_channels(struct mvm_machine *machine, struct channels *theirs, struct mvm_error **err)
+static int open_channels(struct mvm_machine *machine, const struct qemu_args *args, struct channels *theirs,
+			 struct mvm_error **err)
 {
 	int pair[2];
 
+	if (memory_create(qemu_memory(args), &theirs->memory, err) < 0)
+		return -1;
 	if (mvm_socketpair(SOCK_STREAM, pair) < 0)
 		return mvm_fail_errno(err, errno, "cannot make a socket pair for QEMU");
 	machine->qmp_fd = pair[0];
@@ -126,6 +130,7 @@ static void close_channels(struct channels *theirs)
 	mvm_close(&theirs->qmp);
 	mvm_close(&theirs->console);
 	mvm_close(&theirs->errors);
+	mvm_close(&theirs->memory);
 }
 
 /*
@@ -145,8 +150,8 @@ static void qemu_environment(struct mvm_strv *env)
 static int spawn_qemu(struct mvm_machine *machine, const struct qemu_args *args, struct mvm_error **err)
 {
 	struct mvm_strv argv MVM_CLEAN_STRV = {0}, env MVM_CLEAN_STRV = {0};
-	struct channels theirs = {-1, -1, -1};
-	int rc = open_channels(machine, &theirs, err);
+	struct channels theirs = {-1, -1, -1, -1};
+	int rc = open_channels(machine, args, &theirs, err);
 
 	qemu_args_build(args, &argv);
 	qemu_environment(&env);
@@ -157,6 +162,7 @@ static int spawn_qemu(struct mvm_machine *machine, const struct qemu_args *args,
 			{theirs.errors, STDERR_FILENO},
 			{theirs.qmp, QEMU_QMP_FD},
 			{theirs.console, QEMU_CONSOLE_FD},
+			{theirs.memory, QEMU_MEMORY_FD},
 			{args->spec->vsock_fd, QEMU_VSOCK_FD},
 		};
 		struct mvm_spawn spawn = {
@@ -170,6 +176,8 @@ static int spawn_qemu(struct mvm_machine *machine, const struct qemu_args *args,
 		};
 
 		rc = mvm_spawn(&spawn, &machine->pid, err);
+		if (rc == 0)
+			memory_warm(theirs.memory, qemu_memory(args));
 	}
 	close_channels(&theirs);
 	return rc;

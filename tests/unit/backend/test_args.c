@@ -62,7 +62,8 @@ static void test_emulation(void **state)
 	assert_string_equal(value(&argv, "-smp", 0), "2");
 	assert_string_equal(value(&argv, "-kernel", 0), "/k/vmlinux");
 	assert_string_equal(value(&argv, "-initrd", 0), "/k/initramfs");
-	assert_non_null(strstr(value(&argv, "-append", 0), "tsc=reliable tsc_early_khz=2793440"));
+	assert_non_null(strstr(value(&argv, "-append", 0), "tsc=reliable tsc_early_khz=2793440 lpj=11173760"));
+	assert_non_null(strstr(value(&argv, "-append", 0), "lapic_timer_khz=1000000"));
 }
 
 static void test_kvm(void **state)
@@ -75,6 +76,7 @@ static void test_kvm(void **state)
 	assert_string_equal(value(&argv, "-cpu", 0), "host");
 	/* It has a clock of its own, and a counter that need not be the host's. */
 	assert_null(strstr(value(&argv, "-append", 0), "tsc"));
+	assert_null(strstr(value(&argv, "-append", 0), "lapic"));
 }
 
 static void test_randomness_comes_from_somewhere(void **state)
@@ -97,6 +99,7 @@ static void test_unknown_counter(void **state)
 
 	(void)state;
 	assert_null(strstr(value(&argv, "-append", 0), "tsc"));
+	assert_null(strstr(value(&argv, "-append", 0), "lpj"));
 }
 
 static void test_memory_is_whole_mebibytes(void **state)
@@ -108,7 +111,7 @@ static void test_memory_is_whole_mebibytes(void **state)
 	spec.memory = (100u << 20) + 1;
 	argv = build(&spec, MVM_ACCEL_TCG, 0);
 	assert_string_equal(value(&argv, "-m", 0), "101M");
-	assert_non_null(strstr(value(&argv, "-object", 0), "memory-backend-memfd,id=mem,size=101M,share=on"));
+	assert_non_null(strstr(value(&argv, "-object", 0), "memory-backend-file,id=mem,size=101M,share=on"));
 	assert_non_null(strstr(value(&argv, "-M", 0), "memory-backend=mem"));
 	mvm_strv_finish(&argv);
 }
@@ -141,7 +144,7 @@ static void test_vsock_only_with_a_descriptor(void **state)
 	with = build(&spec, MVM_ACCEL_TCG, 0);
 	assert_true(any_contains(&with, "vhost-user-vsock-pci"));
 	/* The number in QEMU, not ours. */
-	assert_true(any_contains(&with, "socket,id=vsock,fd=5"));
+	assert_true(any_contains(&with, "socket,id=vsock,fd=6"));
 	assert_false(any_contains(&with, "77"));
 }
 
@@ -168,6 +171,8 @@ static void test_disks(void **state)
 	assert_non_null(strstr(value(&argv, "-blockdev", 2), "cache.no-flush=off"));
 	assert_non_null(strstr(value(&argv, "-blockdev", 3), "driver=raw"));
 	assert_non_null(strstr(value(&argv, "-blockdev", 3), "read-only=on"));
+	/* Which of two is /dev/vda must not be left to chance. */
+	assert_null(strstr(value(&argv, "-append", 0), "virtio_blk"));
 	assert_true(any_contains(&argv, "drive=disk1"));
 	assert_true(any_contains(&argv, "serial=image"));
 	/* An overlay that QEMU makes and nobody sees. */
@@ -188,6 +193,7 @@ static void test_kernel_command_line(void **state)
 	assert_non_null(strstr(line, "console=hvc0"));
 	assert_non_null(strstr(line, "panic=-1"));
 	assert_non_null(strstr(line, "dummy.numdummies=0"));
+	assert_non_null(strstr(line, "driver_async_probe=virtio_balloon,virtio_blk"));
 	free(line);
 	spec.kernel_args = "loglevel=8 mine=1";
 	line = qemu_kernel_args(&args);
