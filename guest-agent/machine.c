@@ -60,10 +60,9 @@ static int mount_own(const char *type, const char *path, struct failure *failure
 
 int machine_make_root(struct failure *failure)
 {
-	return replace_own_root(failure) || mount_own("devtmpfs", "/dev", failure) ||
-			       make_folder(MACHINE_ROOT, failure)
-		       ? -1
-		       : 0;
+	if (replace_own_root(failure) || mount_own("devtmpfs", "/dev", failure))
+		return -1;
+	return make_folder(MACHINE_ROOT, failure);
 }
 
 int machine_fill_root(struct failure *failure)

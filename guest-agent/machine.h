@@ -19,8 +19,8 @@ struct mvm_proto_machine;
 #define MACHINE_HOSTNAME  "/etc/hostname"
 #define MACHINE_RESOLV	  "/etc/resolv.conf"
 
-/* Before any order: a root of the agent's own, with the devices; and all else that it works with, which takes longer and
- * which the agent's helper does (stage.h). */
+/* Before any order: a root of the agent's own, with the devices; and all else that it works with, which takes longer
+ * and which the agent's helper does (stage.h). */
 int machine_make_root(struct failure *failure);
 int machine_fill_root(struct failure *failure);
 /* Whether there is a root to start processes in. */

@@ -1,10 +1,11 @@
 /*
  * The agent: PID 1 of the virtual machine, started from the initramfs.
  *
- * It connects to the host before anything else, and makes its own root while
- * the connection comes about; all else that the machine needs is left to a child (stage.c). From then on it is one loop that carries out
- * orders (control.c), watches processes (process.c) and relays their streams
- * (relay.c). Nothing is taken from its command line.
+ * It connects to the host before anything else, and makes its own root while the
+ * connection comes about; all else that the machine needs is left to a child
+ * (stage.c). From then on it is one loop that carries out orders (control.c), watches
+ * processes (process.c) and relays their streams (relay.c). Nothing is taken from its
+ * command line.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -46,18 +46,18 @@ enum mvm_proto_tag {
 	MVM_FIELD_ERRNO = 9,	/* u64: 0 where no system call failed */
 	MVM_FIELD_MESSAGE = 10, /* text: one sentence without prefix */
 
-	MVM_FIELD_HOSTNAME = 16,    /* text */
-	MVM_FIELD_CLOCK = 17,	    /* u64: wall clock, nanoseconds since 1970 */
-	MVM_FIELD_ROOT_DEVICE = 18, /* text: "/dev/vda" */
-	MVM_FIELD_ROOT_TYPE = 19,   /* text: "ext4" */
-	MVM_FIELD_READ_ONLY = 20,   /* u64: 1 when the container sees its root read-only */
-	MVM_FIELD_SHM_SIZE = 21,    /* u64: bytes of /dev/shm */
-	MVM_FIELD_MEMORY_MAX = 22,  /* u64: bytes, 0 for no limit */
-	MVM_FIELD_CPU_QUOTA = 23,   /* u64: microseconds in each 100000, 0 for no limit */
-	MVM_FIELD_HOSTS = 24,	    /* text, repeated: lines of /etc/hosts */
-	MVM_FIELD_RESOLV_CONF = 25, /* text: the whole /etc/resolv.conf */
-	MVM_FIELD_SYSCTL = 26,	    /* text, repeated: "net.ipv4.ip_forward=1" */
-	MVM_FIELD_PIDS_MAX = 27,    /* u64: processes and threads, 0 for no limit */
+	MVM_FIELD_HOSTNAME = 16,     /* text */
+	MVM_FIELD_CLOCK = 17,	     /* u64: wall clock, nanoseconds since 1970 */
+	MVM_FIELD_ROOT_DEVICE = 18,  /* text: "/dev/vda" */
+	MVM_FIELD_ROOT_TYPE = 19,    /* text: "ext4" */
+	MVM_FIELD_READ_ONLY = 20,    /* u64: 1 when the container sees its root read-only */
+	MVM_FIELD_SHM_SIZE = 21,     /* u64: bytes of /dev/shm */
+	MVM_FIELD_MEMORY_MAX = 22,   /* u64: bytes, 0 for no limit */
+	MVM_FIELD_CPU_QUOTA = 23,    /* u64: microseconds in each 100000, 0 for no limit */
+	MVM_FIELD_HOSTS = 24,	     /* text, repeated: lines of /etc/hosts */
+	MVM_FIELD_RESOLV_CONF = 25,  /* text: the whole /etc/resolv.conf */
+	MVM_FIELD_SYSCTL = 26,	     /* text, repeated: "net.ipv4.ip_forward=1" */
+	MVM_FIELD_PIDS_MAX = 27,     /* u64: processes and threads, 0 for no limit */
 	MVM_FIELD_ROOT_SCRATCH = 28, /* u64: 1 when the root disk goes with the machine */
 
 	MVM_FIELD_PROCESS = 32,	    /* u64: the host's id of a process, 32 bits, not 0 */

@@ -51,8 +51,8 @@ static void add_machine(const struct qemu_args *args, struct mvm_strv *argv)
 	mvm_strv_addf(argv, "%lluM", memory);
 	/* Shared, because vhost-user devices map it; not touched ahead of need. */
 	mvm_strv_add(argv, "-object");
-	mvm_strv_addf(argv, "memory-backend-file,id=mem,size=%lluM,share=on,prealloc=off,mem-path=/proc/self/fd/%d", memory,
-		      QEMU_MEMORY_FD);
+	mvm_strv_addf(argv, "memory-backend-file,id=mem,size=%lluM,share=on,prealloc=off,mem-path=/proc/self/fd/%d",
+		      memory, QEMU_MEMORY_FD);
 }
 
 static void add_confinement(struct mvm_strv *argv)

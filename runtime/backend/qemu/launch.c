@@ -159,10 +159,8 @@ static int spawn_qemu(struct mvm_machine *machine, const struct qemu_args *args,
 		mvm_log(MVM_LOG_DEBUG, "QEMU argument: %s", argv.items[i]);
 	if (rc == 0) {
 		struct mvm_spawn_fd fds[] = {
-			{theirs.errors, STDERR_FILENO},
-			{theirs.qmp, QEMU_QMP_FD},
-			{theirs.console, QEMU_CONSOLE_FD},
-			{theirs.memory, QEMU_MEMORY_FD},
+			{theirs.errors, STDERR_FILENO},	       {theirs.qmp, QEMU_QMP_FD},
+			{theirs.console, QEMU_CONSOLE_FD},     {theirs.memory, QEMU_MEMORY_FD},
 			{args->spec->vsock_fd, QEMU_VSOCK_FD},
 		};
 		struct mvm_spawn spawn = {
