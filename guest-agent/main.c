@@ -4,8 +4,8 @@
  * It connects to the host before anything else, and makes its own root while the
  * connection comes about; all else that the machine needs is left to a child
  * (stage.c). From then on it is one loop that carries out orders (control.c), watches
- * processes (process.c) and relays their streams (relay.c). Nothing is taken from its
- * command line.
+ * processes (process.c) and relays their streams (relay.c). Of the kernel's command
+ * line it takes nothing but mvm_debug=1, which makes it talkative.
  */
 #include <fcntl.h>
 #include <stdio.h>
