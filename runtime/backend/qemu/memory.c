@@ -1,7 +1,6 @@
 #include "memory.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/thread.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
@@ -75,7 +75,7 @@ void memory_warm(int fd, uint64_t size)
 	pthread_t thread;
 
 	*warming = (struct warming){.fd = dup(fd), .size = size};
-	if (warming->fd >= 0 && pthread_create(&thread, NULL, run_warming, warming) == 0) {
+	if (warming->fd >= 0 && mvm_thread_start(&thread, "memory", run_warming, warming, NULL) == 0) {
 		pthread_detach(thread);
 		return;
 	}
