@@ -1,8 +1,18 @@
 
 /*
- * Appended to arch/x86/kernel/apic/apic.c by mvm's build: lapic_timer_khz=N names the rate of the local APIC's timer.
- * Finding it out takes 100 ms, and under emulation it is a constant of QEMU's.
+ * Appended to arch/x86/kernel/apic/apic.c by mvm's build: two rates that the kernel is told instead of measuring them, for
+ * which it waits on an emulated timer. lapic_timer_khz=N is the local APIC timer's (100 ms), cpu_khz=N the processor's
+ * (20 ms); the time stamp counter's has an option of its own, tsc_early_khz.
  */
+#include <asm/x86_init.h>
+
+static unsigned int told_cpu_khz __ro_after_init;
+
+static unsigned long tell_cpu_khz(void)
+{
+	return told_cpu_khz;
+}
+
 static int __init apic_set_timer_khz(char *arg)
 {
 	unsigned int khz;
@@ -13,3 +23,12 @@ static int __init apic_set_timer_khz(char *arg)
 	return 0;
 }
 early_param("lapic_timer_khz", apic_set_timer_khz);
+
+static int __init apic_set_cpu_khz(char *arg)
+{
+	if (!arg || kstrtouint(arg, 0, &told_cpu_khz) || !told_cpu_khz)
+		return -EINVAL;
+	x86_platform.calibrate_cpu = tell_cpu_khz;
+	return 0;
+}
+early_param("cpu_khz", apic_set_cpu_khz);

@@ -138,15 +138,16 @@ static void add_disk(const struct mvm_machine_disk *disk, size_t index, struct m
 		      serial ? ",serial=" : "", serial ? serial : "");
 }
 
-/* Under emulation. What the kernel would find out by waiting, 100 ms each time, it is told: the rate of QEMU's APIC
- * timer (hw/intc/apic.c; our kernel's own option, see initfs/kernel), and what follows from the counter's rate. */
+/* Under emulation. What the kernel would find out by waiting, up to 100 ms each time, it is told: the rate of QEMU's
+ * APIC timer (hw/intc/apic.c) and the processor's, both options of our kernel's own (initfs/kernel/x86_64-apic.c), and
+ * what follows from them. */
 static void add_emulated(const struct qemu_args *args, struct mvm_buf *line)
 {
 	/* With one CPU the kernel would patch each lock prefix away: 100 ms, for nothing. QEMU's RDRAND is the host's
 	 * getrandom(), and takes the place of a device to probe. */
 	mvm_buf_addf(line, " noreplace-smp random.trust_cpu=on lapic_timer_khz=1000000");
 	if (args->tsc_khz)
-		mvm_buf_addf(line, " tsc=reliable tsc_early_khz=%u lpj=%u", args->tsc_khz,
+		mvm_buf_addf(line, " tsc=reliable tsc_early_khz=%u cpu_khz=%u lpj=%u", args->tsc_khz, args->tsc_khz,
 			     args->tsc_khz * (1000 / KERNEL_HZ));
 }
 
