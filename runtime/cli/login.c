@@ -1,7 +1,6 @@
 #include "image/login.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,16 +26,11 @@ static const struct cli_option options[] = {
 	CLI_OPTIONS_END,
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void note_interrupt(int signo)
-{
-	interrupted = signo;
-}
-
 static bool is_interrupted(void *arg)
 {
-	return interrupted != 0;
+	const volatile sig_atomic_t *const *interrupted = arg;
+
+	return **interrupted != 0;
 }
 
 static int check_options(const struct values *values, struct mvm_error **err)
@@ -119,17 +113,16 @@ static int fill(const struct values *values, const char *domain, const char *exi
 
 static int verify(const char *domain, struct mvm_credential *credential, struct mvm_error **err)
 {
-	struct sigaction action = {.sa_handler = note_interrupt}, old_int, old_term;
 	struct mvm_config *config MVM_CLEAN_CONFIG = NULL;
+	const volatile sig_atomic_t *interrupted;
+	struct cli_interrupt before;
 	int result;
 
 	if (mvm_config_load(&config, err) < 0)
 		return -1;
-	sigaction(SIGINT, &action, &old_int);
-	sigaction(SIGTERM, &action, &old_term);
-	result = mvm_registry_login(domain, config, credential, is_interrupted, NULL, err);
-	sigaction(SIGINT, &old_int, NULL);
-	sigaction(SIGTERM, &old_term, NULL);
+	interrupted = cli_interrupt_begin(&before);
+	result = mvm_registry_login(domain, config, credential, is_interrupted, &interrupted, err);
+	cli_interrupt_end(&before);
 	return result;
 }
 

@@ -54,6 +54,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(key, value)
         if self.command != "HEAD":
             self.send_header("Content-Length", str(len(body)))
+        # On a connection that is used again libcurl may try a request twice by itself.
+        self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

@@ -88,6 +88,8 @@ class Proxy:
                 for key, value in answer.getheaders():
                     if key.lower() not in ("date", "connection", "transfer-encoding"):
                         self.send_header(key, value)
+                # On a connection that is used again libcurl may try a request twice by itself.
+                self.send_header("Connection", "close")
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(data)
