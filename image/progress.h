@@ -35,6 +35,8 @@ enum mvm_progress_state {
 struct mvm_progress {
 	/* One line without newline: "latest: Pulling from library/alpine". */
 	void (*message)(void *arg, const char *text);
+	/* The same for what came of it: "Digest: sha256:...". */
+	void (*result)(void *arg, const char *text);
 	/* `id` is the layer's short digest. `detail` ends the state's words; NULL where they are complete. done and
 	 * total are bytes, 0 and 0 where the state has none. */
 	void (*layer)(void *arg, const char *id, enum mvm_progress_state state, const char *detail, uint64_t done,
@@ -43,6 +45,8 @@ struct mvm_progress {
 };
 
 void mvm_progress_message(const struct mvm_progress *progress, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void mvm_progress_result(const struct mvm_progress *progress, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void mvm_progress_layer(const struct mvm_progress *progress, const struct mvm_digest *layer,
 			enum mvm_progress_state state, uint64_t done, uint64_t total);
@@ -55,8 +59,8 @@ void mvm_progress_mounted(const struct mvm_progress *progress, const struct mvm_
 const char *mvm_progress_state_name(enum mvm_progress_state state);
 
 /* The sink that people see, written to `fd`, which stays the caller's: on a terminal one line a layer,
- * redrawn in place; else one plain line for each change of state. */
-struct mvm_progress *mvm_progress_create(int fd);
+ * redrawn in place; else one plain line for each change of state. Results are written to `result_fd`. */
+struct mvm_progress *mvm_progress_create(int fd, int result_fd);
 /* Leaves the cursor below the lines. NULL is fine. */
 void mvm_progress_destroy(struct mvm_progress *progress);
 

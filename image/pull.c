@@ -36,6 +36,7 @@ struct pull {
 	struct mvm_platform platform;
 	char *name; /* full */
 	size_t downloads;
+	bool news; /* the name stands for another image than before */
 	struct mvm_registry *registry;
 	struct mvm_image *image;
 	struct blob *blobs;
@@ -305,15 +306,18 @@ static int is_up_to_date(struct pull *pull, const struct mvm_image *image, struc
 	return 0;
 }
 
-static void report(const struct pull *pull, bool news)
+static void report_digest(const struct pull *pull)
 {
-	char *familiar MVM_CLEAN_FREE = mvm_reference_familiar(pull->reference);
 	const struct mvm_digest *digest = &pull->image->repo_digest;
 
-	mvm_progress_message(pull->options->progress, "Digest: %s",
-			     mvm_digest_is_set(digest) ? digest->text : pull->image->descriptor.digest.text);
-	mvm_progress_message(pull->options->progress, "Status: %s for %s",
-			     news ? "Downloaded newer image" : "Image is up to date", familiar);
+	mvm_progress_result(pull->options->progress, "Digest: %s",
+			    mvm_digest_is_set(digest) ? digest->text : pull->image->descriptor.digest.text);
+}
+
+static void report_status(const struct mvm_pull_options *options, bool news, const char *familiar)
+{
+	mvm_progress_result(options->progress, "Status: %s for %s",
+			    news ? "Downloaded newer image" : "Image is up to date", familiar);
 }
 
 /* Brings what is missing and gives the name last. `existing` is the image that the name has now, or NULL; it is taken
@@ -343,7 +347,8 @@ static int bring(struct pull *pull, struct mvm_image **existing, struct mvm_erro
 				  source, err) < 0)
 			return -1;
 	}
-	report(pull, news);
+	report_digest(pull);
+	pull->news = news;
 	return 0;
 }
 
@@ -392,7 +397,6 @@ static void collect(struct pull *pull, const struct mvm_error *failure)
 	bool may_pass = failure && (code == MVM_ERR_NETWORK || code == MVM_ERR_TIMEOUT || code == MVM_ERR_INTERRUPTED);
 
 	mvm_store_collect_but(pull->store, may_pass ? pull->image : NULL, NULL);
-	mvm_disk_collect(mvm_store_home(pull->store), NULL);
 }
 
 /* A full disk is met in many places, and the way out is the same. */
@@ -406,8 +410,9 @@ static int cannot_pull(const char *familiar, struct mvm_error **cause, struct mv
 	return mvm_error_wrap(err, "cannot pull %s", familiar);
 }
 
-int mvm_image_pull(struct mvm_store *store, const struct mvm_reference *reference,
-		   const struct mvm_pull_options *options, struct mvm_image **image, struct mvm_error **err)
+static int pull_one(struct mvm_store *store, const struct mvm_reference *reference,
+		    const struct mvm_pull_options *options, bool *news, struct mvm_image **image,
+		    struct mvm_error **err)
 {
 	struct pull pull = {.store = store, .reference = reference, .options = options};
 	char *familiar MVM_CLEAN_FREE = mvm_reference_familiar(reference);
@@ -424,5 +429,64 @@ int mvm_image_pull(struct mvm_store *store, const struct mvm_reference *referenc
 	free(pull.name);
 	if (result < 0)
 		return cannot_pull(familiar, &cause, err);
+	*news |= pull.news;
 	return mvm_store_find_reference(store, reference, image, err);
+}
+
+int mvm_image_pull(struct mvm_store *store, const struct mvm_reference *reference,
+		   const struct mvm_pull_options *options, struct mvm_image **image, struct mvm_error **err)
+{
+	char *familiar MVM_CLEAN_FREE = mvm_reference_familiar(reference);
+	bool news = false;
+
+	if (pull_one(store, reference, options, &news, image, err) < 0)
+		return -1;
+	report_status(options, news, familiar);
+	return 0;
+}
+
+static bool is_interrupted(void *arg)
+{
+	const struct mvm_pull_options *options = arg;
+
+	return options->interrupted && *options->interrupted;
+}
+
+static int list_tags(const struct mvm_reference *reference, const struct mvm_pull_options *options,
+		     struct mvm_strv *tags, struct mvm_error **err)
+{
+	struct mvm_registry *registry;
+	int result;
+
+	if (mvm_registry_open(reference, NULL, options->config, is_interrupted, (void *)options, &registry, err) < 0)
+		return -1;
+	result = mvm_registry_list_tags(registry, tags, err);
+	mvm_registry_close(registry);
+	return result;
+}
+
+int mvm_image_pull_tags(struct mvm_store *store, const struct mvm_reference *reference,
+			const struct mvm_pull_options *options, struct mvm_image_list *images, struct mvm_error **err)
+{
+	char *repository MVM_CLEAN_FREE = mvm_reference_repository(reference);
+	char *familiar MVM_CLEAN_FREE = mvm_reference_familiar_repository(reference);
+	struct mvm_strv tags MVM_CLEAN_STRV = {0};
+	bool news = false;
+
+	if (list_tags(reference, options, &tags, err) < 0)
+		return mvm_error_wrap(err, "cannot pull %s", familiar);
+	if (!tags.count)
+		return mvm_fail(err, MVM_ERR_NOT_FOUND, "cannot pull %s: the repository has no tags", familiar);
+	images->items = mvm_alloc(tags.count * sizeof(struct mvm_image *));
+	for (size_t i = 0; i < tags.count; i++) {
+		char *text MVM_CLEAN_FREE = mvm_format("%s:%s", repository, tags.items[i]);
+		struct mvm_reference tagged MVM_CLEAN_REFERENCE = {0};
+
+		if (mvm_reference_parse(text, &tagged, err) < 0 ||
+		    pull_one(store, &tagged, options, &news, &images->items[images->count], err) < 0)
+			return -1;
+		images->count++;
+	}
+	report_status(options, news, familiar);
+	return 0;
 }

@@ -37,4 +37,9 @@ struct mvm_pull_options {
 int mvm_image_pull(struct mvm_store *store, const struct mvm_reference *reference,
 		   const struct mvm_pull_options *options, struct mvm_image **image, struct mvm_error **err);
 
+/* The same for every tag that the registry lists for the repository of `reference`. Whatever came before a failure is
+ * in `images`, which must be empty and is the caller's to finish. */
+int mvm_image_pull_tags(struct mvm_store *store, const struct mvm_reference *reference,
+			const struct mvm_pull_options *options, struct mvm_image_list *images, struct mvm_error **err);
+
 #endif

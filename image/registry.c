@@ -245,11 +245,9 @@ static int all_failed(struct mvm_error **err, struct mvm_buf *story, struct mvm_
 	return mvm_fail(err, code, "%s; and then: %s", story->data, mvm_error_message(*last));
 }
 
-/* Asks the endpoints one after the other, and stays with the one that answers. */
-static int ask_any(struct mvm_registry *registry, struct mvm_http_request *request, const char *name,
-		   struct mvm_http_transfer **out, struct mvm_error **err)
+int mvm_registry_ask_any(struct mvm_registry *registry, struct mvm_http_request *request, const char *path,
+			 const char *what, struct mvm_http_transfer **out, struct mvm_error **err)
 {
-	char *what MVM_CLEAN_FREE = mvm_format("manifest %s", name);
 	struct mvm_buf story MVM_CLEAN_BUF = {0};
 
 	for (size_t i = registry->current;; i++) {
@@ -258,7 +256,7 @@ static int ask_any(struct mvm_registry *registry, struct mvm_http_request *reque
 		char *url MVM_CLEAN_FREE = NULL;
 
 		settle_scheme(registry, endpoint);
-		url = mvm_format("%s/v2/%s/manifests/%s", endpoint->base, registry->path, name);
+		url = mvm_format("%s%s", endpoint->base, path);
 		request->url = url;
 		if (ask(registry, endpoint, request, what, out, &cause) == 0) {
 			registry->current = i;
@@ -268,6 +266,15 @@ static int ask_any(struct mvm_registry *registry, struct mvm_http_request *reque
 			return all_failed(err, &story, &cause);
 		mvm_buf_addf(&story, "%s%s", story.length ? "; then: " : "", mvm_error_message(cause));
 	}
+}
+
+static int ask_manifest(struct mvm_registry *registry, struct mvm_http_request *request, const char *name,
+			struct mvm_http_transfer **out, struct mvm_error **err)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("/v2/%s/manifests/%s", registry->path, name);
+	char *what MVM_CLEAN_FREE = mvm_format("manifest %s", name);
+
+	return mvm_registry_ask_any(registry, request, path, what, out, err);
 }
 
 static int check_digest(const struct mvm_registry *registry, const char *name, const struct mvm_http_answer *answer,
@@ -293,7 +300,7 @@ int mvm_registry_get_manifest(struct mvm_registry *registry, const char *name, s
 	struct mvm_buf *body;
 	int result;
 
-	if (ask_any(registry, &request, name, &transfer, err) < 0)
+	if (ask_manifest(registry, &request, name, &transfer, err) < 0)
 		return -1;
 	body = &transfer->answer.body;
 	mvm_digest_of(body->data ? body->data : "", body->length, &digest);
@@ -315,7 +322,7 @@ int mvm_registry_head_manifest(struct mvm_registry *registry, const char *name, 
 	struct mvm_http_transfer *transfer;
 	int result;
 
-	if (ask_any(registry, &request, name, &transfer, err) < 0)
+	if (ask_manifest(registry, &request, name, &transfer, err) < 0)
 		return -1;
 	result = transfer->answer.digest && mvm_digest_parse(transfer->answer.digest, digest, NULL) == 0 ? 0 : 1;
 	mvm_http_destroy(transfer);

@@ -58,6 +58,9 @@ int mvm_registry_get_manifest(struct mvm_registry *registry, const char *name, s
 int mvm_registry_head_manifest(struct mvm_registry *registry, const char *name, struct mvm_digest *digest,
 			       struct mvm_error **err);
 
+/* The repository's tags as the server lists them, page by page. */
+int mvm_registry_list_tags(struct mvm_registry *registry, struct mvm_strv *tags, struct mvm_error **err);
+
 enum mvm_fetch_event {
 	MVM_FETCH_WAITS,   /* for others to be done */
 	MVM_FETCH_BYTES,   /* ingest->received says how many there are; now and then, too, when none have come. May fall

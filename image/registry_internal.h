@@ -1,4 +1,4 @@
-/* What registry.c, endpoint.c, token.c, batch.c, fetch.c and upload.c share. */
+/* What registry.c, endpoint.c, token.c, tags.c, batch.c, fetch.c and upload.c share. */
 #ifndef MVM_IMAGE_REGISTRY_INTERNAL_H
 #define MVM_IMAGE_REGISTRY_INTERNAL_H
 
@@ -44,6 +44,10 @@ void mvm_endpoint_finish(struct mvm_endpoint *endpoint);
  * after a failure too. */
 int mvm_registry_ask(struct mvm_registry *registry, struct mvm_endpoint *endpoint, struct mvm_http_request *request,
 		     struct mvm_http_transfer **transfer, struct mvm_error **err);
+/* Asks the endpoints one after the other, with patience, and stays with the one that answers 200. `path` begins with
+ * "/v2/"; `what` is for messages. */
+int mvm_registry_ask_any(struct mvm_registry *registry, struct mvm_http_request *request, const char *path,
+			 const char *what, struct mvm_http_transfer **transfer, struct mvm_error **err);
 /* The first error of distribution-spec "Error Codes" in an answer; both are "" where there is none. */
 void mvm_registry_reason(const struct mvm_http_answer *answer, char *code, size_t code_size, char *message,
 			 size_t message_size);

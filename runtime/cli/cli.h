@@ -130,6 +130,10 @@ void cli_interrupt_end(const struct cli_interrupt *before);
 /* pull.c: progress on stderr, or silence, and Ctrl-C ends the pull. */
 int cli_get_image(struct mvm_engine *engine, struct mvm_image_request *request, bool quiet, struct mvm_image **image,
 		  struct mvm_error **err);
+/* push.c: whether a tag or a digest stands behind the name. */
+bool cli_has_tag(const char *text);
+/* `--max-concurrent-downloads`. */
+int cli_parse_downloads(const char *text, size_t *downloads, struct mvm_error **err);
 int cli_parse_pull_policy(const char *text, enum mvm_pull_policy *policy, struct mvm_error **err);
 
 #endif

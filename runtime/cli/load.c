@@ -59,7 +59,7 @@ static int load(struct mvm_engine *engine, const struct values *values, int fd, 
 	if ((values->platform && mvm_platform_parse(values->platform, &platform, err) < 0) ||
 	    mvm_engine_store(engine, &store, err) < 0)
 		return -1;
-	progress = values->quiet ? NULL : mvm_progress_create(STDERR_FILENO);
+	progress = values->quiet ? NULL : mvm_progress_create(STDERR_FILENO, STDERR_FILENO);
 	archive.platform = values->platform ? &platform : NULL;
 	archive.progress = progress;
 	archive.interrupted = cli_interrupt_begin(&before);

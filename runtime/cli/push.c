@@ -57,7 +57,7 @@ static int push_all(const struct push *push, const struct mvm_reference *reposit
 	return 0;
 }
 
-static bool has_tag(const char *text)
+bool cli_has_tag(const char *text)
 {
 	const char *last = strrchr(text, '/');
 
@@ -91,15 +91,15 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	struct mvm_engine *engine;
 	int result;
 
-	if (values->all_tags && has_tag(args[0]))
+	if (values->all_tags && cli_has_tag(args[0]))
 		return mvm_fail(err, MVM_ERR_USAGE, "tag can't be used with --all-tags/-a");
 	if (mvm_reference_parse(args[0], &reference, err) < 0 || mvm_engine_open(&engine, err) < 0)
 		return -1;
 	repository = mvm_reference_repository(&reference);
 	full = mvm_reference_full(&reference);
 	if (!values->quiet)
-		push.options.progress = progress = mvm_progress_create(STDERR_FILENO);
-	if (!values->all_tags && !has_tag(args[0]))
+		push.options.progress = progress = mvm_progress_create(STDERR_FILENO, STDERR_FILENO);
+	if (!values->all_tags && !cli_has_tag(args[0]))
 		mvm_progress_message(progress, "Using default tag: %s", reference.tag);
 	mvm_progress_message(progress, "The push refers to repository [%s]", repository);
 	result = push_to(engine, values, &reference, &push, err);

@@ -17,7 +17,7 @@
 struct values {
 	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy;
 	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
-		*kernel, *cidfile;
+		*downloads, *kernel, *cidfile;
 	struct mvm_strv env, env_files, labels;
 };
 
@@ -36,6 +36,7 @@ static const struct cli_option options[] = {
 	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "Keep stdin open"},
 	{"kernel", 0, CLI_STRING, AT(kernel), "FILE", "Boot another kernel"},
 	{"label", 'l', CLI_LIST, AT(labels), "KEY[=VALUE]", "Set a label"},
+	{"max-concurrent-downloads", 0, CLI_STRING, AT(downloads), "N", "Layers to fetch at once (default 3)"},
 	{"memory", 'm', CLI_STRING, AT(memory), "SIZE", "Memory limit (default 1g)"},
 	{"name", 0, CLI_STRING, AT(name), "NAME", "Name the container"},
 	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Take the image for this platform"},
@@ -151,6 +152,7 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 		.auto_remove = values->rm,
 	};
 	if (cli_parse_pull_policy(values->pull, &request->image.pull, err) < 0 ||
+	    cli_parse_downloads(values->downloads, &request->image.downloads, err) < 0 ||
 	    (values->cpus && parse_cpus(values->cpus, &request->nano_cpus, err) < 0) ||
 	    parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
 	    parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0)

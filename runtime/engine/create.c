@@ -223,7 +223,7 @@ static int hold_image(struct mvm_engine *engine, const struct mvm_create_request
 	struct mvm_image_request again = request->image;
 
 	if (mvm_engine_get_image(engine, &request->image, image, err) < 0 ||
-	    engine_lock_images(engine, false, images, err) < 0)
+	    engine_lock_images(engine, MVM_LOCK_SHARED, images, err) < 0)
 		return -1;
 	/* A pull may take long, so the lock is taken after it; then the image must still be there. */
 	mvm_image_destroy(*image);

@@ -53,9 +53,9 @@ int mvm_engine_store(struct mvm_engine *engine, struct mvm_store **store, struct
 	return 0;
 }
 
-int engine_lock_images(struct mvm_engine *engine, bool exclusive, int *fd, struct mvm_error **err)
+int engine_lock_images(struct mvm_engine *engine, unsigned flags, int *fd, struct mvm_error **err)
 {
 	char *path MVM_CLEAN_FREE = mvm_format("%s/containers/.images", engine->home);
 
-	return mvm_lock(path, exclusive ? 0 : MVM_LOCK_SHARED, fd, err);
+	return mvm_lock(path, flags, fd, err);
 }

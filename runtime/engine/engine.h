@@ -43,12 +43,18 @@ struct mvm_image_request {
 	void (*missing)(void *arg, const char *reference);
 	void *arg;
 	const struct mvm_progress *progress; /* NULL: silent */
+	size_t downloads;		     /* at once; 0: as configured */
 	const volatile sig_atomic_t *interrupted;
 };
 
 /* The image, pulled where policy and absence ask for it. The caller owns it. */
 int mvm_engine_get_image(struct mvm_engine *engine, const struct mvm_image_request *request, struct mvm_image **image,
 			 struct mvm_error **err);
+
+/* `pull --all-tags`: every tag of the reference's repository. Whatever came before a failure is in `images`, which must
+ * be empty and is the caller's to finish. */
+int mvm_engine_pull_tags(struct mvm_engine *engine, const struct mvm_image_request *request,
+			 struct mvm_image_list *images, struct mvm_error **err);
 
 /* `rmi` (store.h), with the disk when nothing needs it any more. */
 int mvm_engine_remove_image(struct mvm_engine *engine, const char *text, bool force, struct mvm_store_removed *removed,

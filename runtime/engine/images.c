@@ -40,6 +40,16 @@ int engine_check_platform(const struct mvm_image_request *request, const struct 
 			request->reference, theirs, ours, ours);
 }
 
+/* A pull that was killed between unpacking and giving the name has left a disk that nobody asks for. Not worth failing
+ * or waiting for. */
+static void drop_lost_disks(struct mvm_engine *engine)
+{
+	int lock MVM_CLEAN_FD = -1;
+
+	if (engine_lock_images(engine, MVM_LOCK_TRY, &lock, NULL) == 0)
+		engine_collect_disks(engine, NULL);
+}
+
 static int pull(struct mvm_engine *engine, const struct mvm_image_request *request,
 		const struct mvm_reference *reference, const struct mvm_platform *platform, struct mvm_image **image,
 		struct mvm_error **err)
@@ -47,12 +57,37 @@ static int pull(struct mvm_engine *engine, const struct mvm_image_request *reque
 	struct mvm_pull_options options = {.platform = platform,
 					   .progress = request->progress,
 					   .config = mvm_engine_config(engine),
+					   .downloads = request->downloads,
 					   .interrupted = request->interrupted};
 	struct mvm_store *store;
+	int result;
 
 	if (mvm_engine_store(engine, &store, err) < 0)
 		return -1;
-	return mvm_image_pull(store, reference, &options, image, err);
+	result = mvm_image_pull(store, reference, &options, image, err);
+	drop_lost_disks(engine);
+	return result;
+}
+
+int mvm_engine_pull_tags(struct mvm_engine *engine, const struct mvm_image_request *request,
+			 struct mvm_image_list *images, struct mvm_error **err)
+{
+	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
+	struct mvm_platform platform;
+	struct mvm_pull_options options = {.platform = &platform,
+					   .progress = request->progress,
+					   .config = mvm_engine_config(engine),
+					   .downloads = request->downloads,
+					   .interrupted = request->interrupted};
+	struct mvm_store *store;
+	int result;
+
+	if (wanted_platform(request, &platform, err) < 0 ||
+	    mvm_reference_parse(request->reference, &reference, err) < 0 || mvm_engine_store(engine, &store, err) < 0)
+		return -1;
+	result = mvm_image_pull_tags(store, &reference, &options, images, err);
+	drop_lost_disks(engine);
+	return result;
 }
 
 /* 0 found, 1 not here. */
@@ -219,7 +254,7 @@ int mvm_engine_remove_image(struct mvm_engine *engine, const char *text, bool fo
 	struct engine_users users;
 	int result;
 
-	if (mvm_engine_store(engine, &store, err) < 0 || engine_lock_images(engine, true, &lock, err) < 0 ||
+	if (mvm_engine_store(engine, &store, err) < 0 || engine_lock_images(engine, 0, &lock, err) < 0 ||
 	    engine_users_init(engine, &users, err) < 0)
 		return -1;
 	result = mvm_store_remove(store, text, force, &users.rule, removed, err);

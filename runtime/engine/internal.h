@@ -12,8 +12,9 @@ int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_containe
 /* Connects to whoever is in charge of a container. 1: nobody is. */
 int engine_reach(struct mvm_engine *engine, const char *id, struct mvm_client **client, struct mvm_error **err);
 
-/* An image being made into a container must not vanish meanwhile: creation holds this shared, removal exclusive. */
-int engine_lock_images(struct mvm_engine *engine, bool exclusive, int *fd, struct mvm_error **err);
+/* An image being made into a container must not vanish meanwhile: creation holds this shared, removal exclusive.
+ * `flags` and outcome are mvm_lock()'s. */
+int engine_lock_images(struct mvm_engine *engine, unsigned flags, int *fd, struct mvm_error **err);
 
 /* UNSUPPORTED where the machine's processor does not run the image's programs. */
 int engine_check_platform(const struct mvm_image_request *request, const struct mvm_image *image,

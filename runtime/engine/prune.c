@@ -122,7 +122,7 @@ int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mv
 	int lock MVM_CLEAN_FD = -1;
 	int result = 0;
 
-	if (mvm_engine_store(engine, &prune.store, err) < 0 || engine_lock_images(engine, true, &lock, err) < 0 ||
+	if (mvm_engine_store(engine, &prune.store, err) < 0 || engine_lock_images(engine, 0, &lock, err) < 0 ||
 	    mvm_store_list(prune.store, &images, err) < 0 || engine_users_init(engine, &prune.users, err) < 0)
 		return -1;
 	for (size_t i = 0; i < images.count && result == 0; i++) {

@@ -7,13 +7,16 @@ load ../lib/vm.bash
 
 @test "pull, images, rmi" {
   run --separate-stderr -0 mvm pull "$IMAGE:v2"
-  has "$output" "$IMAGE:v2"
+  has "${lines[0]}" "Digest: sha256:"
+  same "Status: Downloaded newer image for $IMAGE:v2" "${lines[1]}"
+  same "$IMAGE:v2" "${lines[2]}"
   lacks "$stderr" $'\e'
   run -0 mvm images
   has "${lines[0]}" REPOSITORY TAG "IMAGE ID" CREATED SIZE
   has "$output" "$IMAGE"
   run --separate-stderr -0 mvm pull -q "$IMAGE:v2"
-  same "$IMAGE:v2" "$output"
+  [[ $output =~ ^sha256:[0-9a-f]{64}$ ]]
+  has "$(mvm pull "$IMAGE@$output")" "Digest: $output" "Status: Image is up to date for $IMAGE@$output"
   [[ $(image_id "$IMAGE:v2") =~ ^[0-9a-f]{12}$ ]]
   run -0 mvm rmi "$IMAGE:v2"
   same "Untagged: $IMAGE:v2" "${lines[0]}"

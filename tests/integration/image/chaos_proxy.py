@@ -11,9 +11,11 @@ blobs leave configs and manifests alone: `exchange.is_layer` says which are larg
 """
 import email.utils
 import http.client
+import json
 import socket
 import threading
 import time
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
@@ -242,6 +244,20 @@ def duplicate(exchange):
         return False
     exchange.send()
     return exchange.send()
+
+
+def paged(link):
+    """One tag a page; `link` makes the Link header of (path, the tag that was last)."""
+    def fault(exchange):
+        path, _, query = exchange.path.partition("?")
+        if not path.endswith("/tags/list"):
+            return False
+        tags = json.loads(exchange.proxy.ask("GET", path, {})[2])["tags"]
+        last = urllib.parse.parse_qs(query).get("last", [""])[0]
+        page = sorted(tag for tag in tags if tag > last)[:1]
+        more = [("Link", link(path, page[0]))] if page and page[0] != max(tags) else []
+        return exchange.send(json.dumps({"name": "tags", "tags": page}).encode(), headers=more)
+    return fault
 
 
 class Reorder:

@@ -8,6 +8,7 @@
  *   imagetool tag TEXT REFERENCE
  *   imagetool rmi TEXT [force]
  *   imagetool collect
+ *   imagetool pull-tags REFERENCE         every tag of the repository, a line of JSON for each
  *
  * MVM_HOME and MVM_CONFIG as for mvm. An error is "CODE: MESSAGE" on stderr and exit code 1.
  */
@@ -64,7 +65,7 @@ static int pull(struct mvm_store *store, char **argv, struct mvm_error **err)
 	if (mvm_reference_parse(argv[0], &reference, err) < 0 || mvm_config_load(&config, err) < 0 ||
 	    (argv[1] && mvm_platform_parse(argv[1], &platform, err) < 0))
 		return -1;
-	progress = mvm_progress_create(STDERR_FILENO);
+	progress = mvm_progress_create(STDERR_FILENO, STDERR_FILENO);
 	options.platform = argv[1] ? &platform : NULL;
 	options.config = config;
 	options.progress = progress;
@@ -86,7 +87,7 @@ static int push(struct mvm_store *store, char **argv, struct mvm_error **err)
 
 	if (mvm_reference_parse(argv[0], &reference, err) < 0 || mvm_config_load(&config, err) < 0)
 		return -1;
-	progress = mvm_progress_create(STDERR_FILENO);
+	progress = mvm_progress_create(STDERR_FILENO, STDERR_FILENO);
 	options.config = config;
 	options.progress = progress;
 	result = mvm_image_push(store, &reference, &options, &pushed, err);
@@ -141,6 +142,23 @@ static int rmi(struct mvm_store *store, char **argv, struct mvm_error **err)
 	return 0;
 }
 
+static int pull_tags(struct mvm_store *store, char **argv, struct mvm_error **err)
+{
+	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
+	struct mvm_image_list images MVM_CLEAN_IMAGE_LIST = {0};
+	struct mvm_config *config MVM_CLEAN_CONFIG = NULL;
+	struct mvm_pull_options options = {.interrupted = &interrupted};
+	int result;
+
+	if (mvm_reference_parse(argv[0], &reference, err) < 0 || mvm_config_load(&config, err) < 0)
+		return -1;
+	options.config = config;
+	result = mvm_image_pull_tags(store, &reference, &options, &images, err);
+	for (size_t i = 0; i < images.count; i++)
+		show(images.items[i]);
+	return result;
+}
+
 static int collect(struct mvm_store *store, char **argv, struct mvm_error **err)
 {
 	return mvm_store_collect(store, err);
@@ -150,8 +168,8 @@ static const struct {
 	const char *name;
 	int arguments;
 	int (*run)(struct mvm_store *store, char **argv, struct mvm_error **err);
-} operations[] = {{"pull", 1, pull}, {"push", 1, push}, {"list", 0, list},	{"find", 1, find},
-		  {"tag", 2, tag},   {"rmi", 1, rmi},	{"collect", 0, collect}};
+} operations[] = {{"pull", 1, pull}, {"push", 1, push}, {"list", 0, list},	 {"find", 1, find},
+		  {"tag", 2, tag},   {"rmi", 1, rmi},	{"collect", 0, collect}, {"pull-tags", 1, pull_tags}};
 
 static int run(int argc, char **argv, struct mvm_error **err)
 {
@@ -163,7 +181,7 @@ static int run(int argc, char **argv, struct mvm_error **err)
 	for (size_t i = 0; argc > 1 && i < MVM_COUNT(operations); i++)
 		if (!strcmp(argv[1], operations[i].name) && argc - 2 >= operations[i].arguments)
 			return operations[i].run(store, argv + 2, err);
-	return mvm_fail(err, MVM_ERR_USAGE, "imagetool pull|push|list|find|tag|rmi|collect ...");
+	return mvm_fail(err, MVM_ERR_USAGE, "imagetool pull|push|list|find|tag|rmi|collect|pull-tags ...");
 }
 
 int main(int argc, char **argv)

@@ -321,6 +321,37 @@ class Together(Case):
             self.assertGreaterEqual(seen[0], min(most, 2))
 
 
+class Tags(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for tag in ("v1", "v2", "v3"):
+            peers.push_image(cls.registry.address, cls.registry_folder, faulty.make_image(seed=tag), f"tags:{tag}")
+
+    def names(self, fault=None):
+        self.proxy.fault = fault
+        result = self.tool("pull-tags", f"{self.proxy.address}/tags")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return [json.loads(line)["names"][0].rsplit(":", 1)[1] for line in result.stdout.splitlines()]
+
+    def test_all(self):
+        self.assertEqual(sorted(self.names()), ["v1", "v2", "v3"])
+        self.assert_store_is_sound()
+
+    def test_pages(self):
+        for link in (lambda path, last: f'<{path}?last={last}&n=1>; rel="next"',
+                     lambda path, last: f'<http://{self.proxy.address}{path}?last={last}>; rel=next',
+                     lambda path, last: f'</elsewhere>; rel="first", <?last={last}>; rel="next"'):
+            self.assertEqual(self.names(chaos.paged(link)), ["v1", "v2", "v3"])
+
+    def test_pages_elsewhere(self):
+        self.proxy.fault = chaos.paged(lambda path, last: f'<http://127.0.0.1:1{path}?last={last}>; rel="next"')
+        self.assert_refused(self.tool("pull-tags", f"{self.proxy.address}/tags"), "at another server")
+
+    def test_none(self):
+        self.assert_refused(self.tool("pull-tags", f"{self.proxy.address}/nothing"), "nothing")
+
+
 class Anything(Case):
     def test_all_of_it_at_random(self):
         """Every fault there is, by chance, until the way is clear: right or refused, and never half."""

@@ -44,7 +44,7 @@ static void plain_lines_on_a_pipe(void **state)
 	int fds[2];
 
 	assert_int_equal(mvm_pipe(fds), 0);
-	progress = mvm_progress_create(fds[1]);
+	progress = mvm_progress_create(fds[1], fds[1]);
 	one_pull(progress);
 	mvm_progress_destroy(progress);
 	close(fds[1]);
@@ -65,7 +65,7 @@ static void lines_of_a_push(void **state)
 	int fds[2];
 
 	assert_int_equal(mvm_pipe(fds), 0);
-	progress = mvm_progress_create(fds[1]);
+	progress = mvm_progress_create(fds[1], fds[1]);
 	mvm_progress_layer(progress, &layer, MVM_PROGRESS_PREPARING, 0, 0);
 	mvm_progress_layer(progress, &other, MVM_PROGRESS_PREPARING, 0, 0);
 	mvm_progress_mounted(progress, &other, "library/alpine");
@@ -117,13 +117,13 @@ static void drawn_on_a_terminal(void **state)
 	int master, terminal = open_terminal(&master);
 
 	setenv("TERM", "xterm", 1);
-	progress = mvm_progress_create(terminal);
+	progress = mvm_progress_create(terminal, terminal);
 	one_pull(progress);
 	mvm_progress_destroy(progress);
 	drain(terminal, master, text, sizeof(text));
-	assert_non_null(strstr(text, "\033[1A\r\033[2Kba7816bf8f01: Downloading [===>"));
+	assert_non_null(strstr(text, "\r\033[1Aba7816bf8f01: Downloading [===>"));
 	assert_non_null(strstr(text, "] 10B/100B"));
-	assert_non_null(strstr(text, "\033[2Kba7816bf8f01: Pull complete\r\033[1B"));
+	assert_non_null(strstr(text, "\r\033[1Aba7816bf8f01: Pull complete\033[K\n\033[J"));
 }
 
 static void plain_on_a_dumb_terminal(void **state)
@@ -133,7 +133,7 @@ static void plain_on_a_dumb_terminal(void **state)
 	int master, terminal = open_terminal(&master);
 
 	setenv("TERM", "dumb", 1);
-	progress = mvm_progress_create(terminal);
+	progress = mvm_progress_create(terminal, terminal);
 	one_pull(progress);
 	mvm_progress_destroy(progress);
 	drain(terminal, master, text, sizeof(text));
