@@ -139,7 +139,7 @@ int archive_unpack(struct mvm_store *store, const struct mvm_image *image, const
 	for (size_t i = 0; result == 0 && i < spec.layer_count; i++)
 		result = feed_layer(store, image, i, unpack, err);
 	if (result == 0)
-		result = mvm_unpack_finish(unpack, err);
+		result = mvm_unpack_finish(unpack, options->interrupted, err);
 	mvm_unpack_destroy(unpack);
 	return result;
 }

@@ -190,8 +190,8 @@ static struct mvm_disk_builder *new_builder(const char *home, const struct mvm_d
 	return builder;
 }
 
-int mvm_disk_builder_create(const char *home, const struct mvm_disk_spec *spec, struct mvm_disk_builder **out,
-			    char **path, struct mvm_error **err)
+int mvm_disk_builder_create(const char *home, const struct mvm_disk_spec *spec, bool wait,
+			    struct mvm_disk_builder **out, char **path, struct mvm_error **err)
 {
 	struct mvm_disk_builder *builder;
 	char *key;
@@ -202,7 +202,11 @@ int mvm_disk_builder_create(const char *home, const struct mvm_disk_spec *spec, 
 	builder = new_builder(home, spec, key);
 	status = mvm_make_folders(builder->disks, err);
 	if (status == 0)
-		status = take_lock(builder->lock_path, 0, &builder->lock, err);
+		status = take_lock(builder->lock_path, wait ? 0 : MVM_LOCK_TRY, &builder->lock, err);
+	if (status > 0) {
+		mvm_disk_builder_destroy(builder);
+		return MVM_DISK_BUSY;
+	}
 	if (status == 0)
 		status = find(builder->disks, key, path, err);
 	if (status == 1 && begin_build(builder, err) == 0) {
@@ -310,7 +314,7 @@ int mvm_disk_ensure(const char *home, const struct mvm_disk_spec *spec, mvm_disk
 
 	if (status <= 0)
 		return status;
-	status = mvm_disk_builder_create(home, spec, &builder, path, err);
+	status = mvm_disk_builder_create(home, spec, true, &builder, path, err);
 	if (status)
 		return status < 0 ? -1 : 0;
 	status = add_blobs(builder, open_blob, arg, err);

@@ -13,6 +13,7 @@
 #ifndef MVM_IMAGE_DISK_H
 #define MVM_IMAGE_DISK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,14 +43,16 @@ int mvm_disk_find(const char *home, const struct mvm_disk_spec *spec, char **pat
 int mvm_disk_layer_sizes(const char *home, const struct mvm_disk_spec *spec, uint64_t *sizes, struct mvm_error **err);
 
 /*
- * Building as the layers arrive. create() waits for another process that builds the same disk; it returns 1 and sets
- * only *path where the disk is there already. add_layer() is called once for each layer of the spec, in order; it
- * returns when the layer's source has ended, and its error says which layer it was. The spec and its strings must stay
- * until destroy(). finish() makes the disk visible and gives its path; destroy() drops what was not finished.
+ * Building as the layers arrive. create() returns 1 and sets only *path where the disk is there already. While another
+ * process builds it, create() waits for that, or with `wait` false returns MVM_DISK_BUSY. add_layer() is called once
+ * for each layer of the spec, in order; it returns when the layer's source has ended, and its error says which layer it
+ * was. The spec and its strings must stay until destroy(). finish() makes the disk visible and gives its path;
+ * destroy() drops what was not finished.
  */
 struct mvm_disk_builder;
-int mvm_disk_builder_create(const char *home, const struct mvm_disk_spec *spec, struct mvm_disk_builder **builder,
-			    char **path, struct mvm_error **err);
+enum { MVM_DISK_BUSY = 2 };
+int mvm_disk_builder_create(const char *home, const struct mvm_disk_spec *spec, bool wait,
+			    struct mvm_disk_builder **builder, char **path, struct mvm_error **err);
 int mvm_disk_builder_add_layer(struct mvm_disk_builder *builder, struct mvm_source source, struct mvm_error **err);
 int mvm_disk_builder_finish(struct mvm_disk_builder *builder, char **path, struct mvm_error **err);
 void mvm_disk_builder_destroy(struct mvm_disk_builder *builder);

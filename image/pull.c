@@ -218,7 +218,7 @@ static int start_unpacking(struct pull *pull, struct mvm_error **err)
 
 static int finish_unpacking(struct pull *pull, struct mvm_error **err)
 {
-	int result = pull->unpack ? mvm_unpack_finish(pull->unpack, err) : 0;
+	int result = pull->unpack ? mvm_unpack_finish(pull->unpack, pull->options->interrupted, err) : 0;
 
 	mvm_unpack_destroy(pull->unpack);
 	pull->unpack = NULL;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -12,6 +13,9 @@
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/thread.h"
+
+/* How often to look at what nobody tells, in nanoseconds. */
+#define WAIT_INTERVAL 100000000
 
 struct feed {
 	struct mvm_unpack *unpack;
@@ -35,6 +39,7 @@ struct mvm_unpack {
 	pthread_cond_t changed;
 	bool given_up;
 	bool failed;
+	bool ended;
 };
 
 /* Waits for bytes at the feed's position; returns how many there are, 0 at the end. */
@@ -79,11 +84,44 @@ static ssize_t read_feed(void *arg, void *data, size_t length, struct mvm_error 
 	return n;
 }
 
+/* Until something has changed, and not for long. The caller holds the mutex. */
+static void wait_briefly(struct mvm_unpack *unpack)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_nsec += WAIT_INTERVAL;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&unpack->changed, &unpack->mutex, &end);
+}
+
+/* A lock tells nobody that it is free, so it is asked for again and again: whoever gives up must not wait for another
+ * process. */
+static int create_builder(struct mvm_unpack *unpack, struct mvm_disk_builder **builder, char **path,
+			  struct mvm_error **err)
+{
+	for (;;) {
+		int result = mvm_disk_builder_create(unpack->home, &unpack->spec, false, builder, path, err);
+		bool given_up;
+
+		if (result != MVM_DISK_BUSY)
+			return result;
+		pthread_mutex_lock(&unpack->mutex);
+		if (!unpack->given_up)
+			wait_briefly(unpack);
+		given_up = unpack->given_up;
+		pthread_mutex_unlock(&unpack->mutex);
+		if (given_up)
+			return mvm_fail(err, MVM_ERR_INTERRUPTED, "the download ended");
+	}
+}
+
 static int build(struct mvm_unpack *unpack, struct mvm_error **err)
 {
 	struct mvm_disk_builder *builder = NULL;
 	char *path MVM_CLEAN_FREE = NULL;
-	int result = mvm_disk_builder_create(unpack->home, &unpack->spec, &builder, &path, err);
+	int result = create_builder(unpack, &builder, &path, err);
 
 	for (size_t i = 0; result == 0 && i < unpack->spec.layer_count; i++) {
 		struct mvm_source source = {.read = read_feed, .arg = &unpack->feeds[i]};
@@ -106,6 +144,8 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&unpack->mutex);
 	unpack->failed = result < 0;
+	unpack->ended = true;
+	pthread_cond_broadcast(&unpack->changed);
 	pthread_mutex_unlock(&unpack->mutex);
 	return NULL;
 }
@@ -176,9 +216,18 @@ bool mvm_unpack_hopeless(struct mvm_unpack *unpack)
 	return failed && (code == MVM_ERR_NO_SPACE || code == MVM_ERR_IO);
 }
 
-int mvm_unpack_finish(struct mvm_unpack *unpack, struct mvm_error **err)
+int mvm_unpack_finish(struct mvm_unpack *unpack, const volatile sig_atomic_t *interrupted, struct mvm_error **err)
 {
+	bool ended;
+
 	mvm_log(MVM_LOG_DEBUG, "layers: fetched; processor time: fetch %.3f s", (double)mvm_thread_cpu_ns() / 1e9);
+	pthread_mutex_lock(&unpack->mutex);
+	while (!unpack->ended && !(interrupted && *interrupted))
+		wait_briefly(unpack);
+	ended = unpack->ended;
+	pthread_mutex_unlock(&unpack->mutex);
+	if (!ended)
+		return mvm_fail(err, MVM_ERR_INTERRUPTED, "interrupted");
 	pthread_join(unpack->thread, NULL);
 	unpack->joined = true;
 	return unpack->failed ? mvm_error_move(err, &unpack->error) : 0;

@@ -8,6 +8,7 @@
 #ifndef MVM_IMAGE_UNPACK_H
 #define MVM_IMAGE_UNPACK_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,8 +29,9 @@ int mvm_unpack_feed(struct mvm_unpack *unpack, size_t layer, int fd, uint64_t av
 /* True once unpacking has failed for want of space or a working disk: downloading on would be for nothing. (What it
  * finds wrong with a layer counts only once the blob has been verified: a server that lies is the better story.) */
 bool mvm_unpack_hopeless(struct mvm_unpack *unpack);
-/* Waits until every layer is unpacked and the disk is in place. */
-int mvm_unpack_finish(struct mvm_unpack *unpack, struct mvm_error **err);
+/* Waits until every layer is unpacked and the disk is in place, or `interrupted`, which may be NULL, is set
+ * (INTERRUPTED). */
+int mvm_unpack_finish(struct mvm_unpack *unpack, const volatile sig_atomic_t *interrupted, struct mvm_error **err);
 /* Gives up where it was not finished; the thread ends at its next read. NULL is fine. */
 void mvm_unpack_destroy(struct mvm_unpack *unpack);
 

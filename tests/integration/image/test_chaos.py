@@ -4,6 +4,7 @@ or in one clear error, nothing half done is visible, and the store is clean.
 
 Usage: test_chaos.py IMAGETOOL [unittest arguments]
 """
+import fcntl
 import json
 import os
 import random
@@ -298,6 +299,25 @@ class Together(Case):
         self.assertEqual(second.returncode, 0, errors)
         self.assert_store_is_sound()
         self.assertEqual(self.files("images", "ingest"), [])
+
+    def test_interrupt_while_another_builds_the_disk(self):
+        """Ctrl-C is heard by who waits for another process, and by who unpacks."""
+        self.right_through(None)
+        (disk,) = self.files("disks")
+        disks = os.path.join(self.home, "disks")
+        shutil.rmtree(os.path.join(disks, disk))
+        with open(os.path.join(disks, f".build-{disk}.lock"), "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            process = self.start("pull", self.name)
+            # All layers are here: the only wait is that for the lock.
+            for line in process.stderr:
+                if line.endswith("Download complete\n"):
+                    break
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=PATIENCE)
+            self.assertEqual(process.returncode, 1)
+            self.assertIn("interrupted", said)
+        self.right_through(None)
 
     def test_downloads_at_once(self):
         for config, most in (({}, 3), ({"max-concurrent-downloads": 1}, 1)):

@@ -179,7 +179,7 @@ static void test_unfinished_is_refused(void **state)
 	struct mvm_disk_builder *builder = NULL;
 	char *path = NULL;
 
-	assert_ok(mvm_disk_builder_create(fixture->home, &fixture->spec, &builder, &path, &err));
+	assert_ok(mvm_disk_builder_create(fixture->home, &fixture->spec, true, &builder, &path, &err));
 	assert_null(path);
 	assert_error(mvm_disk_builder_finish(builder, &path, &err), MVM_ERR_INTERNAL, "2 layers was finished after 0");
 	mvm_disk_builder_destroy(builder);
@@ -236,7 +236,7 @@ static pid_t start_build(struct fixture *fixture, bool first_layer)
 		char *path = NULL;
 		int fd = -1;
 
-		if (mvm_disk_builder_create(fixture->home, &fixture->spec, &builder, &path, NULL) != 0)
+		if (mvm_disk_builder_create(fixture->home, &fixture->spec, true, &builder, &path, NULL) != 0)
 			_exit(1);
 		if (first_layer && (open_blob(&opener, &fixture->layers[0], &fd, NULL) < 0 ||
 				    mvm_disk_builder_add_layer(builder, mvm_source_from_fd(&fd), NULL) < 0))
