@@ -10,8 +10,8 @@
  * Theory of operation: a blob gets its final name only after its size and digest have matched
  * and it is on the disk; index.json names a manifest only when everything it needs is there;
  * index.json is replaced atomically. So a kill at any point leaves the old or the new state, plus
- * files that nothing refers to, which the next pull takes up if it wants them, and any other pull or removal collects. Collection needs
- * use.lock alone and steps back when a pull holds it.
+ * files that nothing refers to, which the next pull takes up if it wants them, and any other pull or removal collects.
+ * Collection needs use.lock alone and steps back when a pull holds it.
  *
  * An entry of index.json carries `org.opencontainers.image.ref.name` and `io.containerd.image.name` (both
  * the full name) and `io.mvm.image.source` (repository@digest as the registry gave them). An entry

@@ -216,20 +216,29 @@ static int fill_and_commit(struct mvm_engine *engine, const struct mvm_create_re
 	return 0;
 }
 
-/* The image cannot be removed between our finding it and the container that stands on it. */
+/* The image cannot be removed between our finding it and the container that stands on it: it is looked up under the
+ * lock. A pull may take long, so it is done without, and the image must still be there after it. */
 static int hold_image(struct mvm_engine *engine, const struct mvm_create_request *request, struct mvm_image **image,
 		      int *images, struct mvm_error **err)
 {
-	struct mvm_image_request again = request->image;
+	struct mvm_image *pulled MVM_CLEAN_IMAGE = NULL;
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+	struct mvm_image_request here = request->image;
 
-	if (mvm_engine_get_image(engine, &request->image, image, err) < 0 ||
+	here.pull = MVM_PULL_NEVER;
+	if (request->image.pull != MVM_PULL_ALWAYS) {
+		if (engine_lock_images(engine, MVM_LOCK_SHARED, images, err) < 0)
+			return -1;
+		if (mvm_engine_get_image(engine, &here, image, &cause) == 0)
+			return 0;
+		if (request->image.pull == MVM_PULL_NEVER || mvm_error_code(cause) != MVM_ERR_NOT_FOUND)
+			return mvm_error_move(err, &cause);
+		mvm_close(images);
+	}
+	if (mvm_engine_get_image(engine, &request->image, &pulled, err) < 0 ||
 	    engine_lock_images(engine, MVM_LOCK_SHARED, images, err) < 0)
 		return -1;
-	/* A pull may take long, so the lock is taken after it; then the image must still be there. */
-	mvm_image_destroy(*image);
-	*image = NULL;
-	again.pull = MVM_PULL_NEVER;
-	return mvm_engine_get_image(engine, &again, image, err);
+	return mvm_engine_get_image(engine, &here, image, err);
 }
 
 int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request *request,
