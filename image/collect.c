@@ -114,18 +114,12 @@ static bool marked(const struct marks *marks, const char *name)
 	       bsearch(&name, marks->hexes.items, marks->hexes.count, sizeof(char *), compare) != NULL;
 }
 
-/* Blobs and ingests are named by digest; what stands beside the index under a longer name than its own is an index or
- * layout on its way in (mvm_replace_file()). */
+/* Blobs and ingests are named by digest; beside the index may be what was to replace it. */
 static bool is_garbage(const char *name, const struct marks *marks)
 {
-	static const char *const replaced[] = {"index.json.", "oci-layout."};
-
-	if (marks)
-		return name[0] != '.' && !marked(marks, name);
-	for (size_t i = 0; i < MVM_COUNT(replaced); i++)
-		if (!strncmp(name, replaced[i], strlen(replaced[i])))
-			return true;
-	return false;
+	if (!marks)
+		return !strncmp(name, MVM_NEW_FILE_PREFIX, strlen(MVM_NEW_FILE_PREFIX));
+	return name[0] != '.' && !marked(marks, name);
 }
 
 /* `marks` NULL: the store's own folder. */

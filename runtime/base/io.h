@@ -64,6 +64,8 @@ struct mvm_new_file {
 	{                                                                                                              \
 		.fd = -1                                                                                               \
 	}
+/* How a temporary name begins, which a kill may leave beside the final one: whoever owns the folder collects it. */
+#define MVM_NEW_FILE_PREFIX ".mvm-"
 int mvm_new_file_open(const char *path, mode_t mode, struct mvm_new_file *file, struct mvm_error **err);
 int mvm_new_file_commit(struct mvm_new_file *file, struct mvm_error **err);
 /* Without a commit nothing is left. */

@@ -33,7 +33,7 @@ static char *temporary_name(const char *path)
 
 	mvm_random(random, sizeof(random));
 	mvm_hex(random, sizeof(random), text);
-	return mvm_format("%s/.mvm-%s", folder, text);
+	return mvm_format("%s/" MVM_NEW_FILE_PREFIX "%s", folder, text);
 }
 
 #ifdef O_TMPFILE

@@ -588,7 +588,7 @@ static void collection_spares_an_image(void **state)
 static void collection_drops_half_an_index(void **state)
 {
 	struct fixture *fixture = *state;
-	char *path MVM_CLEAN_FREE = mvm_format("%s/images/index.json.Ab12Cd", fixture->home);
+	char *path MVM_CLEAN_FREE = mvm_format("%s/images/" MVM_NEW_FILE_PREFIX "0123456789abcdef", fixture->home);
 
 	assert_int_equal(mvm_replace_file(path, "{", 1, 0600, NULL), 0);
 	assert_int_equal(mvm_store_collect(fixture->store, NULL), 0);
