@@ -1,8 +1,8 @@
 
 /*
- * Appended to arch/x86/kernel/apic/apic.c by mvm's build: two rates that the kernel is told instead of measuring them, for
- * which it waits on an emulated timer. lapic_timer_khz=N is the local APIC timer's (100 ms), cpu_khz=N the processor's
- * (20 ms); the time stamp counter's has an option of its own, tsc_early_khz.
+ * Appended to arch/x86/kernel/apic/apic.c by mvm's build: two rates that the kernel is told instead of measuring them,
+ * for which it waits on an emulated timer. lapic_timer_khz=N is the local APIC timer's (100 ms), cpu_khz=N the
+ * processor's (20 ms); the time stamp counter's has an option of its own, tsc_early_khz.
  */
 #include <asm/x86_init.h>
 

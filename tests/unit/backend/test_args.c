@@ -62,7 +62,8 @@ static void test_emulation(void **state)
 	assert_string_equal(value(&argv, "-smp", 0), "2");
 	assert_string_equal(value(&argv, "-kernel", 0), "/k/vmlinux");
 	assert_string_equal(value(&argv, "-initrd", 0), "/k/initramfs");
-	assert_non_null(strstr(value(&argv, "-append", 0), "tsc=reliable tsc_early_khz=2793440 cpu_khz=2793440 lpj=11173760"));
+	assert_non_null(
+		strstr(value(&argv, "-append", 0), "tsc=reliable tsc_early_khz=2793440 cpu_khz=2793440 lpj=11173760"));
 	assert_non_null(strstr(value(&argv, "-append", 0), "lapic_timer_khz=1000000"));
 }
 
