@@ -117,19 +117,23 @@ void mvm_challenge_parse(const char *header, struct mvm_challenge *challenge)
 static size_t repository_name(const char *scope, const char **name)
 {
 	static const char kind[] = "repository:";
+	size_t length = 0;
 
 	if (strncmp(scope, kind, strlen(kind)) != 0)
 		return 0;
 	*name = scope + strlen(kind);
-	return strspn(*name, "abcdefghijklmnopqrstuvwxyz0123456789._-/");
+	while (islower((unsigned char)(*name)[length]) || isdigit((unsigned char)(*name)[length]) ||
+	       ((*name)[length] && strchr("._-/", (*name)[length])))
+		length++;
+	return length;
 }
 
 char *mvm_challenge_scope(const struct mvm_challenge *challenge, const char *path, const char *actions)
 {
 	size_t tail = strlen(path), length;
-	const char *name;
+	const char *at = challenge->scope, *name;
 
-	for (const char *at = challenge->scope ? challenge->scope : ""; *at; at += strcspn(at, " ")) {
+	for (; at && *at; at += strcspn(at, " ")) {
 		at += strspn(at, " ");
 		length = repository_name(at, &name);
 		if (length > tail + 1 && name[length] == ':' && name[length - tail - 1] == '/' &&
