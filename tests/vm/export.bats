@@ -141,13 +141,15 @@ ended() {
   echo old >"$folder/file"
   mvm run --name box "$REGISTRY/deb" true
   for signal in INT TERM KILL guest; do
-    "$MVM" export -o "$folder/file" box 3>&- 2>/dev/null &
+    # Bash has what it runs beside itself ignore SIGINT.
+    env --default-signal=INT "$MVM" export -o "$folder/file" box 3>&- 2>/dev/null &
     pid=$!
     eventually mid_file "$pid"
     if [ "$signal" = guest ]; then kill -9 "$(process qemu)"; else kill -"$signal" "$pid"; fi
-    run ! wait "$pid"
+    wait "$pid" && status=0 || status=$?
+    [ "$status" -ne 0 ]
     same file "$(ls -A "$folder")"
-    same old "$(cat "$folder/file")"
+    cmp <(echo old) "$folder/file"
     eventually no_own_processes
   done
   mvm rm box
@@ -189,7 +191,7 @@ mid_file() {
   has "$stderr" "cannot write the output: No space left on device"
   run script -qec "$MVM export box" /dev/null
   has "$output" "cowardly refusing to save to a terminal. Use the -o flag or redirect"
-  no_own_processes
+  eventually no_own_processes
   mvm rm box
 }
 
