@@ -21,7 +21,7 @@ eventually() {
 
 # same EXPECTED ACTUAL
 same() {
-  [ "$1" = "$2" ] || { printf 'expected: %s\n but got: %s\n' "$1" "$2" >&2; return 1; }
+  [ "$1" = "$2" ] || { printf 'expected: %.1000s\n but got: %.1000s\n' "$1" "$2" >&2; return 1; }
 }
 
 # has TEXT PART...: every part stands in the text.

@@ -151,7 +151,7 @@ usage_says() {
   MVM_CONFIG=$broken run --separate-stderr -125 mvm run --rm --pull always "$IMAGE" true
   error_says "$broken"
   echo '{"registries": []}' >"$broken"
-  MVM_CONFIG=$broken run --separate-stderr -1 mvm pull "$IMAGE"
+  MVM_CONFIG=$broken run --separate-stderr -1 mvm pull "$IMAGE:latest"
   error_says "$broken" registries
 }
 
