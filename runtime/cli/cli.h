@@ -97,18 +97,30 @@ int cli_write_output(const char *path, int (*write)(void *arg, int fd, struct mv
 /* load.c: the file, or stdin for NULL; the caller's. */
 int cli_open_input(const char *path, int *fd, struct mvm_error **err);
 
-/* table.c: what `--format` prints: "table" (or NULL), or "json", one object a line. */
+/* table.c: what `--format` prints: "table" (or NULL), "table TEMPLATE" with headings and columns, "json", one object a
+ * line, or a template, which is run once a row (runtime/template/template.h). */
 struct cli_column {
-	const char *title; /* NULL: JSON only */
+	const char *title;
 	const char *key;
+	bool hidden; /* unless a template names it, or in JSON */
 };
 struct cli_table {
 	const struct cli_column *columns;
 	size_t column_count;
+	const char *type;      /* what errors call a row: "container" */
 	struct mvm_strv cells; /* row after row */
+	/* Of each row, for {{.Label "name"}}: "name=value", borrowed. NULL: rows have none. */
+	const struct mvm_strv *const *labels;
 };
+#define CLI_FORMAT_HELP "table (the default), json, or a Go template: '{{.ID}}', 'table {{.ID}}\\t{{.Size}}'"
+/* Whether it can be read: commands say so before they do anything. */
 int cli_check_format(const char *format, struct mvm_error **err);
-void cli_table_print(const struct cli_table *table, const char *format);
+/* Nothing is printed on failure. */
+int cli_table_print(const struct cli_table *table, const char *format, struct mvm_error **err);
+/* One value, by a template or "json". An object's fields are fixed where it has a type's name. */
+int cli_print_value(const json_t *value, const char *type, const char *format, struct mvm_error **err);
+/* align.c: prints lines whose cells end with tabs. */
+void cli_align(const char *text, size_t length);
 /* An array of its rows; the caller's. */
 json_t *cli_table_json(const struct cli_table *table);
 void cli_table_finish(struct cli_table *table);

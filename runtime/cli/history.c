@@ -18,7 +18,7 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
-	{"format", 0, CLI_STRING, AT(format), "FORMAT", "table (the default) or json"},
+	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP},
 	{"human", 'H', CLI_FLAG, AT(human), NULL, "Sizes and dates for people (default true)"},
 	{"no-trunc", 0, CLI_FLAG, AT(no_trunc), NULL, "Show IDs and commands in full"},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Show image IDs only"},
@@ -122,9 +122,9 @@ static int print_history(struct mvm_engine *engine, const struct values *values,
 		{"CREATED BY", "CreatedBy"},
 		{"SIZE", "Size"},
 		{"COMMENT", "Comment"},
-		{NULL, "CreatedAt"},
+		{"CREATED AT", "CreatedAt", true},
 	};
-	struct cli_table table = {.columns = columns, .column_count = MVM_COUNT(columns)};
+	struct cli_table table = {.columns = columns, .column_count = MVM_COUNT(columns), .type = "layer"};
 	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
 	struct mvm_store *store;
 	int result;
@@ -132,10 +132,11 @@ static int print_history(struct mvm_engine *engine, const struct values *values,
 	if (mvm_engine_store(engine, &store, err) < 0 || mvm_store_find(store, name, &image, err) < 0)
 		return -1;
 	result = add_steps(&table, values, engine, image, err);
-	for (size_t i = ID_COLUMN; result == 0 && values->quiet && i < table.cells.count; i += table.column_count)
+	for (size_t i = ID_COLUMN; result == 0 && values->quiet && !values->format && i < table.cells.count;
+	     i += table.column_count)
 		puts(table.cells.items[i]);
-	if (result == 0 && !values->quiet)
-		cli_table_print(&table, values->format);
+	if (result == 0 && (!values->quiet || values->format))
+		result = cli_table_print(&table, values->format, err);
 	cli_table_finish(&table);
 	return result;
 }

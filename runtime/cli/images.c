@@ -21,7 +21,7 @@ static const struct cli_option options[] = {
 	{"all", 'a', CLI_FLAG, AT(all), NULL, "Accepted for docker's sake: all are shown anyway"},
 	{"digests", 0, CLI_FLAG, AT(digests), NULL, "Show digests"},
 	{"filter", 'f', CLI_LIST, AT(filters), "FILTER", "dangling=, label=, before=, since=, until= or reference="},
-	{"format", 0, CLI_STRING, AT(format), "FORMAT", "table (the default) or json"},
+	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP},
 	{"no-trunc", 0, CLI_FLAG, AT(no_trunc), NULL, "Show IDs in full"},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Show IDs only"},
 	CLI_OPTIONS_END,
@@ -162,10 +162,9 @@ static int list(struct listing *listing, const char *pattern, struct mvm_error *
 		return -1;
 	for (size_t i = 0; i < images.count; i++)
 		add_image(listing, images.items[i]);
-	if (listing->values->quiet)
-		print_ids(&listing->table);
-	else
-		cli_table_print(&listing->table, listing->values->format);
+	if (!listing->values->quiet || listing->values->format)
+		return cli_table_print(&listing->table, listing->values->format, err);
+	print_ids(&listing->table);
 	return 0;
 }
 
@@ -175,16 +174,17 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	const struct cli_column columns[] = {
 		{"REPOSITORY", "Repository"},
 		{"TAG", "Tag"},
-		{values->digests ? "DIGEST" : NULL, "Digest"},
+		{"DIGEST", "Digest", !values->digests},
 		{"IMAGE ID", "ID"},
 		{"CREATED", "CreatedSince"},
 		{"SIZE", "Size"},
-		{NULL, "CreatedAt"},
-		{NULL, "Containers"},
-		{NULL, "SharedSize"},
-		{NULL, "UniqueSize"},
+		{"CREATED AT", "CreatedAt", true},
+		{"CONTAINERS", "Containers", true},
+		{"SHARED SIZE", "SharedSize", true},
+		{"UNIQUE SIZE", "UniqueSize", true},
 	};
-	struct listing listing = {.values = values, .table = {.columns = columns, .column_count = MVM_COUNT(columns)}};
+	struct listing listing = {.values = values,
+				  .table = {.columns = columns, .column_count = MVM_COUNT(columns), .type = "image"}};
 	int result;
 
 	if (cli_check_format(values->format, err) < 0 || mvm_engine_open(&listing.engine, err) < 0)

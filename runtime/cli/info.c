@@ -14,7 +14,8 @@ struct values {
 };
 
 static const struct cli_option options[] = {
-	{"format", 0, CLI_STRING, offsetof(struct values, format), "FORMAT", "table (the default) or json"},
+	{"format", 0, CLI_STRING, offsetof(struct values, format), "FORMAT",
+	 "json, or a Go template: '{{.ServerVersion}}'"},
 	CLI_OPTIONS_END,
 };
 
@@ -105,13 +106,9 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	mvm_engine_close(engine);
 	if (result < 0)
 		return -1;
-	if (values->format && !strcmp(values->format, "json")) {
-		char *text MVM_CLEAN_FREE = json_dumps(info, JSON_COMPACT);
-
-		puts(text);
-	} else {
-		print_plain(info);
-	}
+	if (values->format && strcmp(values->format, "table") != 0)
+		return cli_print_value(info, "info", values->format, err);
+	print_plain(info);
 	return 0;
 }
 

@@ -18,7 +18,7 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"all", 'a', CLI_FLAG, AT(all), NULL, "Show those that do not run too"},
-	{"format", 0, CLI_STRING, AT(format), "FORMAT", "table (the default) or json"},
+	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP},
 	{"no-trunc", 0, CLI_FLAG, AT(no_trunc), NULL, "Show IDs and commands in full"},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Show IDs only"},
 	CLI_OPTIONS_END,
@@ -99,16 +99,36 @@ static void add_row(struct cli_table *table, const struct mvm_container *contain
 	mvm_strv_add(&table->cells, state_text(container));
 	mvm_strv_add(&table->cells, created);
 	mvm_strv_take(&table->cells, join(&container->config.labels));
+	mvm_strv_add(&table->cells, "");
+	mvm_strv_add(&table->cells, "0");
+	mvm_strv_add(&table->cells, "");
+	mvm_strv_take(&table->cells, mvm_format_size(mvm_engine_container_size(container)));
 }
 
-static void print_containers(struct mvm_container **list, size_t count, const struct values *values)
+static int print_containers(struct mvm_container **list, size_t count, const struct values *values,
+			    struct mvm_error **err)
 {
 	static const struct cli_column columns[] = {
-		{"CONTAINER ID", "ID"}, {"IMAGE", "Image"}, {"COMMAND", "Command"}, {"CREATED", "RunningFor"},
-		{"STATUS", "Status"},	{"PORTS", "Ports"}, {"NAMES", "Names"},	    {NULL, "State"},
-		{NULL, "CreatedAt"},	{NULL, "Labels"},
+		{"CONTAINER ID", "ID"},
+		{"IMAGE", "Image"},
+		{"COMMAND", "Command"},
+		{"CREATED", "RunningFor"},
+		{"STATUS", "Status"},
+		{"PORTS", "Ports"},
+		{"NAMES", "Names"},
+		{"STATE", "State", true},
+		{"CREATED AT", "CreatedAt", true},
+		{"LABELS", "Labels", true},
+		{"MOUNTS", "Mounts", true},
+		{"LOCAL VOLUMES", "LocalVolumes", true},
+		{"NETWORKS", "Networks", true},
+		{"SIZE", "Size", true},
 	};
-	struct cli_table table = {.columns = columns, .column_count = MVM_COUNT(columns)};
+	const struct mvm_strv **labels MVM_CLEAN_FREE = mvm_alloc((count + 1) * sizeof(*labels));
+	struct cli_table table = {
+		.columns = columns, .column_count = MVM_COUNT(columns), .type = "container", .labels = labels};
+	size_t rows = 0;
+	int result = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		if (!values->all && !shown_running(list[i]))
@@ -119,11 +139,13 @@ static void print_containers(struct mvm_container **list, size_t count, const st
 			puts(id);
 		} else {
 			add_row(&table, list[i], values->no_trunc);
+			labels[rows++] = &list[i]->config.labels;
 		}
 	}
 	if (!values->quiet)
-		cli_table_print(&table, values->format);
+		result = cli_table_print(&table, values->format, err);
 	cli_table_finish(&table);
+	return result;
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)
@@ -138,7 +160,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 		return -1;
 	result = mvm_state_list(mvm_engine_state(engine), &list, &count, err);
 	if (result == 0) {
-		print_containers(list, count, values);
+		result = print_containers(list, count, values, err);
 		mvm_container_list_free(list, count);
 	}
 	mvm_engine_close(engine);

@@ -19,7 +19,7 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
-	{"format", 0, CLI_STRING, AT(format), "FORMAT", "table (the default) or json"},
+	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP},
 	{"verbose", 'v', CLI_FLAG, AT(verbose), NULL, "Show each image and container"},
 	CLI_OPTIONS_END,
 };
@@ -48,8 +48,9 @@ static int print_summary(struct mvm_engine *engine, const char *format, struct m
 						    {"SIZE", "Size"},
 						    {"RECLAIMABLE", "Reclaimable"}};
 	static const struct mvm_usage_kind none = {0};
-	struct cli_table table = {.columns = columns, .column_count = MVM_COUNT(columns)};
+	struct cli_table table = {.columns = columns, .column_count = MVM_COUNT(columns), .type = "usage"};
 	struct mvm_usage usage;
+	int result;
 
 	if (mvm_engine_usage(engine, &usage, err) < 0)
 		return -1;
@@ -57,9 +58,9 @@ static int print_summary(struct mvm_engine *engine, const char *format, struct m
 	add_kind(&table, "Containers", &usage.containers);
 	add_kind(&table, "Local Volumes", &none);
 	add_kind(&table, "Build Cache", &none);
-	cli_table_print(&table, format);
+	result = cli_table_print(&table, format, err);
 	cli_table_finish(&table);
-	return 0;
+	return result;
 }
 
 /* Whether another image begins with the same `count` layers, which are then kept once. */
@@ -131,7 +132,17 @@ static void add_container(struct cli_table *table, const struct mvm_container *c
 	mvm_strv_add(&table->cells, container->config.name);
 }
 
-static void print_tables(struct cli_table *images, struct cli_table *containers, const char *format)
+/* All in one value, for a format. */
+static int print_value(const struct cli_table *images, const struct cli_table *containers, const char *format,
+		       struct mvm_error **err)
+{
+	json_t *all MVM_CLEAN_JSON = json_pack("{s:o, s:o, s:[], s:[]}", "Images", cli_table_json(images), "Containers",
+					       cli_table_json(containers), "Volumes", "BuildCache");
+
+	return cli_print_value(all, "usage", format, err);
+}
+
+static int print_tables(const struct cli_table *images, const struct cli_table *containers, struct mvm_error **err)
 {
 	static const struct cli_column volumes[] = {{"VOLUME NAME", "Name"}, {"LINKS", "Links"}, {"SIZE", "Size"}};
 	static const struct cli_column caches[] = {
@@ -141,26 +152,20 @@ static void print_tables(struct cli_table *images, struct cli_table *containers,
 	const struct cli_table no_volumes = {.columns = volumes, .column_count = MVM_COUNT(volumes)};
 	const struct cli_table no_caches = {.columns = caches, .column_count = MVM_COUNT(caches)};
 
-	if (format && !strcmp(format, "json")) {
-		json_t *all MVM_CLEAN_JSON =
-			json_pack("{s:o, s:o, s:[], s:[]}", "Images", cli_table_json(images), "Containers",
-				  cli_table_json(containers), "Volumes", "BuildCache");
-		char *text MVM_CLEAN_FREE = json_dumps(all, JSON_COMPACT);
-
-		puts(text);
-		return;
-	}
 	puts("Images space usage:\n");
-	cli_table_print(images, NULL);
+	if (cli_table_print(images, NULL, err) < 0)
+		return -1;
 	puts("\nContainers space usage:\n");
-	cli_table_print(containers, NULL);
+	if (cli_table_print(containers, NULL, err) < 0)
+		return -1;
 	puts("\nLocal Volumes space usage:\n");
-	cli_table_print(&no_volumes, NULL);
+	if (cli_table_print(&no_volumes, NULL, err) < 0)
+		return -1;
 	puts("\nBuild cache usage: 0B\n");
-	cli_table_print(&no_caches, NULL);
+	return cli_table_print(&no_caches, NULL, err);
 }
 
-static void print_inventory(const struct inventory *inventory, const char *format)
+static int print_inventory(const struct inventory *inventory, const char *format, struct mvm_error **err)
 {
 	static const struct cli_column image_columns[] = {
 		{"REPOSITORY", "Repository"},
@@ -180,14 +185,19 @@ static void print_inventory(const struct inventory *inventory, const char *forma
 	};
 	struct cli_table images = {.columns = image_columns, .column_count = MVM_COUNT(image_columns)};
 	struct cli_table containers = {.columns = container_columns, .column_count = MVM_COUNT(container_columns)};
+	int result;
 
 	for (size_t i = 0; i < inventory->images.count; i++)
 		add_image(&images, inventory, inventory->images.items[i]);
 	for (size_t i = 0; i < inventory->count; i++)
 		add_container(&containers, inventory->containers[i]);
-	print_tables(&images, &containers, format);
+	if (format && strcmp(format, "table") != 0)
+		result = print_value(&images, &containers, format, err);
+	else
+		result = print_tables(&images, &containers, err);
 	cli_table_finish(&images);
 	cli_table_finish(&containers);
+	return result;
 }
 
 static int print_details(struct mvm_engine *engine, const char *format, struct mvm_error **err)
@@ -200,7 +210,7 @@ static int print_details(struct mvm_engine *engine, const char *format, struct m
 		return -1;
 	result = mvm_state_list(mvm_engine_state(engine), &inventory.containers, &inventory.count, err);
 	if (result == 0) {
-		print_inventory(&inventory, format);
+		result = print_inventory(&inventory, format, err);
 		mvm_container_list_free(inventory.containers, inventory.count);
 	}
 	mvm_image_list_finish(&inventory.images);

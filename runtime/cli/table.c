@@ -5,106 +5,197 @@
 
 #include "runtime/base/json.h"
 #include "runtime/base/text.h"
+#include "runtime/template/template.h"
 
-/* Docker's: at least ten wide, three blanks apart. */
-#define MIN_WIDTH 10
-#define PADDING	  3
+/* A template of what a format names: its text, docker's spaces and escapes seen to. */
+struct layout {
+	bool table;
+	char *text;
+	struct mvm_template *template;
+};
+
+static void layout_finish(struct layout *layout)
+{
+	free(layout->text);
+	mvm_template_destroy(layout->template);
+}
+#define MVM_CLEAN_LAYOUT __attribute__((cleanup(layout_finish)))
+
+static bool is_table(const char *format)
+{
+	return !format || !strncmp(format, "table", strlen("table"));
+}
+
+/* The columns that are shown when nothing else is asked for. */
+static char *default_text(const struct cli_table *table)
+{
+	struct mvm_buf text = {0};
+
+	for (size_t i = 0; i < table->column_count; i++)
+		if (!table->columns[i].hidden)
+			mvm_buf_addf(&text, "%s{{.%s}}", text.length ? "\t" : "", table->columns[i].key);
+	return mvm_buf_steal(&text);
+}
+
+/* No spaces around it, and \t and \n as they are typed in a shell are what they say. */
+static char *unescape(const char *format)
+{
+	struct mvm_buf text = {0};
+	size_t length;
+
+	format += strspn(format, " ");
+	length = strlen(format);
+	while (length && format[length - 1] == ' ')
+		length--;
+	for (size_t i = 0; i < length; i++) {
+		bool escape = format[i] == '\\' && i + 1 < length && (format[i + 1] == 't' || format[i + 1] == 'n');
+
+		if (escape)
+			mvm_buf_add(&text, format[++i] == 't' ? "\t" : "\n", 1);
+		else
+			mvm_buf_add(&text, &format[i], 1);
+	}
+	return mvm_buf_steal(&text);
+}
+
+static int layout_init(struct layout *layout, const struct cli_table *table, const char *format, struct mvm_error **err)
+{
+	layout->table = is_table(format);
+	if (format && layout->table)
+		format += strlen("table");
+	if (!format || !*format)
+		layout->text = default_text(table);
+	else
+		layout->text = unescape(!strcmp(format, "json") ? "{{json .}}" : format);
+	return mvm_template_parse(layout->text, &layout->template, err);
+}
 
 int cli_check_format(const char *format, struct mvm_error **err)
 {
-	if (!format || !strcmp(format, "table") || !strcmp(format, "json"))
-		return 0;
-	return mvm_fail(err, MVM_ERR_USAGE, "unknown format '%s'; use table or json", format);
+	const struct cli_table none = {0};
+	struct layout layout MVM_CLEAN_LAYOUT = {0};
+
+	return layout_init(&layout, &none, format, err);
 }
 
-/* Columns on the screen, not bytes: UTF-8's continuation bytes take none. */
-static size_t screen_width(const char *text)
+static int by_key(const void *a, const void *b)
 {
-	size_t width = 0;
-
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
-	return width;
+	return strcmp((*(const struct cli_column *const *)a)->key, (*(const struct cli_column *const *)b)->key);
 }
 
-/* Row 0 is the titles. */
-static const char *cell_at(const struct cli_table *table, size_t row, size_t column)
+/* In the order of its keys, which is that of its JSON. */
+static json_t *row_json(const struct cli_table *table, size_t row)
 {
-	return row ? table->cells.items[(row - 1) * table->column_count + column] : table->columns[column].title;
-}
+	const struct cli_column **sorted MVM_CLEAN_FREE = mvm_alloc((table->column_count + 1) * sizeof(*sorted));
+	json_t *object = json_object();
 
-static size_t column_width(const struct cli_table *table, size_t column)
-{
-	size_t rows = table->cells.count / table->column_count, width = MIN_WIDTH;
-
-	for (size_t row = 0; row <= rows; row++) {
-		size_t needed = screen_width(cell_at(table, row, column)) + PADDING;
-
-		width = needed > width ? needed : width;
-	}
-	return width;
-}
-
-static void print_rows(const struct cli_table *table)
-{
-	size_t count = table->column_count, rows = table->cells.count / count, last = 0;
-	size_t *widths MVM_CLEAN_FREE = mvm_alloc(count * sizeof(*widths));
-
-	for (size_t column = 0; column < count; column++) {
-		if (!table->columns[column].title)
-			continue;
-		widths[column] = column_width(table, column);
-		last = column;
-	}
-	for (size_t row = 0; row <= rows; row++) {
-		for (size_t column = 0; column <= last; column++) {
-			const char *cell = table->columns[column].title ? cell_at(table, row, column) : NULL;
-
-			if (!cell)
-				continue;
-			fputs(cell, stdout);
-			for (size_t at = screen_width(cell); column < last && at < widths[column]; at++)
-				putchar(' ');
-		}
-		putchar('\n');
-	}
+	for (size_t i = 0; i < table->column_count; i++)
+		sorted[i] = &table->columns[i];
+	qsort(sorted, table->column_count, sizeof(*sorted), by_key);
+	for (size_t i = 0; i < table->column_count; i++)
+		json_object_set_new(
+			object, sorted[i]->key,
+			mvm_json_message(
+				table->cells.items[row * table->column_count + (size_t)(sorted[i] - table->columns)]));
+	return object;
 }
 
 json_t *cli_table_json(const struct cli_table *table)
 {
-	size_t count = table->column_count;
 	json_t *rows = json_array();
 
-	for (size_t row = 0; row < table->cells.count / count; row++) {
-		json_t *object = json_object();
-
-		for (size_t column = 0; column < count; column++)
-			json_object_set_new(object, table->columns[column].key,
-					    json_string(table->cells.items[row * count + column]));
-		json_array_append_new(rows, object);
-	}
+	for (size_t row = 0; row < table->cells.count / table->column_count; row++)
+		json_array_append_new(rows, row_json(table, row));
 	return rows;
 }
 
-static void print_json(const struct cli_table *table)
+/* Of "name=value" in a list. */
+static json_t *find_label(const void *arg, const char *name)
 {
-	json_t *rows MVM_CLEAN_JSON = cli_table_json(table), *row;
-	size_t i;
+	const struct mvm_strv *labels = arg;
+	size_t length = strlen(name);
 
-	json_array_foreach(rows, i, row)
-	{
-		char *line MVM_CLEAN_FREE = json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS);
-
-		puts(line);
-	}
+	for (size_t i = 0; i < labels->count; i++)
+		if (!strncmp(labels->items[i], name, length) && labels->items[i][length] == '=')
+			return mvm_json_message(labels->items[i] + length + 1);
+	return json_string("");
 }
 
-void cli_table_print(const struct cli_table *table, const char *format)
+/* Docker's: what follows the last dot, in words. */
+static json_t *label_heading(const void *arg, const char *name)
 {
-	if (format && !strcmp(format, "json"))
-		print_json(table);
+	const char *dot = strrchr(name, '.');
+	char *text MVM_CLEAN_FREE = mvm_strdup(dot ? dot + 1 : name);
+
+	for (char *at = text; *at; at++)
+		if (*at == '-' || *at == '_')
+			*at = ' ';
+	return mvm_json_message(text);
+}
+
+/* What a heading cannot be made of, docker leaves out too. */
+static void add_headings(const struct cli_table *table, const struct layout *layout, struct mvm_buf *text)
+{
+	json_t *titles MVM_CLEAN_JSON = json_object();
+	const struct mvm_template_data data = {
+		.value = titles, .method = table->labels ? "Label" : NULL, .call = label_heading, .headings = true};
+
+	for (size_t i = 0; i < table->column_count; i++)
+		json_object_set_new(titles, table->columns[i].key, json_string(table->columns[i].title));
+	(void)mvm_template_run(layout->template, &data, text, NULL);
+	mvm_buf_add(text, "\n", 1);
+}
+
+static int add_rows(const struct cli_table *table, const struct layout *layout, struct mvm_buf *text,
+		    struct mvm_error **err)
+{
+	size_t rows = table->column_count ? table->cells.count / table->column_count : 0;
+
+	for (size_t row = 0; row < rows; row++) {
+		json_t *value MVM_CLEAN_JSON = row_json(table, row);
+		const struct mvm_template_data data = {.value = value,
+						       .type = table->type ? table->type : "row",
+						       .method = table->labels ? "Label" : NULL,
+						       .call = find_label,
+						       .arg = table->labels ? table->labels[row] : NULL};
+
+		if (mvm_template_run(layout->template, &data, text, err) < 0)
+			return -1;
+		mvm_buf_add(text, "\n", 1);
+	}
+	return 0;
+}
+
+int cli_table_print(const struct cli_table *table, const char *format, struct mvm_error **err)
+{
+	struct mvm_buf text MVM_CLEAN_BUF = {0};
+	struct layout layout MVM_CLEAN_LAYOUT = {0};
+
+	if (layout_init(&layout, table, format, err) < 0)
+		return -1;
+	if (layout.table)
+		add_headings(table, &layout, &text);
+	if (add_rows(table, &layout, &text, err) < 0)
+		return -1;
+	if (layout.table)
+		cli_align(text.data, text.length);
 	else
-		print_rows(table);
+		fwrite(text.data ? text.data : "", 1, text.length, stdout);
+	return 0;
+}
+
+int cli_print_value(const json_t *value, const char *type, const char *format, struct mvm_error **err)
+{
+	const struct mvm_template_data data = {.value = value, .type = type};
+	struct mvm_template *template MVM_CLEAN_TEMPLATE = NULL;
+	struct mvm_buf text MVM_CLEAN_BUF = {0};
+
+	if (mvm_template_parse(!strcmp(format, "json") ? "{{json .}}" : format, &template, err) < 0 ||
+	    mvm_template_run(template, &data, &text, err) < 0)
+		return -1;
+	mvm_buf_add(&text, "\n", 1);
+	fwrite(text.data, 1, text.length, stdout);
+	return 0;
 }
 
 void cli_table_finish(struct cli_table *table)
