@@ -388,7 +388,7 @@ static int outcome(struct session *session, int *exit_code, struct mvm_error **e
 int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *options, int *exit_code,
 			 struct mvm_error **err)
 {
-	struct session session = {.client = client, .options = options, .input = -1};
+	struct session session = {.client = client, .options = options, .input = -1, .started = options->runs};
 	int result;
 
 	session.loop = mvm_loop_create();

@@ -49,7 +49,8 @@ struct cli_command {
 	const char *usage; /* after the name: "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
 	const char *summary;
 	const struct cli_option *options;
-	size_t min_args, max_args; /* SIZE_MAX: any number */
+	const char *const *without; /* names of options in that table which it has not; NULL: it has all of them */
+	size_t min_args, max_args;  /* SIZE_MAX: any number */
 	/* Options after the first argument are the program's, not ours. */
 	bool options_first;
 	size_t values_size;   /* of the struct that the options fill */
@@ -59,9 +60,10 @@ struct cli_command {
 	int (*status)(const struct mvm_error *err);
 };
 
-extern const struct cli_command cli_export, cli_history, cli_image_inspect, cli_image_prune, cli_images, cli_import,
-	cli_info, cli_kill, cli_load, cli_login, cli_logout, cli_logs, cli_ps, cli_pull, cli_push, cli_rm, cli_rmi,
-	cli_run, cli_save, cli_stop, cli_system_df, cli_system_prune, cli_tag, cli_version;
+extern const struct cli_command cli_create, cli_export, cli_history, cli_image_inspect, cli_image_prune, cli_images,
+	cli_import, cli_info, cli_kill, cli_load, cli_login, cli_logout, cli_logs, cli_ps, cli_pull, cli_push,
+	cli_rename, cli_restart, cli_rm, cli_rmi, cli_run, cli_save, cli_start, cli_stop, cli_system_df,
+	cli_system_prune, cli_tag, cli_version, cli_wait;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
@@ -74,11 +76,14 @@ struct cli_attach {
 	bool tty;
 	bool stdin_on;
 	bool sig_proxy;
+	bool runs; /* another command has started it: a signal before the answer must not end it */
 };
-/* Starts the container and stays until it has ended and all its output is written. 0 and its exit
+/* Starts the container, unless it runs, and stays until it has ended and all its output is written. 0 and its exit
  * code, or -1 with the error of the start. */
 int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *options, int *exit_code,
 			 struct mvm_error **err);
+/* stop.c: the values of --signal and --time; `signo` 0 and MVM_STOP_DEFAULT where they are not given. */
+int cli_parse_stop(const char *signal, const char *time, int *signo, int64_t *timeout, struct mvm_error **err);
 /* A notice of the supervisor, on stderr. */
 void cli_print_event(void *arg, const json_t *event);
 

@@ -25,10 +25,18 @@ static int see_help(const struct cli_command *command, struct mvm_error **err, c
 	return mvm_fail(err, MVM_ERR_USAGE, "%s; see 'mvm %s --help'", text, command->name);
 }
 
+static bool has_option(const struct cli_command *command, const struct cli_option *option)
+{
+	for (const char *const *name = command->without; name && *name; name++)
+		if (!strcmp(*name, option->name))
+			return false;
+	return true;
+}
+
 static const struct cli_option *find_name(const struct cli_command *command, const char *name, size_t length)
 {
 	for (const struct cli_option *option = command->options; option->name; option++)
-		if (!strncmp(option->name, name, length) && !option->name[length])
+		if (!strncmp(option->name, name, length) && !option->name[length] && has_option(command, option))
 			return option;
 	return NULL;
 }
@@ -36,7 +44,7 @@ static const struct cli_option *find_name(const struct cli_command *command, con
 static const struct cli_option *find_letter(const struct cli_command *command, char letter)
 {
 	for (const struct cli_option *option = command->options; option->name; option++)
-		if (option->letter == letter)
+		if (option->letter == letter && has_option(command, option))
 			return option;
 	return NULL;
 }
@@ -195,6 +203,8 @@ void cli_print_help(const struct cli_command *command, FILE *out)
 		char *name MVM_CLEAN_FREE = mvm_format("--%s%s%s", option->name, option->argument ? " " : "",
 						       option->argument ? option->argument : "");
 
+		if (!has_option(command, option))
+			continue;
 		if (option->letter)
 			fprintf(out, "  -%c, %-24s %s\n", option->letter, name, option->help);
 		else

@@ -1,3 +1,6 @@
+/*
+ * `run` and `create`: what a container is made of, and for `run` its first start.
+ */
 #include "cli.h"
 
 #include <ctype.h>
@@ -217,6 +220,31 @@ static void drop_container(struct mvm_engine *engine, const struct mvm_container
 	mvm_engine_remove(engine, container->config.id, true, NULL);
 }
 
+/* A container with its ID in the cidfile. The lock is held. */
+static int create(struct mvm_engine *engine, const struct values *values, const struct mvm_create_request *request,
+		  int cid_fd, struct mvm_container **container, int *lock, struct mvm_error **err)
+{
+	if (mvm_engine_create(engine, request, container, lock, err) < 0)
+		return -1;
+	if (write_cidfile(values->cidfile, cid_fd, (*container)->config.id, err) == 0)
+		return 0;
+	mvm_close(lock);
+	drop_container(engine, *container);
+	return -1;
+}
+
+static int create_only(struct mvm_engine *engine, const struct values *values, const struct mvm_create_request *request,
+		       int cid_fd, int *exit_code, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	int lock MVM_CLEAN_FD = -1;
+
+	if (create(engine, values, request, cid_fd, &container, &lock, err) < 0)
+		return -1;
+	puts(container->config.id);
+	return 0;
+}
+
 static int create_and_run(struct mvm_engine *engine, const struct values *values,
 			  const struct mvm_create_request *request, int cid_fd, int *exit_code, struct mvm_error **err)
 {
@@ -224,13 +252,8 @@ static int create_and_run(struct mvm_engine *engine, const struct values *values
 	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
 	int lock = -1;
 
-	if (mvm_engine_create(engine, request, &container, &lock, err) < 0)
+	if (create(engine, values, request, cid_fd, &container, &lock, err) < 0)
 		return -1;
-	if (write_cidfile(values->cidfile, cid_fd, container->config.id, err) < 0) {
-		mvm_close(&lock);
-		drop_container(engine, container);
-		return -1;
-	}
 	if (mvm_engine_supervise(engine, container, lock, &client, err) < 0) {
 		drop_container(engine, container);
 		return -1;
@@ -240,8 +263,11 @@ static int create_and_run(struct mvm_engine *engine, const struct values *values
 	return run_attached(client, values, exit_code, err);
 }
 
-static int run_request(const struct values *values, struct mvm_create_request *request, int *exit_code,
-		       struct mvm_error **err)
+typedef int (*create_fn)(struct mvm_engine *engine, const struct values *values,
+			 const struct mvm_create_request *request, int cid_fd, int *exit_code, struct mvm_error **err);
+
+static int with_image(const struct values *values, struct mvm_create_request *request, create_fn action, int *exit_code,
+		      struct mvm_error **err)
 {
 	struct mvm_engine *engine;
 	struct mvm_image *image = NULL;
@@ -258,29 +284,40 @@ static int run_request(const struct values *values, struct mvm_create_request *r
 	if (request->image.pull == MVM_PULL_ALWAYS)
 		request->image.pull = MVM_PULL_MISSING;
 	if (result == 0)
-		result = create_and_run(engine, values, request, cid_fd, exit_code, err);
+		result = action(engine, values, request, cid_fd, exit_code, err);
 	if (result < 0 && cid_fd >= 0 && lseek(cid_fd, 0, SEEK_END) == 0)
 		unlink(values->cidfile);
 	mvm_engine_close(engine);
 	return result;
 }
 
-static int run(const void *given, char **args, struct mvm_error **err)
+static int make(const struct values *values, char **args, create_fn action, struct mvm_error **err)
 {
-	const struct values *values = given;
 	struct mvm_strv env MVM_CLEAN_STRV = {0}, command MVM_CLEAN_STRV = {0};
 	struct mvm_create_request request;
 	int exit_code = 0;
+
+	if (make_request(values, args, &env, &command, &request, err) < 0 ||
+	    with_image(values, &request, action, &exit_code, err) < 0)
+		return -1;
+	return exit_code;
+}
+
+static int run(const void *given, char **args, struct mvm_error **err)
+{
+	const struct values *values = given;
 
 	if (values->tty && values->interactive && !values->detach && !isatty(STDIN_FILENO)) {
 		/* Docker's one case of status 1 here. */
 		fputs("mvm: the input device is not a TTY\n", stderr);
 		return 1;
 	}
-	if (make_request(values, args, &env, &command, &request, err) < 0 ||
-	    run_request(values, &request, &exit_code, err) < 0)
-		return -1;
-	return exit_code;
+	return make(values, args, create_and_run, err);
+}
+
+static int run_create(const void *given, char **args, struct mvm_error **err)
+{
+	return make(given, args, create_only, err);
 }
 
 const struct cli_command cli_run = {
@@ -296,4 +333,21 @@ const struct cli_command cli_run = {
 	.values_size = sizeof(struct values),
 	.run = run,
 	.status = mvm_error_run_status,
+};
+
+/* Those that are about running. */
+static const char *const not_of_create[] = {"detach", NULL};
+
+const struct cli_command cli_create = {
+	.name = "create",
+	.names = {"container create", "create"},
+	.usage = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+	.summary = "Create a container without starting it",
+	.options = options,
+	.without = not_of_create,
+	.min_args = 1,
+	.max_args = SIZE_MAX,
+	.options_first = true,
+	.values_size = sizeof(struct values),
+	.run = run_create,
 };

@@ -32,16 +32,24 @@ static int stop_one(struct mvm_engine *engine, const char *arg, void *context, s
 	return 0;
 }
 
+int cli_parse_stop(const char *signal, const char *time, int *signo, int64_t *timeout, struct mvm_error **err)
+{
+	*signo = 0;
+	*timeout = MVM_STOP_DEFAULT;
+	if (signal && !mvm_parse_signal(signal, signo))
+		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", signal);
+	if (time && !mvm_parse_int(time, -1, 1 << 30, timeout))
+		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --time: a number of seconds", time);
+	return 0;
+}
+
 static int run(const void *given, char **args, struct mvm_error **err)
 {
 	const struct values *values = given;
-	struct order order = {.timeout = MVM_STOP_DEFAULT};
+	struct order order;
 
-	if (values->signal && !mvm_parse_signal(values->signal, &order.signo))
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", values->signal);
-	if (values->time && !mvm_parse_int(values->time, -1, 1 << 30, &order.timeout))
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --time: a number of seconds",
-				values->time);
+	if (cli_parse_stop(values->signal, values->time, &order.signo, &order.timeout, err) < 0)
+		return -1;
 	return cli_for_each(args, stop_one, &order, err);
 }
 

@@ -9,6 +9,7 @@
 #ifndef MVM_ENGINE_ENGINE_H
 #define MVM_ENGINE_ENGINE_H
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -124,6 +125,20 @@ int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request
  * then orders "start". Takes the lock. */
 int mvm_engine_supervise(struct mvm_engine *engine, const struct mvm_container *container, int lock,
 			 struct mvm_client **client, struct mvm_error **err);
+
+/* For `start`: a connection to the supervisor of a container, which is one of our own where it does not run yet, *own
+ * then. The client may attach, and orders "start", which is a success for one that runs. */
+int mvm_engine_open_supervisor(struct mvm_engine *engine, const char *what, struct mvm_container **container,
+			       struct mvm_client **client, bool *own, struct mvm_error **err);
+/* Returns when its program runs; one that runs is success. `notice` is called for events while it starts. */
+int mvm_engine_start(struct mvm_engine *engine, const char *what, void (*notice)(void *arg, const json_t *event),
+		     struct mvm_error **err);
+/* Stops it, as below, and starts it again; it outlives that also where it was to be removed at its end. */
+int mvm_engine_restart(struct mvm_engine *engine, const char *what, int signo, int64_t timeout,
+		       void (*notice)(void *arg, const json_t *event), struct mvm_error **err);
+/* Waits until it does not run, which may be so already. */
+int mvm_engine_wait(struct mvm_engine *engine, const char *what, int *exit_code, struct mvm_error **err);
+int mvm_engine_rename(struct mvm_engine *engine, const char *what, const char *name, struct mvm_error **err);
 
 /* Connects to the supervisor of a container that somebody is in charge of. CONFLICT where nobody is. */
 int mvm_engine_connect(struct mvm_engine *engine, const struct mvm_container *container, struct mvm_client **client,

@@ -12,6 +12,14 @@ int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_containe
 /* Connects to whoever is in charge of a container. 1: nobody is. */
 int engine_reach(struct mvm_engine *engine, const char *id, struct mvm_client **client, struct mvm_error **err);
 
+/* mvm_engine_stop(); `keep`: it is not removed at its end. */
+struct engine_stop {
+	int signo;
+	int64_t timeout;
+	bool keep;
+};
+int engine_stop(struct mvm_engine *engine, const char *what, const struct engine_stop *order, struct mvm_error **err);
+
 /* An image being made into a container must not vanish meanwhile: creation holds this shared, removal exclusive.
  * `flags` and outcome are mvm_lock()'s. */
 int engine_lock_images(struct mvm_engine *engine, unsigned flags, int *fd, struct mvm_error **err);

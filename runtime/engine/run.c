@@ -114,8 +114,10 @@ int mvm_engine_kill(struct mvm_engine *engine, const char *what, int signo, stru
 	return 0;
 }
 
-int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int64_t timeout, struct mvm_error **err)
+int engine_stop(struct mvm_engine *engine, const char *what, const struct engine_stop *order, struct mvm_error **err)
 {
+	int64_t timeout = order->timeout;
+	int signo = order->signo;
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
 	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
 	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
@@ -127,7 +129,7 @@ int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int6
 		signo = 15;
 	if (timeout == MVM_STOP_DEFAULT)
 		timeout = container->config.stop_timeout;
-	fields = json_pack("{si, sI}", "signo", signo, "timeout", (json_int_t)timeout);
+	fields = json_pack("{si, sI, sb}", "signo", signo, "timeout", (json_int_t)timeout, "keep", (int)order->keep);
 	if (mvm_engine_connect(engine, container, &client, &local) < 0) {
 		json_decref(fields);
 	} else if (mvm_client_call(client, "stop", fields, NULL, &local) == 0) {
@@ -138,6 +140,11 @@ int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int6
 		return 0;
 	mvm_error_move(err, &local);
 	return mvm_error_wrap(err, "cannot stop container %s", what);
+}
+
+int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int64_t timeout, struct mvm_error **err)
+{
+	return engine_stop(engine, what, &(struct engine_stop){signo, timeout, false}, err);
 }
 
 /* Ends what runs: by its supervisor, and where that hangs, by ending the supervisor, with which its machine dies. */

@@ -26,7 +26,7 @@ struct mvm_state;
 
 enum { MVM_ID_LENGTH = 64, MVM_SHORT_ID_LENGTH = 12 };
 
-/* What was asked for; written once (config.json). All strings owned, NULL where not set. */
+/* What was asked for; written once (config.json), but for the name. All strings owned, NULL where not set. */
 struct mvm_container_config {
 	char *id;
 	char *name;
@@ -133,6 +133,10 @@ int mvm_state_lock(struct mvm_state *state, const char *id, int *lock, struct mv
 int mvm_state_load(struct mvm_state *state, const char *id, struct mvm_container **out, struct mvm_error **err);
 /* Writes state.json. Only for who holds the lock. */
 int mvm_state_save(struct mvm_container *container, struct mvm_error **err);
+
+/* Gives it another name, also while it runs and whoever is in charge; "" and its own name are USAGE. EXISTS where the
+ * name is taken, NOT_FOUND where the container has just gone. */
+int mvm_state_rename(struct mvm_state *state, const char *id, const char *name, struct mvm_error **err);
 
 /* Deletes the container; only for who holds the lock. The name is free when this returns. */
 int mvm_state_remove(struct mvm_state *state, const char *id, struct mvm_error **err);

@@ -7,22 +7,23 @@
  * JSON, at most MVM_CONTROL_MAX; descriptors travel with its first byte.
  *
  * Who looks into the disk of a container that does not run talks to a helper in the same way; it knows archive,
- * release and destroy.
+ * release and destroy, and refuses start.
  *
  * Requests carry "id" and "op"; the answer has the same "id" and either "ok": true or "error":
  * {"code", "message"}. Answers may come in any order. Without being asked the supervisor sends
  * "event"s.
  *
  *   op        fields                       answered
- *   start                                  when the container's process runs, or cannot
+ *   start                                  when the container's process runs, or cannot. INTERRUPTED: it was just
+ *                                          ending, and has; another supervisor can be started
  *   attach    stdin, stdout, stderr: bool  at once, with one stream descriptor for each that is
  *                                          true, in this order. What the process writes from now
  *                                          on is delivered without loss: a client that does not read stalls it.
  *                                          Writing side of stdin shut down = end of input.
  *   follow                                 at once; then event "log" when the log file has grown
  *   signal    signo                        when the guest has delivered it
- *   stop      signo, timeout (seconds, -1  when the container has exited
- *             for ever)
+ *   stop      signo, timeout (seconds, -1  when the container has exited; `keep`: not to be removed then, whatever
+ *             for ever), keep: bool          was asked for when it was made
  *   resize    rows, cols                   when the guest has done it
  *   archive   path, name                   when the guest has sent all of it: the tree at `path` of the
  *                                          container's disk as a tar stream, its top called `name`; "": the content

@@ -219,7 +219,7 @@ static void note_crash(struct mvm_container_state *state)
 {
 	bool ran = state->status != MVM_STATUS_STARTING;
 
-	state->status = ran ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
+	state->status = ran || state->started.tv_sec ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
 	state->exit_code = ran ? 255 : 125;
 	state->pid = 0;
 	free(state->error);
@@ -380,6 +380,16 @@ int mvm_state_find(struct mvm_state *state, const char *what, struct mvm_contain
 	return 0;
 }
 
+/* A failure to read or write it is no more than that it has been removed meanwhile, if it has. */
+static int fail_gone(const struct mvm_state *state, const char *id, struct mvm_error **cause, struct mvm_error **err)
+{
+	char *folder MVM_CLEAN_FREE = folder_of(state, "", id);
+
+	if (access(folder, F_OK) == 0)
+		return mvm_error_move(err, cause);
+	return mvm_fail(err, MVM_ERR_NOT_FOUND, "No such container: %s", id);
+}
+
 /* Reads only the names; with the names' lock held, the answer stays true. */
 static int name_owner(struct mvm_state *state, const char *name, char **owner, struct mvm_error **err)
 {
@@ -457,6 +467,14 @@ static bool valid_name(const char *name)
 	return true;
 }
 
+static int check_name_valid(const char *name, struct mvm_error **err)
+{
+	if (valid_name(name))
+		return 0;
+	return mvm_fail(err, MVM_ERR_USAGE, "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+			name);
+}
+
 int mvm_state_create(struct mvm_state *state, struct mvm_container_config *config, char **folder, int *lock,
 		     struct mvm_error **err)
 {
@@ -465,10 +483,8 @@ int mvm_state_create(struct mvm_state *state, struct mvm_container_config *confi
 	char id[MVM_ID_LENGTH + 1];
 	int names MVM_CLEAN_FD = -1;
 
-	if (config->name && !valid_name(config->name))
-		return mvm_fail(err, MVM_ERR_USAGE,
-				"Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-				config->name);
+	if (config->name && check_name_valid(config->name, err) < 0)
+		return -1;
 	config->name_generated = !config->name;
 	mvm_random(random, sizeof(random));
 	mvm_hex(random, sizeof(random), id);
@@ -515,6 +531,35 @@ void mvm_state_abort(struct mvm_state *state, const struct mvm_container_config 
 	char *path MVM_CLEAN_FREE = folder_of(state, NEW_PREFIX, config->id);
 
 	mvm_remove_tree(path, NULL);
+}
+
+/* The folder may leave under our hands; then nothing of it comes back, for files in it are replaced, never made anew.
+ */
+int mvm_state_rename(struct mvm_state *state, const char *id, const char *name, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+	int names MVM_CLEAN_FD = -1;
+	json_t *json = NULL;
+
+	name += *name == '/';
+	if (!*name)
+		return mvm_fail(err, MVM_ERR_USAGE, "Neither old nor new names may be empty");
+	if (check_name_valid(name, err) < 0 || lock_names(state, &names, err) < 0)
+		return -1;
+	if (mvm_state_load(state, id, &container, &local) < 0)
+		return fail_gone(state, id, &local, err);
+	if (!strcmp(container->config.name, name))
+		return mvm_fail(err, MVM_ERR_USAGE, "Renaming a container with the same name as its current name");
+	if (check_name(state, name, err) < 0)
+		return -1;
+	free(container->config.name);
+	container->config.name = mvm_strdup(name);
+	if (mvm_container_config_to_json(&container->config, &json, err) < 0)
+		return -1;
+	if (save_json(container->folder, "config.json", json, &local) < 0)
+		return fail_gone(state, id, &local, err);
+	return 0;
 }
 
 int mvm_state_remove(struct mvm_state *state, const char *id, struct mvm_error **err)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -18,7 +19,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/state/control.h"
 
-#define STREAM_BUFFER (512 * 1024)
+#define STREAM_BUFFER	(512 * 1024)
+#define RESTART_LIMIT_S 10
 
 struct client {
 	struct client *next;
@@ -142,6 +144,14 @@ void clients_started(struct supervisor *supervisor, const struct mvm_error *erro
 	}
 }
 
+void clients_ended(struct supervisor *supervisor)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	mvm_fail(&err, MVM_ERR_INTERRUPTED, "the container has just ended");
+	clients_started(supervisor, supervisor->refusal ? supervisor->refusal : err);
+}
+
 static json_t *exit_message(struct supervisor *supervisor)
 {
 	const struct mvm_container_state *state = &supervisor->container->state;
@@ -237,14 +247,23 @@ static void attach(struct client *client, json_int_t id, const json_t *request)
 	close_all(theirs, count);
 }
 
+/* One that runs is started already, and one that is about to run soon will be. One that is just ending comes to
+ * its end first, with the time for its last output that a stop gives. */
 static void start(struct client *client, json_int_t id, const json_t *request)
 {
-	if (client->supervisor->phase != PHASE_IDLE) {
-		answer_failure(client, id, MVM_ERR_CONFLICT, "it has been started already");
-		return;
+	struct supervisor *supervisor = client->supervisor;
+
+	if (supervisor->helper) {
+		answer_failure(client, id, MVM_ERR_CONFLICT,
+			       "another command reads its disk, such as export: try again when that has ended");
+	} else if (supervisor_has_process(supervisor)) {
+		answer(client, id, NULL);
+	} else {
+		wait_for(client, id, WAIT_STARTED);
+		supervisor_event(supervisor, EVENT_START);
+		if (supervisor->phase > PHASE_RUNNING && supervisor->phase < PHASE_ENDED)
+			supervisor_stop(supervisor, SIGTERM, RESTART_LIMIT_S);
 	}
-	wait_for(client, id, WAIT_STARTED);
-	supervisor_event(client->supervisor, EVENT_START);
 }
 
 void relayed(void *arg, const struct mvm_error *error)
@@ -312,6 +331,7 @@ static void stop(struct client *client, json_int_t id, const json_t *request)
 		answer_failure(client, id, MVM_ERR_USAGE, "malformed stop request");
 		return;
 	}
+	client->supervisor->kept = client->supervisor->kept || json_is_true(json_object_get(request, "keep"));
 	wait_for(client, id, WAIT_EXIT);
 	supervisor_stop(client->supervisor, (int)signo, timeout);
 }
@@ -392,7 +412,7 @@ static const struct {
 	void (*run)(struct client *client, json_int_t id, const json_t *request);
 	bool by_helper; /* also where the container does not run */
 } operations[] = {
-	{"attach", attach, false},  {"start", start, false},	{"signal", deliver_signal, false},
+	{"attach", attach, false},  {"start", start, true},	{"signal", deliver_signal, false},
 	{"stop", stop, false},	    {"resize", resize, false},	{"follow", follow, false},
 	{"wait", wait_exit, false}, {"archive", archive, true}, {"release", release, true},
 	{"destroy", destroy, true},

@@ -105,6 +105,7 @@ struct supervisor {
 	/* A stop on its way to SIGKILL, and then to the plug. */
 	struct mvm_timer *stop_timer;
 	bool stopping;
+	bool kept;    /* by a restart, --rm or not */
 	bool discard; /* somebody wants it gone: output that no client takes is lost */
 	bool killed;
 
@@ -165,6 +166,9 @@ void clients_notice(struct supervisor *supervisor, const char *text);
 void clients_logged(struct supervisor *supervisor);
 /* Answers who waits for the start; NULL error: it runs. */
 void clients_started(struct supervisor *supervisor, const struct mvm_error *error);
+/* Answers who waits for the start of what has ended: why it did not run, or INTERRUPTED, and the start may be tried
+ * again. */
+void clients_ended(struct supervisor *supervisor);
 /* Answers who waits for the end, and tells the attached. */
 void clients_exited(struct supervisor *supervisor);
 /* A request whose answer comes from the guest. The answer, which frees it: an agent_done_fn. */

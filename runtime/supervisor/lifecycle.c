@@ -97,6 +97,11 @@ void supervisor_failed(struct supervisor *supervisor, struct mvm_error *error)
 	}
 }
 
+static bool is_removed_at_end(const struct supervisor *supervisor)
+{
+	return supervisor->container->config.auto_remove && !supervisor->kept;
+}
+
 bool supervisor_has_process(const struct supervisor *supervisor)
 {
 	return supervisor->phase == PHASE_RUNNING;
@@ -158,7 +163,7 @@ static void drain(struct supervisor *supervisor)
 static void close_guest(struct supervisor *supervisor)
 {
 	/* Nobody will look at the disk of a container that is about to be removed. */
-	if (supervisor->container->config.auto_remove)
+	if (is_removed_at_end(supervisor))
 		supervisor_event(supervisor, EVENT_GUEST_CLOSED);
 	else
 		agent_shutdown(supervisor->agent);
@@ -221,12 +226,13 @@ static void settle_container(struct supervisor *supervisor)
 	struct mvm_container *container = supervisor->container;
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-	container->state.status = supervisor->ran ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
+	/* One that ran before and could not be started again is what it was. */
+	container->state.status = container->state.started.tv_sec ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
 	container->state.pid = 0;
-	if (container->config.auto_remove && mvm_state_remove(supervisor->state, container->config.id, &err) < 0)
-		mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
-	if (!container->config.auto_remove)
+	if (!is_removed_at_end(supervisor))
 		save(supervisor);
+	else if (mvm_state_remove(supervisor->state, container->config.id, &err) < 0)
+		mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
 }
 
 /* The order matters: when a client learns of the end, the state says so, the name of a removed
@@ -245,8 +251,7 @@ static void finish(struct supervisor *supervisor)
 		settle_container(supervisor);
 	unlink(socket);
 	mvm_close(&supervisor->lock_fd);
-	if (supervisor->refusal)
-		clients_started(supervisor, supervisor->refusal);
+	clients_ended(supervisor);
 	archives_end(supervisor);
 	clients_exited(supervisor);
 	mvm_loop_stop(supervisor->loop);

@@ -125,6 +125,20 @@ static void dead_before_the_program_ran_is_created(void **state)
 	assert_int_equal(found->state.finished.tv_sec, 0);
 }
 
+/* One that ran before stays one that has ended. */
+static void dead_before_it_ran_again_is_exited(void **state)
+{
+	struct world *world = *state;
+	char *id MVM_CLEAN_FREE = world_add(world, NULL, false, NULL);
+	struct mvm_container *found MVM_CLEAN_CONTAINER = NULL;
+
+	world_set_status(world, id, MVM_STATUS_EXITED);
+	world_set_status(world, id, MVM_STATUS_STARTING);
+	found = find(world, id);
+	assert_int_equal(found->state.status, MVM_STATUS_EXITED);
+	assert_int_equal(found->state.exit_code, 125);
+}
+
 static void who_ended_in_order_is_left_alone(void **state)
 {
 	static const enum mvm_status ended[] = {MVM_STATUS_CREATED, MVM_STATUS_EXITED};
@@ -410,6 +424,7 @@ int main(void)
 		WORLD_TEST(running_without_anybody_in_charge_has_crashed),
 		WORLD_TEST(listing_settles_as_finding_does),
 		WORLD_TEST(dead_before_the_program_ran_is_created),
+		WORLD_TEST(dead_before_it_ran_again_is_exited),
 		WORLD_TEST(who_ended_in_order_is_left_alone),
 		WORLD_TEST(running_with_somebody_in_charge_runs_until_that_one_dies),
 		WORLD_TEST(an_end_that_is_seen_happening_is_no_crash),

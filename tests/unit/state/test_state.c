@@ -265,6 +265,27 @@ static void a_name_goes_before_a_prefix(void **state)
 	assert_finds(world, one, one);
 }
 
+static void renamed_whoever_is_in_charge(void **state)
+{
+	struct world *world = *state;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	int lock MVM_CLEAN_FD = -1;
+	char *one MVM_CLEAN_FREE = world_add(world, "one", false, &lock);
+	char *two MVM_CLEAN_FREE = world_add(world, "two", false, NULL);
+
+	assert_ok(mvm_state_rename(world->state, one, "/uno", &err));
+	assert_finds(world, "uno", one);
+	assert_error(mvm_state_rename(world->state, one, "two", &err), MVM_ERR_EXISTS, two);
+	assert_error(mvm_state_rename(world->state, one, "uno", &err), MVM_ERR_USAGE, "same name as its current name");
+	assert_error(mvm_state_rename(world->state, one, "/", &err), MVM_ERR_USAGE, "may be empty");
+	assert_error(mvm_state_rename(world->state, one, "u o", &err), MVM_ERR_USAGE, "Invalid container name (u o)");
+	assert_finds(world, "uno", one);
+	assert_ok(mvm_state_remove(world->state, two, &err));
+	assert_error(mvm_state_rename(world->state, two, "dos", &err), MVM_ERR_NOT_FOUND, "No such container");
+	assert_ok(mvm_state_rename(world->state, one, "two", &err));
+	assert_finds(world, "two", one);
+}
+
 static void set_created(struct world *world, const char *id, const char *time)
 {
 	char *path MVM_CLEAN_FREE = mvm_format("%s/containers/%s/config.json", world->folder, id);
@@ -374,6 +395,7 @@ int main(void)
 		WORLD_TEST(found_by_id_name_and_prefix),
 		WORLD_TEST(an_ambiguous_prefix_is_refused),
 		WORLD_TEST(a_name_goes_before_a_prefix),
+		WORLD_TEST(renamed_whoever_is_in_charge),
 		WORLD_TEST(listed_newest_first),
 		WORLD_TEST(foreign_files_are_not_containers),
 		WORLD_TEST(removed_is_gone_with_its_name_and_socket),

@@ -80,7 +80,8 @@ static inline void world_set_status(struct world *world, const char *id, enum mv
 	assert_ok(mvm_state_load(world->state, id, &container, &err));
 	container->state.status = status;
 	container->state.pid = 4242;
-	clock_gettime(CLOCK_REALTIME, &container->state.started);
+	if (status != MVM_STATUS_STARTING)
+		clock_gettime(CLOCK_REALTIME, &container->state.started);
 	assert_ok(mvm_state_save(container, &err));
 }
 

@@ -156,6 +156,12 @@ void clients_started(struct supervisor *supervisor, const struct mvm_error *erro
 	called(error ? text : "started");
 }
 
+void clients_ended(struct supervisor *supervisor)
+{
+	if (supervisor->refusal)
+		clients_started(supervisor, supervisor->refusal);
+}
+
 void clients_exited(struct supervisor *supervisor)
 {
 	called("exited");

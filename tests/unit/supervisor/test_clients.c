@@ -216,17 +216,48 @@ static void a_refused_start_is_answered_with_the_reason(void **state)
 	expect_calls("start");
 }
 
-static void a_second_start_is_a_conflict(void **state)
+static void a_start_of_one_that_runs_is_a_success(void **state)
 {
 	struct world *world = *state;
 	struct mvm_control client;
 
 	add_client(world, &client);
-	world->supervisor.phase = PHASE_BOOTING;
+	world->supervisor.phase = PHASE_RUNNING;
 	ask(world, &client, json_pack("{ss, si}", "op", "start", "id", 1));
 	expect_calls("");
-	assert_hears(&client,
-		     "{\"error\":{\"code\":\"conflict\",\"message\":\"it has been started already\"},\"id\":1}");
+	assert_hears(&client, "{\"id\":1,\"ok\":true}");
+	mvm_control_finish(&client);
+}
+
+/* It comes to its end within bounds, and then somebody else may start it. */
+static void a_start_of_one_that_is_ending_waits_for_the_end(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	world->supervisor.phase = PHASE_DRAINING;
+	ask(world, &client, json_pack("{ss, si}", "op", "start", "id", 1));
+	expect_calls("start stop:15:10");
+	assert_hears(&client, "");
+	clients_ended(&world->supervisor);
+	assert_hears(&client, "{\"error\":{\"code\":\"interrupted\",\"message\":\"the container has just "
+			      "ended\"},\"id\":1}");
+	mvm_control_finish(&client);
+}
+
+static void a_stop_may_keep_one_that_was_to_be_removed(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	world->supervisor.phase = PHASE_RUNNING;
+	ask(world, &client, json_pack("{ss, si}", "op", "stop", "id", 1));
+	assert_false(world->supervisor.kept);
+	ask(world, &client, json_pack("{ss, si, sb}", "op", "stop", "id", 2, "keep", 1));
+	assert_true(world->supervisor.kept);
+	expect_calls("stop:15:10 stop:15:10");
 	mvm_control_finish(&client);
 }
 
@@ -574,7 +605,7 @@ static void a_helper_boots_for_the_first_archive(void **state)
 
 static void a_helper_runs_no_container(void **state)
 {
-	static const char *const ops[] = {"attach", "start", "signal", "stop", "resize", "follow", "wait"};
+	static const char *const ops[] = {"attach", "signal", "stop", "resize", "follow", "wait"};
 	struct world *world = *state;
 	struct mvm_control client;
 
@@ -704,7 +735,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CLIENTS_TEST(a_start_is_answered_when_the_program_runs),
 		CLIENTS_TEST(a_refused_start_is_answered_with_the_reason),
-		CLIENTS_TEST(a_second_start_is_a_conflict),
+		CLIENTS_TEST(a_start_of_one_that_runs_is_a_success),
+		CLIENTS_TEST(a_start_of_one_that_is_ending_waits_for_the_end),
+		CLIENTS_TEST(a_stop_may_keep_one_that_was_to_be_removed),
 		CLIENTS_TEST(the_end_is_told_to_who_waits_and_who_is_attached),
 		CLIENTS_TEST(a_client_that_left_is_told_nothing),
 		CLIENTS_TEST(the_last_client_that_leaves_is_noticed),

@@ -72,6 +72,25 @@ static void one_to_be_removed_goes_without_ceremony(void **state)
 	finish(&vm);
 }
 
+/* A restart keeps it, and its disk is left clean. */
+static void one_to_be_removed_is_kept_by_a_restart(void **state)
+{
+	struct world *world = *state;
+	struct vm vm;
+
+	begin(&vm, world, true);
+	go_to(&vm, PHASE_RUNNING);
+	vm.supervisor.kept = true;
+	process_exits(&vm, 3);
+	output_ends(&vm);
+	fake_parts_expect("shutdown");
+	event(&vm, EVENT_GUEST_CLOSED);
+	fake_parts.at_exit = NULL;
+	event(&vm, EVENT_MACHINE_STOPPED);
+	expect_final(&vm, MVM_STATUS_EXITED, 3, NULL);
+	finish(&vm);
+}
+
 static void out_of_memory_is_noted(void **state)
 {
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
@@ -379,6 +398,7 @@ int main(void)
 		WORLD_TEST(a_program_runs_and_exits),
 		WORLD_TEST(output_may_end_before_the_program),
 		WORLD_TEST(one_to_be_removed_goes_without_ceremony),
+		WORLD_TEST(one_to_be_removed_is_kept_by_a_restart),
 		WORLD_TEST(out_of_memory_is_noted),
 		WORLD_TEST(the_terminal_gets_the_size_that_changed_meanwhile),
 		WORLD_TEST(kvm_that_cannot_gives_way_to_emulation),
