@@ -44,6 +44,9 @@ int cgroup_limit(const struct mvm_proto_machine *order, struct failure *failure)
 	snprintf(value, sizeof(value), "%llu 100000", (unsigned long long)order->cpu_quota);
 	if (order->cpu_quota && set_limit("cpu.max", value, failure))
 		return -1;
+	snprintf(value, sizeof(value), "%llu", (unsigned long long)order->cpu_weight);
+	if (order->cpu_weight && set_limit("cpu.weight", value, failure))
+		return -1;
 	snprintf(value, sizeof(value), "%llu", (unsigned long long)order->pids_max);
 	if (order->pids_max && set_limit("pids.max", value, failure))
 		return -1;

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "container.h"
 #include "failure.h"
 #include "files.h"
@@ -63,7 +64,9 @@ static int find_identity(const struct mvm_proto_process *order, struct identity 
 	struct text passwd = file_text("/etc/passwd");
 	struct text group = file_text("/etc/group");
 
-	return users_resolve(order->user ? order->user : "", passwd, group, identity, failure);
+	if (users_resolve(order->user ? order->user : "", passwd, group, identity, failure))
+		return -1;
+	return users_add_groups(order->groups, group, identity, failure);
 }
 
 static int become(const struct identity *identity, struct failure *failure)
@@ -169,9 +172,11 @@ static int set_up(struct plan *plan, struct identity *identity, struct failure *
 		return -1;
 	if (plan->first && container_seal(failure))
 		return -1;
-	if (set_rlimits(order, failure) || place_stdio(plan, failure))
+	if (set_rlimits(order, failure) || place_stdio(plan, failure) || confine_score(order, failure))
 		return -1;
-	return become(identity, failure);
+	if (confine_bounds(order, failure) || become(identity, failure))
+		return -1;
+	return confine_self(order, failure);
 }
 
 static int run(const struct plan *plan, const struct identity *identity, struct failure *failure)

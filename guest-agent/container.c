@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -13,12 +14,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "failure.h"
 #include "files.h"
 #include "machine.h"
 #include "network.h"
 #include "shared.h"
 #include "sys.h"
+#include "tmpfs.h"
 
 #define LOCKED (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
@@ -70,20 +73,63 @@ static int mount_devices(struct failure *failure)
 	return 0;
 }
 
+/* The kernel's views of itself; `flags` for all but /proc. */
+static int mount_views(unsigned long flags, struct failure *failure)
+{
+	if (mount_at("proc", MACHINE_STAGE "/proc", LOCKED, NULL, failure) ||
+	    mount_at("sysfs", MACHINE_STAGE "/sys", LOCKED | flags, NULL, failure))
+		return -1;
+	return mount_at("cgroup2", MACHINE_STAGE "/sys/fs/cgroup", LOCKED | flags, NULL, failure);
+}
+
 int container_stage(struct failure *failure)
 {
 	/* Only now, inside its cgroup: the name space's root is the group that the caller is in. */
 	if (unshare(CLONE_NEWCGROUP))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot make a cgroup name space");
 	umask(0);
-	if (mount_at("proc", MACHINE_STAGE "/proc", LOCKED, NULL, failure) ||
-	    mount_at("sysfs", MACHINE_STAGE "/sys", LOCKED | MS_RDONLY, NULL, failure) ||
-	    mount_at("cgroup2", MACHINE_STAGE "/sys/fs/cgroup", LOCKED | MS_RDONLY, NULL, failure) ||
+	if (mount_views(MS_RDONLY, failure) || confine_seal(MACHINE_STAGE, failure) ||
 	    mount_at("tmpfs", MACHINE_STAGE "/dev", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k", failure))
 		return -1;
 	if (chdir(MACHINE_STAGE "/dev"))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot enter /dev");
-	return mount_devices(failure);
+	return mount_devices(failure) ? -1 : confine_mask(MACHINE_STAGE, failure);
+}
+
+/* The machine's own devices, below our /dev, which is the current folder. */
+static int copy_device(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+	const char *name = path + strlen("/dev/");
+	int rc;
+
+	if (walk->level == 0 || strcmp(name, "console") == 0)
+		return 0;
+	if (S_ISDIR(status->st_mode))
+		rc = mkdir(name, 0755);
+	else if (S_ISCHR(status->st_mode) || S_ISBLK(status->st_mode))
+		rc = mknod(name, status->st_mode, status->st_rdev);
+	else
+		return 0;
+	return rc && errno != EEXIST ? -1 : 0;
+}
+
+/* What was staged before any order is for containers that are confined; others get new views in its place. */
+static int unconfine(const struct mvm_proto_process *order, struct failure *failure)
+{
+	if (!order->unmasked && !order->privileged)
+		return 0;
+	if (umount2(MACHINE_STAGE "/proc", MNT_DETACH) || umount2(MACHINE_STAGE "/sys", MNT_DETACH))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot replace the container's /proc and /sys");
+	if (mount_views(order->privileged ? 0 : MS_RDONLY, failure))
+		return -1;
+	if (!order->privileged)
+		return 0;
+	/* All mounts of it share one that was made read-only at first. */
+	if (mount(NULL, MACHINE_STAGE "/sys", NULL, MS_REMOUNT | LOCKED, NULL))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make /sys writable");
+	if (nftw("/dev", copy_device, 8, FTW_PHYS | FTW_MOUNT))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the devices of /dev");
+	return 0;
 }
 
 /* Puts a mount where it belongs. Images usually have the folder, so it is made only when it turns out to be missing. */
@@ -235,16 +281,37 @@ static int fill_root(const int mounts[STAGED], const int trees[ETC_FILES], struc
 	return place_etc_files(trees, failure);
 }
 
+static int mount_tmpfs(char *const *wanted, struct failure *failure)
+{
+	static struct tmpfs tmpfs;
+
+	for (; wanted && *wanted; wanted++) {
+		if (tmpfs_parse(*wanted, &tmpfs, failure))
+			return -1;
+		if ((mkdir(tmpfs.path, 0755) && errno != EEXIST && make_folders(tmpfs.path)) ||
+		    mount("tmpfs", tmpfs.path, "tmpfs", tmpfs.flags, tmpfs.data))
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount a tmpfs on %.400s",
+						 tmpfs.path);
+	}
+	return 0;
+}
+
 int container_make(int root, struct failure *failure)
 {
+	const char *domain = shared->order.domainname;
 	int mounts[STAGED], trees[ETC_FILES];
 
+	if (domain && setdomainname(domain, strlen(domain)))
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot set the domain name to %.100s", domain);
 	if (*shared->hostname && sethostname(shared->hostname, strlen(shared->hostname)))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot set the host name to %s",
 					 shared->hostname);
-	if (size_shm(failure) || take_staged(mounts, failure) || take_etc_files(trees, failure))
+	/* Settings go through the agent's /proc, since the container's may be read-only. */
+	if (set_ipc_sysctls(failure) || size_shm(failure) || unconfine(&shared->order, failure))
 		return -1;
-	if (pivot(root, failure) || fill_root(mounts, trees, failure) || set_ipc_sysctls(failure))
+	if (take_staged(mounts, failure) || take_etc_files(trees, failure))
+		return -1;
+	if (pivot(root, failure) || fill_root(mounts, trees, failure) || mount_tmpfs(shared->order.tmpfs, failure))
 		return -1;
 	umask(022);
 	return 0;

@@ -134,12 +134,12 @@ static int find_user(struct text name, struct text passwd, struct identity *iden
 			   (int)(name.length < 256 ? name.length : 256), name.data);
 }
 
-static int find_group(struct text name, struct text group, struct identity *identity, struct failure *failure)
+static int find_group(struct text name, struct text group, uint32_t *gid, struct failure *failure)
 {
 	struct text fields[FIELDS_MAX];
 
 	_Static_assert((int)GROUP_GID == (int)PASSWD_UID, "find_entry() serves both files");
-	if (find_entry(group, name, fields, &identity->gid) || parse_id(name, ID_MAX, &identity->gid))
+	if (find_entry(group, name, fields, gid) || parse_id(name, ID_MAX, gid))
 		return 0;
 	if (is_number(name))
 		return failure_set(failure, MVM_PROTO_NO_GROUP, "uids and gids must be in range 0-2147483647");
@@ -185,7 +185,7 @@ int users_resolve(const char *spec, struct text passwd, struct text group, struc
 	if (find_user(user, passwd, identity, &login, failure))
 		return -1;
 	if (colon && colon[1]) {
-		if (find_group((struct text){colon + 1, strlen(colon + 1)}, group, identity, failure))
+		if (find_group((struct text){colon + 1, strlen(colon + 1)}, group, &identity->gid, failure))
 			return -1;
 		add_group(identity, identity->gid);
 		return 0;
@@ -193,5 +193,17 @@ int users_resolve(const char *spec, struct text passwd, struct text group, struc
 	add_group(identity, identity->gid);
 	if (login.length > 0)
 		add_memberships(group, login, identity);
+	return 0;
+}
+
+int users_add_groups(char *const *names, struct text group, struct identity *identity, struct failure *failure)
+{
+	for (; names && *names; names++) {
+		uint32_t gid;
+
+		if (find_group((struct text){*names, strlen(*names)}, group, &gid, failure))
+			return -1;
+		add_group(identity, gid);
+	}
 	return 0;
 }

@@ -37,5 +37,7 @@ struct identity {
 /* NO_USER or NO_GROUP in docker's words. A missing file is an empty text. */
 int users_resolve(const char *spec, struct text passwd, struct text group, struct identity *identity,
 		  struct failure *failure);
+/* More groups for who has been resolved, by name or number; a list that ends with NULL, or NULL. */
+int users_add_groups(char *const *names, struct text group, struct identity *identity, struct failure *failure);
 
 #endif

@@ -60,6 +60,7 @@ static const struct spec machine_specs[] = {
 	{MVM_FIELD_RESOLV_CONF, KIND_TEXT, MACHINE(resolv_conf)},
 	{MVM_FIELD_SYSCTL, KIND_LIST, MACHINE(sysctls)},
 	{MVM_FIELD_ROOT_SCRATCH, KIND_BOOL, MACHINE(root_scratch)},
+	{MVM_FIELD_CPU_WEIGHT, KIND_U64, MACHINE(cpu_weight)},
 	END,
 };
 
@@ -78,6 +79,14 @@ static const struct spec process_specs[] = {
 	{MVM_FIELD_STDOUT_PORT, KIND_U32, PROCESS(stdout_port)},
 	{MVM_FIELD_STDERR_PORT, KIND_U32, PROCESS(stderr_port)},
 	{MVM_FIELD_RLIMIT, KIND_RLIMITS, PROCESS(rlimits)},
+	{MVM_FIELD_CAP_DROP, KIND_U64, PROCESS(cap_drop)},
+	{MVM_FIELD_NO_NEW_PRIVS, KIND_BOOL, PROCESS(no_new_privs)},
+	{MVM_FIELD_GROUP, KIND_LIST, PROCESS(groups)},
+	{MVM_FIELD_OOM_SCORE_ADJ, KIND_U64, PROCESS(oom_score_adj)},
+	{MVM_FIELD_TMPFS, KIND_LIST, PROCESS(tmpfs)},
+	{MVM_FIELD_UNMASKED, KIND_BOOL, PROCESS(unmasked)},
+	{MVM_FIELD_PRIVILEGED, KIND_BOOL, PROCESS(privileged)},
+	{MVM_FIELD_DOMAINNAME, KIND_TEXT, PROCESS(domainname)},
 	END,
 };
 
@@ -476,6 +485,8 @@ int mvm_proto_decode_process(const struct mvm_wire_frame *frame, struct mvm_prot
 	for (size_t i = 0; i < process->rlimit_count; i++)
 		if (process->rlimits[i].resource >= MVM_RLIMIT_COUNT)
 			return refuse(reason, "the process has an unknown resource limit");
+	if (process->oom_score_adj < -1000 || process->oom_score_adj > 1000)
+		return refuse(reason, "the process's oom score is out of range");
 	return 0;
 }
 

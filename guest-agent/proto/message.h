@@ -63,6 +63,7 @@ struct mvm_proto_machine {
 	char *const *hosts;	 /* lines for /etc/hosts after the usual ones for localhost and the host name */
 	const char *resolv_conf; /* NULL leaves the image's own alone */
 	char *const *sysctls;	 /* name=value */
+	uint64_t cpu_weight;	 /* 1 to 10000; 0: the usual 100 */
 };
 
 struct mvm_proto_rlimit {
@@ -84,6 +85,16 @@ struct mvm_proto_process {
 	uint32_t stdin_port, stdout_port, stderr_port; /* 0: /dev/null */
 	const struct mvm_proto_rlimit *rlimits;
 	size_t rlimit_count;
+	uint64_t cap_drop; /* bits: capabilities that it must not have */
+	bool no_new_privs;
+	char *const *groups;   /* beside the user's own, by name or number */
+	int64_t oom_score_adj; /* -1000 to 1000 */
+
+	/* Of a new container; without meaning where one is joined. */
+	char *const *tmpfs; /* "/path" or "/path:option,option" */
+	bool unmasked;	    /* nothing of /proc and /sys is hidden, and /proc can be written */
+	bool privileged;    /* so can /sys and cgroups, and /dev has all devices of the machine */
+	const char *domainname;
 };
 
 struct mvm_proto_signal {

@@ -59,6 +59,7 @@ enum mvm_proto_tag {
 	MVM_FIELD_SYSCTL = 26,	     /* text, repeated: "net.ipv4.ip_forward=1" */
 	MVM_FIELD_PIDS_MAX = 27,     /* u64: processes and threads, 0 for no limit */
 	MVM_FIELD_ROOT_SCRATCH = 28, /* u64: 1 when the root disk goes with the machine */
+	MVM_FIELD_CPU_WEIGHT = 29,   /* u64: 1 to 10000, 0 for the usual 100 */
 
 	MVM_FIELD_PROCESS = 32,	    /* u64: the host's id of a process, 32 bits, not 0 */
 	MVM_FIELD_ARG = 33,	    /* text, repeated */
@@ -83,6 +84,15 @@ enum mvm_proto_tag {
 	MVM_FIELD_PATH = 56, /* text: absolute, in the root disk */
 	MVM_FIELD_NAME = 57, /* text: what the path is called in the archive; "": a folder's content alone */
 	MVM_FIELD_PORT = 58, /* u64: where the archive goes */
+
+	MVM_FIELD_CAP_DROP = 64,      /* u64: a bit for each capability that the process must not have; 0: it has all */
+	MVM_FIELD_NO_NEW_PRIVS = 65,  /* u64: 1 when exec gains it nothing */
+	MVM_FIELD_GROUP = 66,	      /* text, repeated: one more group, by name or number */
+	MVM_FIELD_OOM_SCORE_ADJ = 67, /* u64: -1000 to 1000, as two's complement */
+	MVM_FIELD_TMPFS = 68,	      /* text, repeated: "/path" or "/path:option,option" */
+	MVM_FIELD_UNMASKED = 69,      /* u64: 1 when nothing of /proc and /sys is hidden or read-only but /sys itself */
+	MVM_FIELD_PRIVILEGED = 70,    /* u64: 1 when /sys and cgroups can be written too, and /dev has all devices */
+	MVM_FIELD_DOMAINNAME = 71,    /* text */
 };
 
 /* Why a request was refused. */

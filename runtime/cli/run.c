@@ -22,18 +22,29 @@ struct values {
 	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
 		*downloads, *kernel, *cidfile;
 	struct mvm_strv env, env_files, labels;
+
+	bool privileged;
+	const char *domainname, *stop_timeout, *pids_limit, *oom_score_adj, *cpu_shares, *shm_size;
+	struct mvm_strv cap_add, cap_drop, security_opt, ulimits, sysctls, group_add, tmpfs, annotations, devices;
 };
 
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
+	{"annotation", 0, CLI_LIST, AT(annotations), "KEY=VALUE", "Add an annotation"},
+	{"cap-add", 0, CLI_LIST, AT(cap_add), "CAPABILITY", "Add a capability, or ALL"},
+	{"cap-drop", 0, CLI_LIST, AT(cap_drop), "CAPABILITY", "Drop a capability, or ALL"},
 	{"cidfile", 0, CLI_STRING, AT(cidfile), "FILE", "Write the container's ID to a new file"},
+	{"cpu-shares", 'c', CLI_STRING, AT(cpu_shares), "N", "Weight of the container in its machine"},
 	{"cpus", 0, CLI_STRING, AT(cpus), "N", "Processors, such as 2 or 0.5"},
 	{"detach", 'd', CLI_FLAG, AT(detach), NULL, "Run in the background and print the ID"},
+	{"device", 0, CLI_LIST, AT(devices), "PATH", "Refused: a machine has its own devices"},
 	{"disk-size", 0, CLI_STRING, AT(disk_size), "SIZE", "Size of the root disk (default 64g, sparse)"},
+	{"domainname", 0, CLI_STRING, AT(domainname), "NAME", "NIS domain name inside"},
 	{"entrypoint", 0, CLI_STRING, AT(entrypoint), "PROGRAM", "Replace the image's entrypoint"},
 	{"env", 'e', CLI_LIST, AT(env), "NAME[=VALUE]", "Set a variable, or pass one of yours on"},
 	{"env-file", 0, CLI_LIST, AT(env_files), "FILE", "Read variables from a file"},
+	{"group-add", 0, CLI_LIST, AT(group_add), "GROUP", "One more group, by name or number"},
 	{"hostname", 'h', CLI_STRING, AT(hostname), "NAME", "Host name inside"},
 	{"init", 0, CLI_FLAG, AT(init), NULL, "Put a reaper before the program"},
 	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "Keep stdin open"},
@@ -42,12 +53,21 @@ static const struct cli_option options[] = {
 	{"max-concurrent-downloads", 0, CLI_STRING, AT(downloads), "N", "Layers to fetch at once (default 3)"},
 	{"memory", 'm', CLI_STRING, AT(memory), "SIZE", "Memory limit (default 1g)"},
 	{"name", 0, CLI_STRING, AT(name), "NAME", "Name the container"},
+	{"oom-score-adj", 0, CLI_STRING, AT(oom_score_adj), "N", "Who is killed first without memory, -1000 to 1000"},
+	{"pids-limit", 0, CLI_STRING, AT(pids_limit), "N", "Processes and threads (-1: no limit)"},
 	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Take the image for this platform"},
+	{"privileged", 0, CLI_FLAG, AT(privileged), NULL, "All capabilities, devices and settings of its machine"},
 	{"pull", 0, CLI_STRING, AT(pull), "WHEN", "always, missing (the default) or never"},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Pull without a word"},
 	{"read-only", 0, CLI_FLAG, AT(read_only), NULL, "Mount the root read-only"},
 	{"rm", 0, CLI_FLAG, AT(rm), NULL, "Remove the container when it has ended"},
+	{"security-opt", 0, CLI_LIST, AT(security_opt), "OPTION", "no-new-privileges, systempaths=unconfined"},
+	{"shm-size", 0, CLI_STRING, AT(shm_size), "SIZE", "Size of /dev/shm (default 64m)"},
+	{"stop-timeout", 0, CLI_STRING, AT(stop_timeout), "SECONDS", "Patience of a stop (default 10, -1: for ever)"},
+	{"sysctl", 0, CLI_LIST, AT(sysctls), "NAME=VALUE", "Set a kernel parameter"},
+	{"tmpfs", 0, CLI_LIST, AT(tmpfs), "FOLDER[:OPTIONS]", "Mount a tmpfs"},
 	{"tty", 't', CLI_FLAG, AT(tty), NULL, "Give it a terminal"},
+	{"ulimit", 0, CLI_LIST, AT(ulimits), "NAME=SOFT[:HARD]", "Limit a resource of each process"},
 	{"user", 'u', CLI_STRING, AT(user), "USER[:GROUP]", "Run as this user, by name or number"},
 	{"workdir", 'w', CLI_STRING, AT(workdir), "FOLDER", "Working folder inside"},
 	CLI_OPTIONS_END,
@@ -125,6 +145,44 @@ static int parse_bytes(const char *flag, const char *text, uint64_t *bytes, stru
 	return 0;
 }
 
+static int parse_number(const char *flag, const char *text, int64_t *value, struct mvm_error **err)
+{
+	if (text && !mvm_parse_int(text, INT64_MIN, INT64_MAX, value))
+		return mvm_fail(err, MVM_ERR_USAGE,
+				"invalid argument \"%s\" for \"--%s\" flag: strconv.ParseInt: parsing \"%s\": "
+				"invalid syntax",
+				text, flag, text);
+	return 0;
+}
+
+/* Rights and limits. */
+static int confine_request(const struct values *values, struct mvm_create_request *request, struct mvm_error **err)
+{
+	if (values->devices.count)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED,
+				"--device %s: devices of the host cannot be passed into a virtual machine; "
+				"--privileged gives all that the machine has",
+				values->devices.items[0]);
+	if (parse_number("pids-limit", values->pids_limit, &request->pids_limit, err) < 0 ||
+	    parse_number("oom-score-adj", values->oom_score_adj, &request->oom_score_adj, err) < 0 ||
+	    parse_number("cpu-shares", values->cpu_shares, &request->cpu_shares, err) < 0 ||
+	    parse_number("stop-timeout", values->stop_timeout, &request->stop_timeout, err) < 0 ||
+	    parse_bytes("shm-size", values->shm_size, &request->shm_size, err) < 0)
+		return -1;
+	request->has_stop_timeout = values->stop_timeout != NULL;
+	request->privileged = values->privileged;
+	request->cap_add = &values->cap_add;
+	request->cap_drop = &values->cap_drop;
+	request->security_opt = &values->security_opt;
+	request->ulimits = &values->ulimits;
+	request->sysctls = &values->sysctls;
+	request->group_add = &values->group_add;
+	request->tmpfs = &values->tmpfs;
+	request->annotations = &values->annotations;
+	request->domainname = values->domainname;
+	return mvm_engine_check(request, err);
+}
+
 static const char *default_kernel(void)
 {
 	const char *path = getenv("MVM_KERNEL");
@@ -158,7 +216,8 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 	    cli_parse_downloads(values->downloads, &request->image.downloads, err) < 0 ||
 	    (values->cpus && parse_cpus(values->cpus, &request->nano_cpus, err) < 0) ||
 	    parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
-	    parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0)
+	    parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0 ||
+	    confine_request(values, request, err) < 0)
 		return -1;
 	for (size_t i = 0; i < values->env_files.count; i++)
 		if (add_env_file(env, values->env_files.items[i], err) < 0)

@@ -151,7 +151,8 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	const char *stop_signal = first_of(request->stop_signal, theirs->stop_signal);
 	int signo;
 
-	if (set_resources(request, config, err) < 0 || set_command(request, theirs, config, err) < 0)
+	if (set_resources(request, config, err) < 0 || set_command(request, theirs, config, err) < 0 ||
+	    engine_confine(request, config, err) < 0)
 		return -1;
 	if (stop_signal && !mvm_parse_signal(stop_signal, &signo))
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", stop_signal);
@@ -164,7 +165,9 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	config->working_dir = mvm_strdup(first_of(request->working_dir, theirs->working_dir));
 	config->user = mvm_strdup(first_of(request->user, theirs->user));
 	config->stop_signal = mvm_strdup(stop_signal ? stop_signal : "SIGTERM");
-	config->stop_timeout = DEFAULT_STOP_LIMIT;
+	config->stop_timeout = !request->has_stop_timeout  ? DEFAULT_STOP_LIMIT
+			       : request->stop_timeout < 0 ? -1
+							   : request->stop_timeout;
 	/* A relative path would mean another file to the supervisor. One that is not there is its to complain of. */
 	config->kernel = request->kernel ? realpath(request->kernel, NULL) : NULL;
 	if (!config->kernel)

@@ -115,7 +115,19 @@ struct mvm_create_request {
 	int64_t nano_cpus;
 	uint64_t memory;    /* bytes */
 	uint64_t disk_size; /* bytes */
+
+	/* Rights and limits, as docker's flags of these names have them. */
+	bool privileged;
+	const struct mvm_strv *cap_add, *cap_drop, *security_opt, *ulimits, *sysctls, *group_add, *tmpfs, *annotations;
+	const char *domainname;
+	bool has_stop_timeout;
+	int64_t stop_timeout; /* seconds; negative: for ever */
+	int64_t pids_limit, oom_score_adj, cpu_shares;
+	uint64_t shm_size; /* bytes */
 };
+
+/* What can be refused of a request before there is an image: rights and limits. */
+int mvm_engine_check(const struct mvm_create_request *request, struct mvm_error **err);
 
 /* Makes a container that has not been started. *lock is held: hand it to mvm_engine_supervise() or close it. */
 int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request *request,

@@ -28,6 +28,10 @@ int engine_lock_images(struct mvm_engine *engine, unsigned flags, int *fd, struc
 int engine_check_platform(const struct mvm_image_request *request, const struct mvm_image *image,
 			  struct mvm_error **err);
 
+/* Rights and limits of what is being made, checked. */
+int engine_confine(const struct mvm_create_request *request, struct mvm_container_config *config,
+		   struct mvm_error **err);
+
 /* The disk that the image's layers make, built from the store's blobs where it is not there. `size` 0: the default. */
 int engine_image_disk(struct mvm_engine *engine, const struct mvm_image *image, uint64_t size, char **key, char **path,
 		      struct mvm_error **err);

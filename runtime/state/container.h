@@ -48,11 +48,26 @@ struct mvm_container_config {
 	int64_t stop_timeout; /* seconds; -1: never escalate */
 
 	char *hostname;
-	char *platform;	   /* "linux/amd64" */
-	char *kernel;	   /* NULL: the one that ships with mvm */
-	int64_t nano_cpus; /* 0: no limit within the VM */
-	int64_t cpus;	   /* virtual CPUs */
-	uint64_t memory;   /* bytes: the container's limit */
+	char *platform;	    /* "linux/amd64" */
+	char *kernel;	    /* NULL: the one that ships with mvm */
+	int64_t nano_cpus;  /* 0: no limit within the VM */
+	int64_t cpus;	    /* virtual CPUs */
+	uint64_t memory;    /* bytes: the container's limit */
+	int64_t cpu_shares; /* 0: not set */
+	int64_t pids_limit; /* 0 or less: none */
+	int64_t shm_size;   /* bytes; 0: the usual 64 MiB */
+	int64_t oom_score_adj;
+	char *domainname;
+
+	/* What the processes may do; confinement.h says what the texts mean, and they have been checked. */
+	bool privileged;
+	struct mvm_strv cap_add, cap_drop; /* normalized */
+	struct mvm_strv security_opt;
+	struct mvm_strv ulimits; /* one for each resource */
+	struct mvm_strv sysctls;
+	struct mvm_strv group_add;
+	struct mvm_strv tmpfs;	     /* parents before what is below them */
+	struct mvm_strv annotations; /* key=value, sorted by key */
 	bool read_only;
 	bool auto_remove;
 

@@ -17,7 +17,6 @@
 #include "runtime/base/mem.h"
 
 #define CONTAINER_PROCESS 1
-#define DEFAULT_NOFILE	  1048576
 
 /* A request that the guest has not answered. */
 struct pending {
@@ -193,6 +192,14 @@ static void start_done(void *arg, const struct mvm_error *error)
 	supervisor_event(agent->supervisor, EVENT_START_REFUSED);
 }
 
+/* From 2 to 262144 to 1 to 10000, as the OCI runtimes convert it. */
+static uint64_t weight_of(int64_t shares)
+{
+	int64_t most = 262144, capped = shares > most ? most : shares < 2 ? 2 : shares;
+
+	return shares > 0 ? 1 + (uint64_t)(capped - 2) * 9999 / (uint64_t)(most - 2) : 0;
+}
+
 static void order_machine(struct agent *agent)
 {
 	const struct mvm_container_config *config = &agent->supervisor->container->config;
@@ -205,6 +212,10 @@ static void order_machine(struct agent *agent)
 		.read_only = config->read_only,
 		.memory_max = agent->supervisor->helper ? 0 : config->memory,
 		.cpu_quota = agent->supervisor->helper ? 0 : (uint64_t)config->nano_cpus / 10000,
+		.cpu_weight = weight_of(config->cpu_shares),
+		.pids_max = config->pids_limit > 0 ? (uint64_t)config->pids_limit : 0,
+		.shm_size = (uint64_t)config->shm_size,
+		.sysctls = config->sysctls.items,
 	};
 	size_t length = 0;
 
@@ -226,7 +237,7 @@ unsigned agent_stream_port(const struct agent *agent, enum stream_kind kind)
 static void order_process(struct agent *agent)
 {
 	const struct mvm_container_config *config = &agent->supervisor->container->config;
-	const struct mvm_proto_rlimit nofile = {MVM_RLIMIT_NOFILE, DEFAULT_NOFILE, DEFAULT_NOFILE};
+	struct confinement confinement;
 	struct mvm_proto_process process = {
 		.id = CONTAINER_PROCESS,
 		.argv = config->args.items,
@@ -240,13 +251,12 @@ static void order_process(struct agent *agent)
 		.stdin_port = agent_stream_port(agent, STREAM_STDIN),
 		.stdout_port = agent_stream_port(agent, STREAM_STDOUT),
 		.stderr_port = agent_stream_port(agent, STREAM_STDERR),
-		.rlimits = &nofile,
-		.rlimit_count = 1,
 	};
 	struct mvm_error *err = NULL;
 	size_t length = 0;
 	uint32_t request = expect_answer(agent, start_done, agent);
 
+	confine_process(config, false, &confinement, &process);
 	if (mvm_proto_encode_process(&process, request, frame_space(agent), &length) < 0) {
 		mvm_fail(&err, MVM_ERR_CANNOT_RUN, "command line and environment are larger than %d bytes",
 			 MVM_WIRE_PAYLOAD_MAX);

@@ -140,6 +140,14 @@ void machine_lost(struct supervisor *supervisor, const char *reason);
 /* Ends the vsock device too; what it had delivered stays readable. */
 void machine_release(struct supervisor *supervisor);
 
+/* confinement.c: fills what the process may do, and its limits, which `confinement` holds. `privileged`: with all
+ * capabilities, as `exec --privileged` asks. */
+struct confinement {
+	struct mvm_proto_rlimit limits[MVM_RLIMIT_COUNT + 1];
+};
+void confine_process(const struct mvm_container_config *config, bool privileged, struct confinement *confinement,
+		     struct mvm_proto_process *process);
+
 /* agent.c: ports are those the guest connects to. */
 struct agent *agent_create(struct supervisor *supervisor);
 void agent_destroy(struct agent *agent);
