@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "image/reference.h"
-#include "runtime/base/text.h"
+#include "moment.h"
 
 /* "label!=x" is of the name "label!". */
 static size_t name_length(const char *filter)
@@ -52,68 +52,15 @@ const char *cli_filter_next(const struct mvm_strv *filters, const char *name, si
 	return NULL;
 }
 
-/* "1h30m", "1.5h", "10s": how long, in seconds. */
-static bool parse_duration(const char *text, double *seconds)
-{
-	static const struct {
-		const char *name;
-		double seconds;
-	} units[] = {{"ms", 0.001}, {"h", 3600}, {"m", 60}, {"s", 1}};
-	double total = 0;
-
-	if (!*text)
-		return false;
-	while (*text) {
-		size_t digits = strspn(text, "0123456789."), unit = 0;
-		double value = strtod(text, NULL);
-
-		if (!digits)
-			return false;
-		text += digits;
-		while (unit < MVM_COUNT(units) && strncmp(text, units[unit].name, strlen(units[unit].name)) != 0)
-			unit++;
-		if (unit == MVM_COUNT(units))
-			return false;
-		text += strlen(units[unit].name);
-		total += value * units[unit].seconds;
-	}
-	*seconds = total;
-	return true;
-}
-
-/* Without a zone it is the local one. */
-static bool parse_local(const char *text, time_t *moment)
-{
-	static const char *const layouts[] = {"%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"};
-
-	for (size_t i = 0; i < MVM_COUNT(layouts); i++) {
-		struct tm parts = {.tm_isdst = -1};
-		const char *end = strptime(text, layouts[i], &parts);
-
-		if (!end || *end)
-			continue;
-		*moment = mktime(&parts);
-		return true;
-	}
-	return false;
-}
-
-int cli_parse_moment(const char *text, time_t *moment, struct mvm_error **err)
+static int parse_until(const char *text, time_t *moment, struct mvm_error **err)
 {
 	struct timespec exact;
-	int64_t seconds;
-	double ago;
 
-	if (mvm_parse_int(text, 0, INT64_MAX, &seconds))
-		*moment = (time_t)seconds;
-	else if (mvm_parse_time(text, &exact))
-		*moment = exact.tv_sec;
-	else if (parse_duration(text, &ago) && ago < 1e11)
-		*moment = time(NULL) - (time_t)ago;
-	else if (!parse_local(text, moment))
+	if (!cli_parse_moment(text, &exact))
 		return mvm_fail(err, MVM_ERR_USAGE,
 				"invalid filter 'until=%s': a time like 2026-11-21T06:00:00Z, or a duration like 24h",
 				text);
+	*moment = exact.tv_sec;
 	return 0;
 }
 
@@ -126,7 +73,7 @@ int cli_prune_filter(const struct mvm_strv *filters, struct mvm_prune_filter *fi
 	if (cli_filters_check(filters, known, err) < 0)
 		return -1;
 	while ((value = cli_filter_next(filters, "until", &at)))
-		if (cli_parse_moment(value, &filter->until, err) < 0)
+		if (parse_until(value, &filter->until, err) < 0)
 			return -1;
 	for (at = 0; (value = cli_filter_next(filters, "label", &at));)
 		mvm_strv_add(&filter->labels, value);
@@ -177,7 +124,7 @@ int cli_image_filter_init(struct cli_image_filter *filter, struct mvm_store *sto
 		if (created_of(store, value, &filter->since, err) < 0)
 			return -1;
 	for (at = 0; (value = cli_filter_next(filters, "until", &at));)
-		if (cli_parse_moment(value, &filter->until, err) < 0)
+		if (parse_until(value, &filter->until, err) < 0)
 			return -1;
 	for (at = 0; (value = cli_filter_next(filters, "reference", &at));)
 		mvm_strv_add(&filter->references, value);

@@ -13,8 +13,6 @@ int cli_filters_check(const struct mvm_strv *filters, const char *const *known, 
 /* The values of one name: begin with *at = 0; NULL after the last. */
 const char *cli_filter_next(const struct mvm_strv *filters, const char *name, size_t *at);
 
-/* "2026-11-21", with a time, or a Go duration into the past: "24h", "1h30m"; or seconds since 1970. */
-int cli_parse_moment(const char *text, time_t *moment, struct mvm_error **err);
 /* until=, label= and label!= of `prune`. */
 int cli_prune_filter(const struct mvm_strv *filters, struct mvm_prune_filter *filter, struct mvm_error **err);
 
