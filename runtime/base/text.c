@@ -38,7 +38,7 @@ void mvm_mask_controls(char *text)
 	}
 }
 
-bool mvm_parse_size(const char *text, uint64_t *bytes)
+static bool parse_size(const char *text, double base, uint64_t *bytes)
 {
 	static const char units[] = "bkmgtp";
 	double scale = 1, number;
@@ -55,7 +55,7 @@ bool mvm_parse_size(const char *text, uint64_t *bytes)
 		unit = strchr(units, tolower((unsigned char)*end));
 		if (!unit)
 			return false;
-		scale = pow(1024, (double)(unit - units));
+		scale = pow(base, (double)(unit - units));
 		end++;
 		if (unit != units && (!strcasecmp(end, "b") || !strcasecmp(end, "ib")))
 			end += strlen(end);
@@ -64,6 +64,16 @@ bool mvm_parse_size(const char *text, uint64_t *bytes)
 		return false;
 	*bytes = (uint64_t)(number * scale);
 	return true;
+}
+
+bool mvm_parse_size(const char *text, uint64_t *bytes)
+{
+	return parse_size(text, 1024, bytes);
+}
+
+bool mvm_parse_decimal_size(const char *text, uint64_t *bytes)
+{
+	return parse_size(text, 1000, bytes);
 }
 
 /* The guest is Linux, whatever the host calls its signals (asm-generic/signal.h). */

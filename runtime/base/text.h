@@ -11,6 +11,8 @@
 
 /* "512m", "1g", "1.5GiB", "1024": docker's sizes, units of 1024, result in bytes. False where malformed. */
 bool mvm_parse_size(const char *text, uint64_t *bytes);
+/* The same in units of 1000, which docker counts log files in. */
+bool mvm_parse_decimal_size(const char *text, uint64_t *bytes);
 /* Whole text, decimal, within [min, max]. */
 bool mvm_parse_int(const char *text, int64_t min, int64_t max, int64_t *value);
 /* "TERM", "SIGTERM", "sigterm", "15": a signal's number on Linux, the guest's. False where unknown. */

@@ -2,29 +2,104 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "moment.h"
+#include "runtime/base/text.h"
 
 struct values {
-	bool follow;
+	bool boot, details, follow, timestamps;
+	const char *since, *tail, *until;
 };
 
+#define AT(member) offsetof(struct values, member)
+
 static const struct cli_option options[] = {
-	{"follow", 'f', CLI_FLAG, offsetof(struct values, follow), NULL,
-	 "Go on with what comes, until the container ends"},
+	{"boot", 0, CLI_FLAG, AT(boot), NULL, "Show what the VM said while it booted instead"},
+	{"details", 0, CLI_FLAG, AT(details), NULL, "Show extra details provided to logs"},
+	{"follow", 'f', CLI_FLAG, AT(follow), NULL, "Go on with what comes, until the container ends"},
+	{"since", 0, CLI_STRING, AT(since), "TIME", "From then on: 2026-11-21T06:00:00Z, or 42m for 42 minutes ago"},
+	{"tail", 'n', CLI_STRING, AT(tail), "N", "Lines to show from the end (default all)"},
+	{"timestamps", 't', CLI_FLAG, AT(timestamps), NULL, "Begin lines with their time"},
+	{"until", 0, CLI_STRING, AT(until), "TIME", "Up to then, as --since"},
 	CLI_OPTIONS_END,
 };
 
-static void write_piece(void *arg, bool is_stderr, const char *text, size_t length)
-{
-	FILE *out = is_stderr ? stderr : stdout;
+struct printer {
+	const struct values *values;
+	FILE *last; /* what was written to last: the order is kept where both are one terminal */
+};
 
-	fwrite(text, 1, length, out);
-	fflush(out);
+static void write_record(void *arg, const struct mvm_log_record *record, bool begins)
+{
+	struct printer *printer = arg;
+	FILE *out = record->stream == MVM_LOG_STDERR ? stderr : stdout;
+
+	if (printer->last && printer->last != out)
+		fflush(printer->last);
+	printer->last = out;
+	if (begins && printer->values->timestamps)
+		fprintf(out, "%.*s ", MVM_TIME_LENGTH, record->time);
+	/* Docker's place for what drivers add; they add nothing here. */
+	if (begins && printer->values->details)
+		fputc(' ', out);
+	/* The newline of a full line stands right behind its text. */
+	fwrite(record->text, 1, record->text_length + record->full, out);
+}
+
+static void flush(void *arg)
+{
+	fflush(stdout);
+	fflush(stderr);
+}
+
+static int parse_limit(const char *option, const char *text, struct timespec *time, const struct timespec **limit,
+		       struct mvm_error **err)
+{
+	/* As docker: empty and zero are no limit. */
+	if (!text || !*text || !strcmp(text, "0"))
+		return 0;
+	if (!cli_parse_moment(text, time))
+		return mvm_fail(err, MVM_ERR_USAGE,
+				"invalid value for \"%s\": failed to parse value as time or duration: \"%s\"", option,
+				text);
+	*limit = time;
+	return 0;
+}
+
+/* As docker: what is no number, or less than nothing, is all. */
+static int64_t parse_tail(const char *text)
+{
+	int64_t lines;
+
+	return text && mvm_parse_int(text, 0, INT64_MAX, &lines) ? lines : -1;
+}
+
+static int show(struct mvm_engine *engine, const char *what, const struct values *values, struct mvm_error **err)
+{
+	struct mvm_log_request request = {.follow = values->follow, .tail = parse_tail(values->tail)};
+	struct printer printer = {.values = values};
+	const struct mvm_log_sink sink = {.write = write_record, .flush = flush, .arg = &printer};
+	struct timespec since, until;
+	int result;
+
+	if (values->boot && (values->follow || values->timestamps || values->since || values->until || values->tail))
+		return mvm_fail(err, MVM_ERR_USAGE, "--boot shows the whole boot log: only --details goes with it");
+	if (values->boot)
+		return mvm_engine_boot_log(engine, what, STDOUT_FILENO, err);
+	if (parse_limit("since", values->since, &since, &request.since, err) < 0 ||
+	    parse_limit("until", values->until, &until, &request.until, err) < 0)
+		return -1;
+	/* It goes out line by line otherwise, and byte by byte on stderr. */
+	setvbuf(stderr, NULL, _IOFBF, BUFSIZ);
+	result = mvm_engine_logs(engine, what, &request, &sink, err);
+	fflush(stderr);
+	return result;
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)
 {
-	const struct values *values = given;
-	const struct mvm_log_sink sink = {.write = write_piece};
 	struct mvm_engine *engine;
 	int result;
 
@@ -32,7 +107,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	signal(SIGPIPE, SIG_DFL);
 	if (mvm_engine_open(&engine, err) < 0)
 		return -1;
-	result = mvm_engine_logs(engine, args[0], values->follow, &sink, err);
+	result = show(engine, args[0], given, err);
 	mvm_engine_close(engine);
 	return result;
 }

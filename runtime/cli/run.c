@@ -20,8 +20,8 @@
 struct values {
 	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy;
 	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
-		*downloads, *kernel, *cidfile;
-	struct mvm_strv env, env_files, labels;
+		*downloads, *kernel, *cidfile, *log_driver;
+	struct mvm_strv env, env_files, labels, log_options;
 
 	bool privileged;
 	const char *domainname, *stop_timeout, *pids_limit, *oom_score_adj, *cpu_shares, *shm_size;
@@ -50,6 +50,8 @@ static const struct cli_option options[] = {
 	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "Keep stdin open"},
 	{"kernel", 0, CLI_STRING, AT(kernel), "FILE", "Boot another kernel"},
 	{"label", 'l', CLI_LIST, AT(labels), "KEY[=VALUE]", "Set a label"},
+	{"log-driver", 0, CLI_STRING, AT(log_driver), "NAME", "json-file (the default), local or none"},
+	{"log-opt", 0, CLI_LIST, AT(log_options), "KEY=VALUE", "max-size=10m, max-file=3"},
 	{"max-concurrent-downloads", 0, CLI_STRING, AT(downloads), "N", "Layers to fetch at once (default 3)"},
 	{"memory", 'm', CLI_STRING, AT(memory), "SIZE", "Memory limit (default 1g)"},
 	{"name", 0, CLI_STRING, AT(name), "NAME", "Name the container"},
@@ -205,6 +207,8 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 		.user = values->user,
 		.hostname = values->hostname,
 		.kernel = values->kernel ? values->kernel : default_kernel(),
+		.log_driver = values->log_driver,
+		.log_options = &values->log_options,
 		.tty = values->tty,
 		.open_stdin = values->interactive,
 		.stdin_once = values->interactive && !values->detach,

@@ -11,6 +11,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/text.h"
+#include "runtime/state/log_policy.h"
 
 #define DEFAULT_MEMORY	   (1ULL << 30)
 #define DEFAULT_CPUS	   4
@@ -149,9 +150,11 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 {
 	const struct mvm_image_config *theirs = mvm_image_config(image);
 	const char *stop_signal = first_of(request->stop_signal, theirs->stop_signal);
+	struct mvm_log_policy policy;
 	int signo;
 
-	if (set_resources(request, config, err) < 0 || set_command(request, theirs, config, err) < 0 ||
+	if (mvm_log_policy_parse(request->log_driver, request->log_options, &policy, err) < 0 ||
+	    set_resources(request, config, err) < 0 || set_command(request, theirs, config, err) < 0 ||
 	    engine_confine(request, config, err) < 0)
 		return -1;
 	if (stop_signal && !mvm_parse_signal(stop_signal, &signo))
@@ -168,6 +171,9 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	config->stop_timeout = !request->has_stop_timeout  ? DEFAULT_STOP_LIMIT
 			       : request->stop_timeout < 0 ? -1
 							   : request->stop_timeout;
+	config->log_driver = mvm_strdup(request->log_driver ? request->log_driver : "json-file");
+	for (size_t i = 0; request->log_options && i < request->log_options->count; i++)
+		mvm_strv_add(&config->log_options, request->log_options->items[i]);
 	/* A relative path would mean another file to the supervisor. One that is not there is its to complain of. */
 	config->kernel = request->kernel ? realpath(request->kernel, NULL) : NULL;
 	if (!config->kernel)

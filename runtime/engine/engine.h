@@ -20,6 +20,7 @@
 #include "runtime/base/config.h"
 #include "runtime/base/mem.h"
 #include "runtime/state/container.h"
+#include "runtime/state/logfile.h"
 
 struct mvm_engine;
 struct mvm_client;
@@ -111,6 +112,8 @@ struct mvm_create_request {
 	const char *hostname;
 	const char *stop_signal;
 	const char *kernel;
+	const char *log_driver;
+	const struct mvm_strv *log_options;
 	bool tty, open_stdin, stdin_once, init, read_only, auto_remove;
 	int64_t nano_cpus;
 	uint64_t memory;    /* bytes */
@@ -179,13 +182,22 @@ void mvm_archive_destroy(struct mvm_archive *archive);
 /* The whole root file system to a descriptor, which errors call `name`. */
 int mvm_engine_export(struct mvm_engine *engine, const char *what, int fd, const char *name, struct mvm_error **err);
 
-/* Where the pieces of a log go. */
+/* Where the pieces of a log go. `begins`: it is the first of a line of its stream. */
 struct mvm_log_sink {
-	void (*write)(void *arg, bool is_stderr, const char *text, size_t length);
+	void (*write)(void *arg, const struct mvm_log_record *record, bool begins);
+	void (*flush)(void *arg); /* nothing more is here for now */
 	void *arg;
 };
-/* The output so far, and with `follow` all that comes until the container ends. */
-int mvm_engine_logs(struct mvm_engine *engine, const char *what, bool follow, const struct mvm_log_sink *sink,
-		    struct mvm_error **err);
+struct mvm_log_request {
+	bool follow;  /* all that comes, too, until the container ends */
+	int64_t tail; /* so many lines at the end; -1: all of them */
+	/* Of those, the lines that were begun within; docker's order of the two. NULL: no limit. */
+	const struct timespec *since, *until;
+};
+/* The output so far, across rotated files. UNSUPPORTED where none is kept. */
+int mvm_engine_logs(struct mvm_engine *engine, const char *what, const struct mvm_log_request *request,
+		    const struct mvm_log_sink *sink, struct mvm_error **err);
+/* What the guest said on its console since it was last started, to a descriptor. */
+int mvm_engine_boot_log(struct mvm_engine *engine, const char *what, int fd, struct mvm_error **err);
 
 #endif

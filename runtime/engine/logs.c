@@ -1,105 +1,273 @@
 /*
- * Reading container.log. While it is followed the supervisor says when there is more; nothing is polled.
+ * Reading container.log and what was rotated away from it. While it is followed the supervisor says when there is more;
+ * nothing is polled.
+ *
+ * Only whole records are taken from a file: what is behind the last may still be completed, or taken back by a
+ * supervisor whose disk is full. When container.log is another file than the one that was read, the old one has its
+ * end, and what follows it in the row of files comes next.
  */
 #include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <time.h>
 
+#include "log_files.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
+#include "runtime/base/text.h"
 #include "runtime/state/control.h"
+#include "runtime/state/log_policy.h"
 #include "runtime/state/logfile.h"
 
-#define CHUNK (256 * 1024)
+#define CHUNK	  ((size_t)256 * 1024)
+#define LAST_TIME 253402300799 /* the end of the year 9999 */
 
 struct reader {
-	int fd;
-	struct mvm_buf buf;
+	const char *path;
+	int64_t rotated;
+	struct log_files files;
+	struct log_place at;
+	struct log_place from[2]; /* where each stream is shown from */
+	struct {
+		bool within; /* a line, of which a part has come */
+		bool shown;
+	} lines[2];
+	const char *since, *until; /* MVM_TIME_LENGTH characters, NULL: no limit */
+	bool over;		   /* `until` is reached */
 	const struct mvm_log_sink *sink;
 };
 
-static void hand_out(struct reader *reader)
+/* Times of records have all the same length and zone, and so the order of their characters. */
+static int compare_times(const char *a, const char *b)
 {
-	size_t at = 0;
-
-	for (;;) {
-		struct mvm_log_record record;
-		const char *data = reader->buf.data + at;
-		long length = mvm_log_parse(data, reader->buf.length - at, &record);
-
-		if (length == 0)
-			break;
-		if (length < 0) {
-			/* A line cut by a full disk or a crash: what cannot be read is skipped. */
-			const char *newline = memchr(data, '\n', reader->buf.length - at);
-
-			at += (size_t)(newline - data) + 1;
-			continue;
-		}
-		/* The newline of a full line stands right behind its text. */
-		reader->sink->write(reader->sink->arg, record.stream == MVM_LOG_STDERR, record.text,
-				    record.text_length + record.full);
-		at += (size_t)length;
-	}
-	mvm_buf_consume(&reader->buf, at);
+	return memcmp(a, b, MVM_TIME_LENGTH);
 }
 
-static int read_to_end(struct reader *reader, struct mvm_error **err)
+static void hand_out(struct reader *reader, const struct mvm_log_record *record)
 {
+	enum mvm_log_stream stream = record->stream;
+	bool begins = !reader->lines[stream].within;
+
+	if (log_place_before(&reader->at, &reader->from[stream]))
+		return;
+	if (begins && reader->until && compare_times(record->time, reader->until) > 0) {
+		reader->over = true;
+		return;
+	}
+	if (begins)
+		reader->lines[stream].shown = !reader->since || compare_times(record->time, reader->since) >= 0;
+	reader->lines[stream].within = !record->full;
+	if (reader->lines[stream].shown)
+		reader->sink->write(reader->sink->arg, record, begins);
+}
+
+/* Hands out the complete records and goes on behind them; what cannot be read is skipped. */
+static void take_records(struct reader *reader, const char *data, size_t length)
+{
+	while (length && !reader->over) {
+		struct mvm_log_record record;
+		long used = mvm_log_parse(data, length, &record);
+
+		if (used == 0)
+			return;
+		if (used > 0)
+			hand_out(reader, &record);
+		else
+			used = (const char *)memchr(data, '\n', length) - data + 1;
+		data += used;
+		length -= (size_t)used;
+		reader->at.offset += used;
+	}
+}
+
+static int read_file(struct reader *reader, struct mvm_error **err)
+{
+	struct mvm_buf buf MVM_CLEAN_BUF = {0};
+	int fd = reader->files.fds[reader->at.file];
+	size_t want = CHUNK;
 	ssize_t n;
 
 	do {
-		n = mvm_read_full(reader->fd, mvm_buf_reserve(&reader->buf, CHUNK), CHUNK);
-		if (n < 0)
+		off_t before = reader->at.offset;
+
+		if (lseek(fd, before, SEEK_SET) < 0 || (n = mvm_read_full(fd, mvm_buf_reserve(&buf, want), want)) < 0)
 			return mvm_fail_errno(err, errno, "container.log");
-		reader->buf.length += (size_t)n;
-		if (n > 0)
-			hand_out(reader);
-	} while (n == CHUNK);
+		take_records(reader, buf.data, (size_t)n);
+		/* No newline in all that: damage, which is skipped when its end is seen. */
+		if (reader->at.offset == before)
+			want *= 2;
+	} while ((size_t)n >= CHUNK && !reader->over);
 	return 0;
 }
 
-static int follow(struct mvm_client *client, struct reader *reader, struct mvm_error **err)
+/* What follows our file: in the row of files as it is now, where ours may have gone. */
+static int look_again(struct reader *reader, struct mvm_error **err)
 {
-	for (;;) {
-		json_t *message MVM_CLEAN_JSON = NULL;
-		int result = mvm_client_receive(client, &message, err);
+	struct log_files fresh = {0};
+	size_t next = 0;
 
-		if (result < 0 || read_to_end(reader, err) < 0)
-			return -1;
-		if (result == MVM_CONTROL_CLOSED)
-			return 0;
+	if (log_files_open(reader->path, reader->rotated, &fresh, err) < 0)
+		return -1;
+	if (reader->files.count) {
+		next = log_files_find(&fresh, reader->files.fds[reader->at.file]) + 1;
+		if (next > fresh.count)
+			next = 0;
 	}
+	if (next == fresh.count) {
+		log_files_finish(&fresh);
+		return 1;
+	}
+	log_files_finish(&reader->files);
+	reader->files = fresh;
+	reader->at = (struct log_place){next, 0};
+	reader->from[0] = reader->from[1] = (struct log_place){0, 0};
+	return 0;
 }
 
-int mvm_engine_logs(struct mvm_engine *engine, const char *what, bool follow_on, const struct mvm_log_sink *sink,
+/* All there is, across files. */
+static int read_to_end(struct reader *reader, struct mvm_error **err)
+{
+	int result = 0;
+
+	while (!reader->over) {
+		bool last = reader->at.file + 1 >= reader->files.count;
+		/* Asked first: what is in the file then is all that it will ever hold. */
+		bool rotated = last && log_files_rotated(&reader->files, reader->path);
+
+		if (reader->files.count && read_file(reader, err) < 0)
+			return -1;
+		if (!last)
+			reader->at = (struct log_place){reader->at.file + 1, 0};
+		else if (!rotated || (result = look_again(reader, err)) > 0)
+			break;
+		if (result < 0)
+			return -1;
+	}
+	if (reader->sink->flush)
+		reader->sink->flush(reader->sink->arg);
+	return 0;
+}
+
+/* Milliseconds until that time; -1 for ever, 0 where it has passed. */
+static int time_left(const struct timespec *until)
+{
+	struct timespec now;
+	double left;
+
+	if (!until)
+		return -1;
+	clock_gettime(CLOCK_REALTIME, &now);
+	left = (double)(until->tv_sec - now.tv_sec) * 1e3 + (double)(until->tv_nsec - now.tv_nsec) / 1e6;
+	return left <= 0 ? 0 : left > 1e9 ? 1000000000 : (int)left + 1;
+}
+
+static int follow(struct mvm_client *client, struct reader *reader, const struct timespec *until,
+		  struct mvm_error **err)
+{
+	while (!reader->over) {
+		struct pollfd poll_fd = {.fd = mvm_client_fd(client), .events = POLLIN};
+		json_t *message MVM_CLEAN_JSON = NULL;
+		int left = time_left(until), result;
+
+		/* No line can be early enough any more. */
+		if (left == 0)
+			return 0;
+		if (poll(&poll_fd, 1, left) <= 0)
+			continue;
+		/* A supervisor that was killed ends it as one that has ended. */
+		result = mvm_client_receive(client, &message, NULL);
+		if (read_to_end(reader, err) < 0)
+			return -1;
+		if (result < 0 || result == MVM_CONTROL_CLOSED)
+			return 0;
+	}
+	return 0;
+}
+
+static const char *limit(const struct timespec *time, char *text)
+{
+	struct timespec within;
+
+	if (!time)
+		return NULL;
+	within = *time;
+	within.tv_sec = within.tv_sec < 0 ? 0 : within.tv_sec > LAST_TIME ? LAST_TIME : within.tv_sec;
+	mvm_format_time(&within, text);
+	return text;
+}
+
+static int read_all(struct reader *reader, const struct mvm_log_request *request, struct mvm_client *client,
 		    struct mvm_error **err)
 {
+	if (request->tail >= 0 && log_files_tail(&reader->files, request->tail, reader->from, err) < 0)
+		return -1;
+	reader->at = log_place_before(&reader->from[0], &reader->from[1]) ? reader->from[0] : reader->from[1];
+	if (read_to_end(reader, err) < 0)
+		return -1;
+	return client ? follow(client, reader, request->until, err) : 0;
+}
+
+int mvm_engine_logs(struct mvm_engine *engine, const char *what, const struct mvm_log_request *request,
+		    const struct mvm_log_sink *sink, struct mvm_error **err)
+{
+	char since[MVM_TIME_LENGTH + 1], until[MVM_TIME_LENGTH + 1];
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
 	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
-	struct reader reader = {.fd = -1, .sink = sink};
 	char *path MVM_CLEAN_FREE = NULL;
+	struct mvm_log_policy policy;
+	struct reader reader = {.sink = sink};
 	int result;
+
+	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0 ||
+	    mvm_log_policy_parse(container->config.log_driver, &container->config.log_options, &policy, err) < 0)
+		return -1;
+	if (!policy.kept)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "configured logging driver does not support reading");
+	reader.path = path = mvm_format("%s/container.log", container->folder);
+	reader.rotated = policy.max_files - 1;
+	reader.since = limit(request->since, since);
+	reader.until = limit(request->until, until);
+	/* Opened first: with --rm the folder goes when the container ends. */
+	if (log_files_open(path, reader.rotated, &reader.files, err) < 0)
+		return -1;
+	/* Then connected, so that nothing written after the last read goes unannounced. A supervisor that ends
+	 * meanwhile does not answer, and nothing more will come. */
+	if (request->follow && mvm_engine_connect(engine, container, &client, NULL) == 0 &&
+	    mvm_client_call(client, "follow", NULL, NULL, NULL) < 0) {
+		mvm_client_destroy(client);
+		client = NULL;
+	}
+	result = read_all(&reader, request, client, err);
+	log_files_finish(&reader.files);
+	return result;
+}
+
+int mvm_engine_boot_log(struct mvm_engine *engine, const char *what, int fd, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_buf buf MVM_CLEAN_BUF = {0};
+	char *path MVM_CLEAN_FREE = NULL;
+	int log MVM_CLEAN_FD = -1;
+	ssize_t n;
 
 	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0)
 		return -1;
-	path = mvm_format("%s/container.log", container->folder);
-	/* Connected first, so that nothing written after the last read goes unannounced. */
-	if (follow_on && mvm_engine_connect(engine, container, &client, NULL) == 0 &&
-	    mvm_client_call(client, "follow", NULL, NULL, err) < 0)
-		return -1;
-	reader.fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (reader.fd < 0 && errno == ENOENT)
-		return 0;
-	if (reader.fd < 0)
+	path = mvm_format("%s/boot.log", container->folder);
+	log = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (log < 0 && errno == ENOENT)
+		return mvm_fail(err, MVM_ERR_NOT_FOUND, "container %s has no boot log: it has not been started", what);
+	if (log < 0)
 		return mvm_fail_errno(err, errno, "%s", path);
-	result = read_to_end(&reader, err);
-	if (result == 0 && client)
-		result = follow(client, &reader, err);
-	mvm_close(&reader.fd);
-	mvm_buf_finish(&reader.buf);
-	return result;
+	do {
+		n = mvm_read_full(log, mvm_buf_reserve(&buf, CHUNK), CHUNK);
+		if (n < 0)
+			return mvm_fail_errno(err, errno, "%s", path);
+		if (mvm_write_full(fd, buf.data, (size_t)n) < 0)
+			return mvm_fail_errno(err, errno, "cannot write the boot log");
+	} while (n == (ssize_t)CHUNK);
+	return 0;
 }

@@ -70,6 +70,8 @@ struct mvm_container_config {
 	struct mvm_strv annotations; /* key=value, sorted by key */
 	bool read_only;
 	bool auto_remove;
+	char *log_driver;	     /* log_policy.h */
+	struct mvm_strv log_options; /* key=value */
 
 	char *disk_key;	   /* the image's disk, disks/<key>/ */
 	char *disk_file;   /* the container's own clone, a name in its folder */

@@ -66,6 +66,8 @@ static const struct field config_fields[] = {
 	FIELD("HostConfig", "GroupAdd", STRINGS, group_add),
 	FIELD("HostConfig", "Tmpfs", STRINGS, tmpfs),
 	FIELD("HostConfig", "Annotations", STRINGS, annotations),
+	FIELD("LogConfig", "Type", STRING, log_driver),
+	FIELD("LogConfig", "Options", STRINGS, log_options),
 	FIELD("Machine", "Cpus", INTEGER, cpus),
 	FIELD("Machine", "Kernel", STRING, kernel),
 	FIELD("Machine", "ImageDisk", STRING, disk_key),

@@ -59,15 +59,18 @@ static int set_up(struct supervisor *supervisor, struct mvm_error **err)
 {
 	static const struct streams_events events = {.logged = logged, .ended = output_ended};
 	char *log_path MVM_CLEAN_FREE = mvm_format("%s/container.log", supervisor->container->folder);
+	const struct mvm_container_config *asked = &supervisor->container->config;
 	struct streams_config config = {
-		.tty = supervisor->container->config.tty,
-		.stdin_once = supervisor->container->config.stdin_once,
+		.tty = asked->tty,
+		.stdin_once = asked->stdin_once,
 		.log_path = log_path,
 	};
 
 	supervisor->output_ended = supervisor->helper;
 	mvm_loop_signal(supervisor->loop, SIGTERM, asked_to_end, supervisor);
-	if (lifecycle_init(supervisor, err) < 0 || mvm_backend_find(NULL, &supervisor->backend, err) < 0 ||
+	if (lifecycle_init(supervisor, err) < 0 ||
+	    mvm_log_policy_parse(asked->log_driver, &asked->log_options, &config.log_policy, err) < 0 ||
+	    mvm_backend_find(NULL, &supervisor->backend, err) < 0 ||
 	    mvm_accel_parse(NULL, &supervisor->accel, err) < 0 ||
 	    (!supervisor->helper &&
 	     streams_create(supervisor->loop, &config, &events, supervisor, &supervisor->streams, err) < 0))

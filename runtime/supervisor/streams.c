@@ -7,16 +7,14 @@
 #include "streams.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "runtime/base/error.h"
+#include "logger.h"
 #include "runtime/base/io.h"
-#include "runtime/base/log.h"
 #include "runtime/base/loop.h"
 #include "runtime/base/mem.h"
 #include "runtime/state/logfile.h"
@@ -63,7 +61,7 @@ struct streams {
 	struct streams_config config;
 	struct streams_events events;
 	void *arg;
-	int log_fd;
+	struct logger *logger;
 	struct input input;
 	struct output outputs[STREAM_COUNT]; /* the first is unused */
 	bool told_end;
@@ -79,12 +77,7 @@ static void check_end(struct streams *streams)
 
 static void append_log(struct streams *streams, struct mvm_buf *records)
 {
-	if (records->length && streams->log_fd >= 0 &&
-	    mvm_write_full(streams->log_fd, records->data, records->length) < 0) {
-		/* The container goes on without its log rather than with a broken one. */
-		mvm_log(MVM_LOG_ERROR, "the log is cut short: %s", strerror(errno));
-		mvm_close(&streams->log_fd);
-	}
+	logger_append(streams->logger, records->data, records->length);
 	if (records->length)
 		streams->events.logged(streams->arg);
 	mvm_buf_finish(records);
@@ -277,13 +270,13 @@ static void source_ready(void *arg, int fd, short revents)
 int streams_create(struct mvm_loop *loop, const struct streams_config *config, const struct streams_events *events,
 		   void *arg, struct streams **out, struct mvm_error **err)
 {
-	int log_fd = open(config->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	struct logger *logger;
 	struct streams *streams;
 
-	if (log_fd < 0)
-		return mvm_fail_errno(err, errno, "%s", config->log_path);
+	if (logger_create(config->log_path, &config->log_policy, &logger, err) < 0)
+		return -1;
 	streams = mvm_alloc(sizeof(*streams));
-	*streams = (struct streams){.loop = loop, .config = *config, .events = *events, .arg = arg, .log_fd = log_fd};
+	*streams = (struct streams){.loop = loop, .config = *config, .events = *events, .arg = arg, .logger = logger};
 	streams->input.fd = -1;
 	streams->input.piece = mvm_alloc(PIECE);
 	for (int kind = STREAM_STDOUT; kind < STREAM_COUNT; kind++) {
@@ -310,7 +303,7 @@ void streams_destroy(struct streams *streams)
 	}
 	close_input(streams);
 	free(streams->input.piece);
-	mvm_close(&streams->log_fd);
+	logger_destroy(streams->logger);
 	free(streams);
 }
 

@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 
+#include "runtime/state/log_policy.h"
+
 struct mvm_error;
 struct mvm_loop;
 struct streams;
@@ -28,6 +30,7 @@ struct streams_config {
 	bool tty;	 /* one output; its input has no end */
 	bool stdin_once; /* the end of a client's input is the process's */
 	const char *log_path;
+	struct mvm_log_policy log_policy;
 };
 
 int streams_create(struct mvm_loop *loop, const struct streams_config *config, const struct streams_events *events,

@@ -56,7 +56,10 @@ static void stop_loop(void *arg)
 static void start(struct world *world, const char *log_path, bool tty, bool stdin_once)
 {
 	static const struct streams_events events = {.logged = logged, .ended = ended};
-	const struct streams_config config = {.tty = tty, .stdin_once = stdin_once, .log_path = log_path};
+	const struct streams_config config = {.tty = tty,
+					      .stdin_once = stdin_once,
+					      .log_path = log_path,
+					      .log_policy = {.kept = true, .max_files = 1}};
 	struct mvm_error *err = NULL;
 
 	*world = (struct world){.loop = mvm_loop_create(), .log_path = mvm_strdup(log_path)};
@@ -618,7 +621,8 @@ static void destroying_closes_everything_and_tells_nobody(void **state)
 static void a_log_that_cannot_be_opened_is_an_error(void **state)
 {
 	static const struct streams_events events = {.logged = logged, .ended = ended};
-	const struct streams_config config = {.log_path = "/nowhere/container.log"};
+	const struct streams_config config = {.log_path = "/nowhere/container.log",
+					      .log_policy = {.kept = true, .max_files = 1}};
 	struct mvm_loop *loop = mvm_loop_create();
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	struct streams *streams = NULL;
