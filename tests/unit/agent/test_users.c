@@ -217,6 +217,25 @@ static void test_long_names_are_cut_in_messages(void **state)
 	assert_true(strlen(failure.message) < 400);
 }
 
+static void test_more_groups_are_added(void **state)
+{
+	char *const more[] = {(char *)"audio", (char *)"1001", (char *)"4242", (char *)"users", (char *)"77", NULL};
+	char *const unknown[] = {(char *)"audio", (char *)"nosuch", NULL};
+	char *const huge[] = {(char *)"2147483648", NULL};
+	const uint32_t expected[] = {1001, 4, 29, 100, 4242, 77};
+
+	assert_int_equal(resolve("user", passwd, group), 0);
+	assert_int_equal(users_add_groups(NULL, text(group), &identity, &failure), 0);
+	assert_int_equal(users_add_groups(more, text(group), &identity, &failure), 0);
+	assert_int_equal(identity.gid, 1001);
+	assert_int_equal(identity.group_count, 6);
+	assert_memory_equal(identity.groups, expected, sizeof(expected));
+	assert_int_equal(users_add_groups(unknown, text(group), &identity, &failure), -1);
+	assert_int_equal(failure.code, MVM_PROTO_NO_GROUP);
+	assert_string_equal(failure.message, "unable to find group nosuch: no matching entries in group file");
+	assert_int_equal(users_add_groups(huge, text(group), &identity, &failure), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_huge_lines),
 		cmocka_unit_test(test_more_groups_than_there_can_be),
 		cmocka_unit_test(test_long_names_are_cut_in_messages),
+		cmocka_unit_test(test_more_groups_are_added),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,6 +245,61 @@ static void defaults_are_those_of_the_design(void **state)
 	assert_int_equal(access(disk, R_OK | W_OK), 0);
 }
 
+static void assert_words(const struct mvm_strv *words, const char *expected)
+{
+	char *text MVM_CLEAN_FREE = joined(words);
+
+	assert_string_equal(text ? text : "", expected);
+}
+
+/* Each thing once, the last word about it; mounts in the order in which none covers another. */
+static void rights_and_limits_are_kept_in_order(void **state)
+{
+	struct world *world = *state;
+	struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_strv add MVM_CLEAN_STRV = split("sys_admin chown SYS_ADMIN"), drop MVM_CLEAN_STRV = split("all");
+	struct mvm_strv ulimits MVM_CLEAN_STRV = split("nofile=1 core=0 nofile=2:3");
+	struct mvm_strv sysctls MVM_CLEAN_STRV = split("net.a=1 net.b=2 net.a=3");
+	struct mvm_strv tmpfs MVM_CLEAN_STRV = split("/a/b/c /z:ro /a/b:rw / /z:rw");
+	struct mvm_strv annotations MVM_CLEAN_STRV = split("k=1 b a=2 k=3");
+	struct mvm_strv security MVM_CLEAN_STRV = split("no-new-privileges");
+	struct mvm_create_request request = {FROM("bare"),
+					     .cap_add = &add,
+					     .cap_drop = &drop,
+					     .ulimits = &ulimits,
+					     .sysctls = &sysctls,
+					     .tmpfs = &tmpfs,
+					     .annotations = &annotations,
+					     .security_opt = &security,
+					     .group_add = &annotations,
+					     .has_stop_timeout = true,
+					     .stop_timeout = -7,
+					     .privileged = true,
+					     .oom_score_adj = 5};
+	struct mvm_error *err = NULL;
+
+	put_image(world, "bare", "\"Cmd\":[\"sh\"]");
+	assert_error(mvm_engine_check(&request, &err), MVM_ERR_USAGE, "destination can't be '/'");
+	assert_error(try_create(world, request, &err), MVM_ERR_USAGE, "destination can't be '/'");
+	free(tmpfs.items[3]);
+	tmpfs.items[3] = mvm_strdup("/a/:ro");
+	made = create(world, request);
+	assert_words(&made->config.cap_add, "CAP_CHOWN CAP_SYS_ADMIN");
+	assert_words(&made->config.cap_drop, "ALL");
+	assert_words(&made->config.ulimits, "nofile=2:3 core=0");
+	assert_words(&made->config.sysctls, "net.a=3 net.b=2");
+	assert_words(&made->config.tmpfs, "/a/:ro /z:rw /a/b:rw /a/b/c");
+	assert_words(&made->config.annotations, "a=2 b= k=3");
+	assert_words(&made->config.security_opt, "no-new-privileges");
+	assert_words(&made->config.group_add, "k=1 b a=2 k=3");
+	assert_int_equal(made->config.stop_timeout, -1);
+	assert_int_equal(made->config.oom_score_adj, 5);
+	assert_true(made->config.privileged);
+	request.oom_score_adj = -1001;
+	assert_error(mvm_engine_check(&request, &err), MVM_ERR_USAGE,
+		     "Invalid value -1001, range for oom score adj is [-1000, 1000]");
+}
+
 static void flags_and_resources_are_kept(void **state)
 {
 	struct world *world = *state;
@@ -373,6 +428,7 @@ int main(void)
 		WORLD_TEST(labels_are_merged_and_sorted),
 		WORLD_TEST(the_image_gives_what_the_request_leaves_out),
 		WORLD_TEST(defaults_are_those_of_the_design),
+		WORLD_TEST(rights_and_limits_are_kept_in_order),
 		WORLD_TEST(flags_and_resources_are_kept),
 		WORLD_TEST(what_cannot_be_is_refused_and_leaves_nothing),
 		WORLD_TEST(another_processors_image_is_refused),

@@ -160,6 +160,8 @@ static char *const argv[] = {(char *)"sh", (char *)"-c", (char *)"", NULL};
 static void test_process(void **state)
 {
 	static char *const env[] = {(char *)"A=1", NULL};
+	static char *const groups[] = {(char *)"audio", (char *)"7", NULL};
+	static char *const tmpfs[] = {(char *)"/run:size=1m", NULL};
 	const struct mvm_proto_rlimit limits[] = {{MVM_RLIMIT_NOFILE, 1024, UINT64_MAX}, {MVM_RLIMIT_CORE, 0, 0}};
 	const struct mvm_proto_process sent = {
 		.id = UINT32_MAX,
@@ -175,6 +177,13 @@ static void test_process(void **state)
 		.stdout_port = 4000000000,
 		.rlimits = limits,
 		.rlimit_count = 2,
+		.cap_drop = UINT64_MAX - 1,
+		.no_new_privs = true,
+		.groups = groups,
+		.oom_score_adj = -1000,
+		.tmpfs = tmpfs,
+		.privileged = true,
+		.domainname = "example.org",
 	};
 	struct mvm_proto_process got;
 	struct mvm_wire_frame frame;
@@ -195,6 +204,12 @@ static void test_process(void **state)
 	assert_true(got.stdin_port == 1025 && got.stdout_port == 4000000000 && got.stderr_port == 0);
 	assert_int_equal(got.rlimit_count, 2);
 	assert_memory_equal(got.rlimits, limits, sizeof(limits));
+	assert_true(got.cap_drop == UINT64_MAX - 1 && got.oom_score_adj == -1000);
+	assert_true(got.no_new_privs && got.privileged && !got.unmasked);
+	assert_string_equal(got.groups[1], "7");
+	assert_null(got.groups[2]);
+	assert_string_equal(got.tmpfs[0], "/run:size=1m");
+	assert_string_equal(got.domainname, "example.org");
 }
 
 /* What encodes and must not decode. */
@@ -219,6 +234,10 @@ static void test_incomplete_processes_are_refused(void **state)
 	assert_process_refused(&(struct mvm_proto_process){.id = 1}, "the process has no command");
 	assert_process_refused(&(struct mvm_proto_process){.id = 1, .argv = argv, .rlimits = &limit, .rlimit_count = 1},
 			       "the process has an unknown resource limit");
+	assert_process_refused(&(struct mvm_proto_process){.id = 1, .argv = argv, .oom_score_adj = 1001},
+			       "the process's oom score is out of range");
+	assert_process_refused(&(struct mvm_proto_process){.id = 1, .argv = argv, .oom_score_adj = INT64_MIN},
+			       "the process's oom score is out of range");
 }
 
 static void test_too_long_a_command_is_the_senders_error(void **state)
