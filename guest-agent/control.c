@@ -200,6 +200,19 @@ static int order_process_resize(const struct mvm_wire_frame *frame, struct mvm_p
 	return 0;
 }
 
+static int order_clock(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
+{
+	struct mvm_proto_clock order;
+	const char *reason = NULL;
+
+	if (mvm_proto_decode_clock(frame, &order, &reason))
+		return malformed(failure, reason);
+	if (machine_set_clock(order.clock, failure))
+		return -1;
+	control_reply_ok(frame->request);
+	return 0;
+}
+
 static int order_archive(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
 {
 	struct mvm_proto_archive order;
@@ -224,6 +237,7 @@ static const struct {
 	{MVM_PROTO_PROCESS_START, order_process_start},
 	{MVM_PROTO_PROCESS_SIGNAL, order_process_signal},
 	{MVM_PROTO_PROCESS_RESIZE, order_process_resize},
+	{MVM_PROTO_CLOCK, order_clock},
 	{MVM_PROTO_ARCHIVE, order_archive},
 	{MVM_PROTO_SHUTDOWN, order_shutdown},
 };

@@ -78,7 +78,7 @@ int machine_fill_root(struct failure *failure)
 	return 0;
 }
 
-static int set_clock(uint64_t clock, struct failure *failure)
+int machine_set_clock(uint64_t clock, struct failure *failure)
 {
 	struct timespec now = {.tv_sec = (time_t)(clock / 1000000000u), .tv_nsec = (long)(clock % 1000000000u)};
 
@@ -157,7 +157,7 @@ int machine_prepare(const struct mvm_proto_machine *order, struct failure *failu
 {
 	if (ready)
 		return failure_set(failure, MVM_PROTO_BAD_STATE, "the machine has its orders already");
-	if (set_clock(order->clock, failure) || keep_hostname(order->hostname, failure))
+	if (machine_set_clock(order->clock, failure) || keep_hostname(order->hostname, failure))
 		return -1;
 	if (rootdisk_mount(order, failure))
 		return -1;

@@ -25,6 +25,8 @@ int machine_make_root(struct failure *failure);
 int machine_fill_root(struct failure *failure);
 /* Whether there is a root to start processes in. */
 bool machine_ready(void);
+/* Nanoseconds since 1970; 0 leaves it alone. */
+int machine_set_clock(uint64_t clock, struct failure *failure);
 int machine_prepare(const struct mvm_proto_machine *order, struct failure *failure);
 
 /* Kills what runs; when all of it has ended, the root is made clean and the request answered. */

@@ -106,6 +106,11 @@ static const struct spec resize_specs[] = {
 	END,
 };
 
+static const struct spec clock_specs[] = {
+	{MVM_FIELD_CLOCK, KIND_U64, offsetof(struct mvm_proto_clock, clock)},
+	END,
+};
+
 static const struct spec archive_specs[] = {
 	{MVM_FIELD_PATH, KIND_TEXT, offsetof(struct mvm_proto_archive, path)},
 	{MVM_FIELD_NAME, KIND_TEXT, offsetof(struct mvm_proto_archive, name)},
@@ -220,6 +225,12 @@ int mvm_proto_encode_resize(const struct mvm_proto_resize *resize, uint32_t requ
 			    size_t *length)
 {
 	return encode(MVM_PROTO_PROCESS_RESIZE, request, resize_specs, resize, to, length);
+}
+
+int mvm_proto_encode_clock(const struct mvm_proto_clock *clock, uint32_t request, struct mvm_proto_buffer to,
+			   size_t *length)
+{
+	return encode(MVM_PROTO_CLOCK, request, clock_specs, clock, to, length);
 }
 
 int mvm_proto_encode_archive(const struct mvm_proto_archive *archive, uint32_t request, struct mvm_proto_buffer to,
@@ -506,6 +517,16 @@ int mvm_proto_decode_resize(const struct mvm_wire_frame *frame, struct mvm_proto
 
 	*resize = (struct mvm_proto_resize){0};
 	return decode(frame, resize_specs, &none, resize, reason);
+}
+
+int mvm_proto_decode_clock(const struct mvm_wire_frame *frame, struct mvm_proto_clock *clock, const char **reason)
+{
+	struct mvm_proto_arena none = {0};
+
+	*clock = (struct mvm_proto_clock){0};
+	if (decode(frame, clock_specs, &none, clock, reason))
+		return -1;
+	return clock->clock ? 0 : refuse(reason, "the time is missing");
 }
 
 int mvm_proto_decode_archive(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,

@@ -107,6 +107,10 @@ struct mvm_proto_resize {
 	uint16_t rows, cols;
 };
 
+struct mvm_proto_clock {
+	uint64_t clock; /* ns since 1970, not 0 */
+};
+
 struct mvm_proto_archive {
 	const char *path; /* not NULL */
 	const char *name;
@@ -136,6 +140,8 @@ int mvm_proto_encode_signal(const struct mvm_proto_signal *signal, uint32_t requ
 			    size_t *length);
 int mvm_proto_encode_resize(const struct mvm_proto_resize *resize, uint32_t request, struct mvm_proto_buffer to,
 			    size_t *length);
+int mvm_proto_encode_clock(const struct mvm_proto_clock *clock, uint32_t request, struct mvm_proto_buffer to,
+			   size_t *length);
 int mvm_proto_encode_archive(const struct mvm_proto_archive *archive, uint32_t request, struct mvm_proto_buffer to,
 			     size_t *length);
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length);
@@ -152,6 +158,7 @@ int mvm_proto_decode_process(const struct mvm_wire_frame *frame, struct mvm_prot
 			     struct mvm_proto_process *process, const char **reason);
 int mvm_proto_decode_signal(const struct mvm_wire_frame *frame, struct mvm_proto_signal *signal, const char **reason);
 int mvm_proto_decode_resize(const struct mvm_wire_frame *frame, struct mvm_proto_resize *resize, const char **reason);
+int mvm_proto_decode_clock(const struct mvm_wire_frame *frame, struct mvm_proto_clock *clock, const char **reason);
 int mvm_proto_decode_archive(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
 			     struct mvm_proto_archive *archive, const char **reason);
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason);

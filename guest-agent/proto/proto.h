@@ -31,6 +31,7 @@ enum mvm_proto_type {
 	MVM_PROTO_PROCESS_RESIZE = 19,
 	MVM_PROTO_SHUTDOWN = 20,
 	MVM_PROTO_ARCHIVE = 21,
+	MVM_PROTO_CLOCK = 24,
 
 	MVM_PROTO_PROCESS_EXITED = 32, /* guest: event, request id 0 */
 };

@@ -160,6 +160,9 @@ int mvm_engine_connect(struct mvm_engine *engine, const struct mvm_container *co
 		       struct mvm_error **err);
 
 int mvm_engine_kill(struct mvm_engine *engine, const char *what, int signo, struct mvm_error **err);
+/* The whole machine stands still, or goes on with the right time. CONFLICT where it is so already. */
+int mvm_engine_pause(struct mvm_engine *engine, const char *what, struct mvm_error **err);
+int mvm_engine_unpause(struct mvm_engine *engine, const char *what, struct mvm_error **err);
 /* Returns when it has exited; one that does not run is success. `signo` 0: the container's own; `timeout` in
  * seconds before SIGKILL, -1 for ever, MVM_STOP_DEFAULT the container's own. */
 enum { MVM_STOP_DEFAULT = -2 };

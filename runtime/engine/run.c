@@ -114,6 +114,36 @@ int mvm_engine_kill(struct mvm_engine *engine, const char *what, int signo, stru
 	return 0;
 }
 
+static int ask(struct mvm_engine *engine, const char *what, const char *op, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
+
+	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0)
+		return -1;
+	if (mvm_engine_connect(engine, container, &client, err) < 0 || mvm_client_call(client, op, NULL, NULL, err) < 0)
+		return mvm_error_wrap(err, "cannot %s container %s", op, what);
+	return 0;
+}
+
+int mvm_engine_pause(struct mvm_engine *engine, const char *what, struct mvm_error **err)
+{
+	return ask(engine, what, "pause", err);
+}
+
+/* Docker has its own words for one that does not run. */
+int mvm_engine_unpause(struct mvm_engine *engine, const char *what, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+
+	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0)
+		return -1;
+	if (mvm_status_alive(container->state.status))
+		return ask(engine, what, "unpause", err);
+	return mvm_fail(err, MVM_ERR_CONFLICT, "cannot unpause container %s: Container %s is not paused", what,
+			container->config.id);
+}
+
 int engine_stop(struct mvm_engine *engine, const char *what, const struct engine_stop *order, struct mvm_error **err)
 {
 	int64_t timeout = order->timeout;
@@ -195,6 +225,10 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 			"cannot remove container \"/%s\": another command works with it, such as export: wait for "
 			"its end or force remove",
 			container->config.name);
+	if (busy > 0 && !force && container->state.status == MVM_STATUS_PAUSED)
+		return mvm_fail(err, MVM_ERR_CONFLICT,
+				"cannot remove container \"/%s\": container is paused and must be unpaused first",
+				container->config.name);
 	if (busy > 0 && !force)
 		return mvm_fail(
 			err, MVM_ERR_CONFLICT,

@@ -24,6 +24,8 @@
  *   signal    signo                        when the guest has delivered it
  *   stop      signo, timeout (seconds, -1  when the container has exited; `keep`: not to be removed then, whatever
  *             for ever), keep: bool          was asked for when it was made
+ *   pause                                  when the machine stands still
+ *   unpause                                when it goes on
  *   resize    rows, cols                   when the guest has done it
  *   archive   path, name                   when the guest has sent all of it: the tree at `path` of the
  *                                          container's disk as a tar stream, its top called `name`; "": the content

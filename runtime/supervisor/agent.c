@@ -200,11 +200,19 @@ static uint64_t weight_of(int64_t shares)
 	return shares > 0 ? 1 + (uint64_t)(capped - 2) * 9999 / (uint64_t)(most - 2) : 0;
 }
 
+static uint64_t clock_of_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static void order_machine(struct agent *agent)
 {
 	const struct mvm_container_config *config = &agent->supervisor->container->config;
-	struct timespec now;
 	struct mvm_proto_machine machine = {
+		.clock = clock_of_now(),
 		.hostname = config->hostname,
 		.root_device = "/dev/vda",
 		.root_type = "ext4",
@@ -219,8 +227,6 @@ static void order_machine(struct agent *agent)
 	};
 	size_t length = 0;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	machine.clock = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	mvm_proto_encode_machine(&machine, expect_answer(agent, setup_done, agent), frame_space(agent), &length);
 	queued(agent, length);
 }
@@ -294,6 +300,21 @@ void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, v
 	size_t length = 0;
 
 	mvm_proto_encode_resize(&order, expect_answer(agent, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
+static void clock_done(void *arg, const struct mvm_error *error)
+{
+	if (error)
+		mvm_log(MVM_LOG_WARN, "the guest's clock: %s", mvm_error_message(error));
+}
+
+void agent_set_clock(struct agent *agent)
+{
+	struct mvm_proto_clock order = {.clock = clock_of_now()};
+	size_t length = 0;
+
+	mvm_proto_encode_clock(&order, expect_answer(agent, clock_done, agent), frame_space(agent), &length);
 	queued(agent, length);
 }
 

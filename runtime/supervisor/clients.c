@@ -17,6 +17,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/text.h"
 #include "runtime/state/control.h"
 
 #define STREAM_BUFFER	(512 * 1024)
@@ -134,14 +135,19 @@ static struct waiter *next_waiter(struct supervisor *supervisor, enum waiter_kin
 	return NULL;
 }
 
-void clients_started(struct supervisor *supervisor, const struct mvm_error *error)
+void clients_answer(struct supervisor *supervisor, enum waiter_kind kind, const struct mvm_error *error)
 {
 	struct waiter *waiter;
 
-	while ((waiter = next_waiter(supervisor, WAIT_STARTED))) {
+	while ((waiter = next_waiter(supervisor, kind))) {
 		answer(waiter->client, waiter->id, error);
 		free(waiter);
 	}
+}
+
+void clients_started(struct supervisor *supervisor, const struct mvm_error *error)
+{
+	clients_answer(supervisor, WAIT_STARTED, error);
 }
 
 void clients_ended(struct supervisor *supervisor)
@@ -150,6 +156,8 @@ void clients_ended(struct supervisor *supervisor)
 
 	mvm_fail(&err, MVM_ERR_INTERRUPTED, "the container has just ended");
 	clients_started(supervisor, supervisor->refusal ? supervisor->refusal : err);
+	clients_answer(supervisor, WAIT_PAUSED, err);
+	clients_answer(supervisor, WAIT_RESUMED, err);
 }
 
 static json_t *exit_message(struct supervisor *supervisor)
@@ -256,12 +264,14 @@ static void start(struct client *client, json_int_t id, const json_t *request)
 	if (supervisor->helper) {
 		answer_failure(client, id, MVM_ERR_CONFLICT,
 			       "another command reads its disk, such as export: try again when that has ended");
+	} else if (supervisor->phase == PHASE_PAUSED || supervisor->phase == PHASE_PAUSING) {
+		answer_failure(client, id, MVM_ERR_CONFLICT, "cannot start a paused container, try unpause instead");
 	} else if (supervisor_has_process(supervisor)) {
 		answer(client, id, NULL);
 	} else {
 		wait_for(client, id, WAIT_STARTED);
 		supervisor_event(supervisor, EVENT_START);
-		if (supervisor->phase > PHASE_RUNNING && supervisor->phase < PHASE_ENDED)
+		if (supervisor->phase >= PHASE_DRAINING && supervisor->phase < PHASE_ENDED)
 			supervisor_stop(supervisor, SIGTERM, RESTART_LIMIT_S);
 	}
 }
@@ -307,6 +317,29 @@ static bool check_running(struct client *client, json_int_t id)
 	return false;
 }
 
+static bool is_paused(const struct supervisor *supervisor)
+{
+	return supervisor->phase >= PHASE_PAUSING && supervisor->phase <= PHASE_RESUMING;
+}
+
+static void answer_paused(struct client *client, json_int_t id, const char *advice)
+{
+	char *text MVM_CLEAN_FREE =
+		mvm_format("Container %s is paused, %s", client->supervisor->container->config.id, advice);
+
+	answer_failure(client, id, MVM_ERR_CONFLICT, text);
+}
+
+static bool is_ending_signal(const struct supervisor *supervisor, int signo)
+{
+	const char *name = supervisor->container->config.stop_signal;
+	int its_own = SIGTERM;
+
+	if (name)
+		mvm_parse_signal(name, &its_own);
+	return signo == 9 || signo == its_own;
+}
+
 static void deliver_signal(struct client *client, json_int_t id, const json_t *request)
 {
 	int64_t signo;
@@ -319,7 +352,43 @@ static void deliver_signal(struct client *client, json_int_t id, const json_t *r
 		return;
 	if (signo == 9)
 		supervisor_killed(client->supervisor);
-	agent_signal(client->supervisor->agent, (int)signo, relayed, relay_create(client, id));
+	if (!is_paused(client->supervisor)) {
+		agent_signal(client->supervisor->agent, (int)signo, relayed, relay_create(client, id));
+		return;
+	}
+	/* It comes when the machine goes on, which docker's way is at once for what is meant to end the container. */
+	agent_signal(client->supervisor->agent, (int)signo, NULL, NULL);
+	if (is_ending_signal(client->supervisor, (int)signo))
+		supervisor_event(client->supervisor, EVENT_RESUME);
+	answer(client, id, NULL);
+}
+
+static void pause_machine(struct client *client, json_int_t id, const json_t *request)
+{
+	struct supervisor *supervisor = client->supervisor;
+	char *text MVM_CLEAN_FREE = mvm_format("Container %s is already paused", supervisor->container->config.id);
+
+	if (!check_running(client, id))
+		return;
+	if (supervisor->phase == PHASE_PAUSED || supervisor->phase == PHASE_PAUSING) {
+		answer_failure(client, id, MVM_ERR_CONFLICT, text);
+		return;
+	}
+	wait_for(client, id, WAIT_PAUSED);
+	supervisor_event(supervisor, EVENT_PAUSE);
+}
+
+static void unpause_machine(struct client *client, json_int_t id, const json_t *request)
+{
+	struct supervisor *supervisor = client->supervisor;
+	char *text MVM_CLEAN_FREE = mvm_format("Container %s is not paused", supervisor->container->config.id);
+
+	if (!is_paused(supervisor)) {
+		answer_failure(client, id, MVM_ERR_CONFLICT, text);
+		return;
+	}
+	wait_for(client, id, WAIT_RESUMED);
+	supervisor_event(supervisor, EVENT_RESUME);
 }
 
 static void stop(struct client *client, json_int_t id, const json_t *request)
@@ -368,6 +437,10 @@ static void archive(struct client *client, json_int_t id, const json_t *request)
 		answer_failure(client, id, MVM_ERR_USAGE, "malformed archive request");
 		return;
 	}
+	if (is_paused(supervisor)) {
+		answer_paused(client, id, "unpause the container first");
+		return;
+	}
 	if (supervisor->phase > PHASE_RUNNING) {
 		answer_failure(client, id, MVM_ERR_CONFLICT, "the container is just ending; try again");
 		return;
@@ -412,10 +485,12 @@ static const struct {
 	void (*run)(struct client *client, json_int_t id, const json_t *request);
 	bool by_helper; /* also where the container does not run */
 } operations[] = {
-	{"attach", attach, false},  {"start", start, true},	{"signal", deliver_signal, false},
-	{"stop", stop, false},	    {"resize", resize, false},	{"follow", follow, false},
-	{"wait", wait_exit, false}, {"archive", archive, true}, {"release", release, true},
-	{"destroy", destroy, true},
+	{"attach", attach, false},	   {"start", start, true},
+	{"signal", deliver_signal, false}, {"stop", stop, false},
+	{"resize", resize, false},	   {"follow", follow, false},
+	{"pause", pause_machine, false},   {"unpause", unpause_machine, false},
+	{"wait", wait_exit, false},	   {"archive", archive, true},
+	{"release", release, true},	   {"destroy", destroy, true},
 };
 
 static void handle(struct client *client, const json_t *request)

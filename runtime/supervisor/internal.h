@@ -43,6 +43,9 @@ enum phase {
 	PHASE_STARTING, /* the agent has its orders */
 	PHASE_SERVING,	/* of a helper: the disk can be looked into */
 	PHASE_RUNNING,	/* the container's process runs */
+	PHASE_PAUSING,	/* the machine is asked to stand still */
+	PHASE_PAUSED,	/* the process is there and does nothing */
+	PHASE_RESUMING, /* the machine is asked to go on */
 	PHASE_DRAINING, /* it has ended; its output is still on its way */
 	PHASE_CLOSING,	/* the agent brings the disk in order */
 	PHASE_ENDING,	/* the plug is pulled, the machine not yet gone */
@@ -58,6 +61,10 @@ enum event {
 	EVENT_PROCESS_STARTED,
 	EVENT_START_REFUSED,
 	EVENT_PROCESS_EXITED,
+	EVENT_PAUSE, /* a client's wish */
+	EVENT_RESUME,
+	EVENT_MACHINE_PAUSED, /* it is so */
+	EVENT_MACHINE_RESUMED,
 	EVENT_OUTPUT_ENDED,
 	EVENT_GUEST_CLOSED, /* the disk is in order */
 	EVENT_MACHINE_STOPPED,
@@ -70,7 +77,7 @@ enum event {
 };
 
 /* Who is told what when: a request whose answer comes later. */
-enum waiter_kind { WAIT_STARTED, WAIT_EXIT };
+enum waiter_kind { WAIT_STARTED, WAIT_PAUSED, WAIT_RESUMED, WAIT_EXIT };
 
 struct supervisor {
 	struct mvm_loop *loop;
@@ -125,6 +132,7 @@ void supervisor_exited(struct supervisor *supervisor, int exit_code, bool oom_ki
 void supervisor_failed(struct supervisor *supervisor, struct mvm_error *error);
 /* Where the guest's console goes; the caller owns the path. */
 char *supervisor_boot_log(const struct supervisor *supervisor);
+/* Paused or not. */
 bool supervisor_has_process(const struct supervisor *supervisor);
 /* Sends signo and sees to the end: SIGKILL after `timeout` seconds (-1: never), the plug some seconds later. */
 void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout);
@@ -135,6 +143,9 @@ int lifecycle_init(struct supervisor *supervisor, struct mvm_error **err);
 /* machine.c */
 int machine_boot(struct supervisor *supervisor, struct mvm_error **err);
 void machine_kill(struct supervisor *supervisor);
+/* EVENT_MACHINE_PAUSED and EVENT_MACHINE_RESUMED say that it is so. */
+void machine_pause(struct supervisor *supervisor);
+void machine_resume(struct supervisor *supervisor);
 /* Something other than the backend noticed that the machine is gone; noted if the backend does not say why. */
 void machine_lost(struct supervisor *supervisor, const char *reason);
 /* Ends the vsock device too; what it had delivered stays readable. */
@@ -159,6 +170,8 @@ void agent_prepare(struct agent *agent);
 void agent_start_process(struct agent *agent);
 void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg);
 void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, void *arg);
+/* Tells the guest what time it is. */
+void agent_set_clock(struct agent *agent);
 void agent_archive(struct agent *agent, const struct mvm_proto_archive *order, agent_done_fn done, void *arg);
 void agent_shutdown(struct agent *agent);
 /* Without it no request is answered by the guest any more. */
@@ -174,6 +187,8 @@ void clients_notice(struct supervisor *supervisor, const char *text);
 void clients_logged(struct supervisor *supervisor);
 /* Answers who waits for the start; NULL error: it runs. */
 void clients_started(struct supervisor *supervisor, const struct mvm_error *error);
+/* Answers who waits for one thing. */
+void clients_answer(struct supervisor *supervisor, enum waiter_kind kind, const struct mvm_error *error);
 /* Answers who waits for the start of what has ended: why it did not run, or INTERRUPTED, and the start may be tried
  * again. */
 void clients_ended(struct supervisor *supervisor);

@@ -22,13 +22,15 @@
 #define CLOSE_LIMIT_MS	  10000
 #define END_LIMIT_MS	  10000
 #define KILL_LIMIT_MS	  10000
+#define PAUSE_LIMIT_MS	  10000
 #define EXIT_MACHINE_DIED 255
 #define EXIT_KILLED	  137
 
 static const char *const phase_names[PHASE_COUNT] = {
-	[PHASE_IDLE] = "idle",	     [PHASE_BOOTING] = "booting", [PHASE_STARTING] = "starting",
-	[PHASE_SERVING] = "serving", [PHASE_RUNNING] = "running", [PHASE_DRAINING] = "draining",
-	[PHASE_CLOSING] = "closing", [PHASE_ENDING] = "ending",	  [PHASE_FLUSHING] = "flushing",
+	[PHASE_IDLE] = "idle",	     [PHASE_BOOTING] = "booting",   [PHASE_STARTING] = "starting",
+	[PHASE_SERVING] = "serving", [PHASE_RUNNING] = "running",   [PHASE_PAUSING] = "pausing",
+	[PHASE_PAUSED] = "paused",   [PHASE_RESUMING] = "resuming", [PHASE_DRAINING] = "draining",
+	[PHASE_CLOSING] = "closing", [PHASE_ENDING] = "ending",	    [PHASE_FLUSHING] = "flushing",
 	[PHASE_ENDED] = "ended",
 };
 
@@ -104,7 +106,7 @@ static bool is_removed_at_end(const struct supervisor *supervisor)
 
 bool supervisor_has_process(const struct supervisor *supervisor)
 {
-	return supervisor->phase == PHASE_RUNNING;
+	return supervisor->phase >= PHASE_RUNNING && supervisor->phase <= PHASE_RESUMING;
 }
 
 /* Actions */
@@ -158,6 +160,56 @@ static void drain(struct supervisor *supervisor)
 		mvm_timer_start(supervisor->stop_timer, KILL_LIMIT_MS);
 	if (supervisor->output_ended)
 		supervisor_event(supervisor, EVENT_OUTPUT_ENDED);
+}
+
+static void set_status(struct supervisor *supervisor, enum mvm_status status)
+{
+	supervisor->container->state.status = status;
+	save(supervisor);
+}
+
+static void note_paused(struct supervisor *supervisor)
+{
+	set_status(supervisor, MVM_STATUS_PAUSED);
+	clients_answer(supervisor, WAIT_PAUSED, NULL);
+	/* A stop that came while it was asked to stand still. */
+	if (supervisor->stopping)
+		supervisor_event(supervisor, EVENT_RESUME);
+}
+
+/* Its clock stood still too. */
+static void note_resumed(struct supervisor *supervisor)
+{
+	agent_set_clock(supervisor->agent);
+	set_status(supervisor, MVM_STATUS_RUNNING);
+	clients_answer(supervisor, WAIT_RESUMED, NULL);
+}
+
+static void fail_waiters(struct supervisor *supervisor, enum waiter_kind kind)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	mvm_fail(&err, MVM_ERR_TIMEOUT, "the VM does not take the order; 'mvm rm -f' ends it");
+	clients_answer(supervisor, kind, err);
+}
+
+/* Should it yet stand still, it is to go on. */
+static void pause_failed(struct supervisor *supervisor)
+{
+	machine_resume(supervisor);
+	fail_waiters(supervisor, WAIT_PAUSED);
+}
+
+static void resume_failed(struct supervisor *supervisor)
+{
+	fail_waiters(supervisor, WAIT_RESUMED);
+}
+
+/* Word of the process's end that was on its way already: the machine must go on to be closed. */
+static void resume_and_drain(struct supervisor *supervisor)
+{
+	machine_resume(supervisor);
+	drain(supervisor);
 }
 
 static void close_guest(struct supervisor *supervisor)
@@ -292,10 +344,35 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
 	},
 	[PHASE_RUNNING] = {
+		[EVENT_PAUSE]           = {PHASE_PAUSING,  machine_pause},
 		[EVENT_PROCESS_EXITED]  = {PHASE_DRAINING, drain},
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
 		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+	},
+	[PHASE_PAUSING] = {
+		[EVENT_MACHINE_PAUSED]  = {PHASE_PAUSED,   note_paused},
+		[EVENT_PROCESS_EXITED]  = {PHASE_DRAINING, resume_and_drain},
+		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_TIMEOUT]         = {PHASE_RUNNING,  pause_failed},
+	},
+	[PHASE_PAUSED] = {
+		[EVENT_RESUME]          = {PHASE_RESUMING, machine_resume},
+		[EVENT_MACHINE_RESUMED] = {PHASE_RUNNING,  note_resumed},
+		[EVENT_PROCESS_EXITED]  = {PHASE_DRAINING, resume_and_drain},
+		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+	},
+	[PHASE_RESUMING] = {
+		[EVENT_MACHINE_RESUMED] = {PHASE_RUNNING,  note_resumed},
+		[EVENT_PROCESS_EXITED]  = {PHASE_DRAINING, drain},
+		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_TIMEOUT]         = {PHASE_PAUSED,   resume_failed},
 	},
 	[PHASE_DRAINING] = {
 		[EVENT_OUTPUT_ENDED]    = {PHASE_CLOSING,  close_guest},
@@ -322,10 +399,8 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 /* clang-format on */
 
 static const uint64_t limits_ms[PHASE_COUNT] = {
-	[PHASE_BOOTING] = BOOT_LIMIT_MS,
-	[PHASE_STARTING] = START_LIMIT_MS,
-	[PHASE_CLOSING] = CLOSE_LIMIT_MS,
-	[PHASE_ENDING] = END_LIMIT_MS,
+	[PHASE_BOOTING] = BOOT_LIMIT_MS,   [PHASE_STARTING] = START_LIMIT_MS, [PHASE_PAUSING] = PAUSE_LIMIT_MS,
+	[PHASE_RESUMING] = PAUSE_LIMIT_MS, [PHASE_CLOSING] = CLOSE_LIMIT_MS,  [PHASE_ENDING] = END_LIMIT_MS,
 };
 
 void supervisor_event(struct supervisor *supervisor, enum event event)
@@ -360,7 +435,7 @@ static void stop_timed_out(void *arg)
 {
 	struct supervisor *supervisor = arg;
 
-	if (supervisor->phase == PHASE_RUNNING && !supervisor->killed) {
+	if (supervisor_has_process(supervisor) && !supervisor->killed) {
 		agent_signal(supervisor->agent, 9, NULL, NULL);
 		supervisor_killed(supervisor);
 	} else if (supervisor->phase != PHASE_CLOSING && supervisor->phase != PHASE_ENDING) {
@@ -375,8 +450,9 @@ void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout)
 		return;
 	}
 	supervisor->stopping = true;
-	if (supervisor->phase == PHASE_RUNNING)
+	if (supervisor_has_process(supervisor))
 		agent_signal(supervisor->agent, signo, NULL, NULL);
+	supervisor_event(supervisor, EVENT_RESUME);
 	if (timeout >= 0 && !supervisor->killed)
 		mvm_timer_start(supervisor->stop_timer, (uint64_t)timeout * 1000);
 }

@@ -120,8 +120,14 @@ static void machine_notice(void *arg, const char *text)
 	clients_notice(arg, text);
 }
 
-static void nothing(void *arg)
+static void machine_paused(void *arg)
 {
+	supervisor_event(arg, EVENT_MACHINE_PAUSED);
+}
+
+static void machine_resumed(void *arg)
+{
+	supervisor_event(arg, EVENT_MACHINE_RESUMED);
 }
 
 static int listen_for_agent(struct supervisor *supervisor, struct mvm_error **err)
@@ -141,8 +147,8 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 {
 	static const struct mvm_machine_events events = {
 		.running = machine_running,
-		.paused = nothing,
-		.resumed = nothing,
+		.paused = machine_paused,
+		.resumed = machine_resumed,
 		.stopped = machine_stopped,
 		.notice = machine_notice,
 	};
@@ -197,6 +203,25 @@ void machine_kill(struct supervisor *supervisor)
 {
 	mvm_log(MVM_LOG_INFO, "phase kill");
 	supervisor->backend->kill(supervisor->machine);
+}
+
+/* What does not even take the order is dead or hangs: it will not say that it is so either, and that has a limit. */
+static void ask(struct supervisor *supervisor, int (*operation)(struct mvm_machine *machine, struct mvm_error **err))
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	if (operation(supervisor->machine, &err) < 0)
+		mvm_log(MVM_LOG_WARN, "%s", mvm_error_message(err));
+}
+
+void machine_pause(struct supervisor *supervisor)
+{
+	ask(supervisor, supervisor->backend->pause);
+}
+
+void machine_resume(struct supervisor *supervisor)
+{
+	ask(supervisor, supervisor->backend->resume);
 }
 
 void machine_release(struct supervisor *supervisor)

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # The rest of a container's life: create, start, restart, pause, wait, rename, prune, and what ps shows of it all.
-# One container goes through most cases; teardown of vm.bash is told so.
 #
 # shellcheck disable=SC2016,SC2154 # programs for the guest; variables that bats sets
 
@@ -121,6 +120,60 @@ load ../lib/vm.bash
   same 137 "$(mvm wait slash)"
   mvm rename slash before
   mvm rm before taken
+}
+
+@test "pause: the machine stands still, unpause: it goes on with the right time" {
+  mvm run -d --name ticks "$IMAGE" sh -c 'trap "exit 3" TERM; while :; do date +%s; sleep 0.2; done'
+  eventually log_has ticks 1
+  run -0 mvm pause ticks
+  same ticks "$output"
+  same paused "$(column ticks State)"
+  has "$(mvm ps)" "Up " "(Paused)"
+  local id said before
+  id=$(mvm ps -q --no-trunc)
+  said=$(mvm logs ticks | wc -l)
+  run --separate-stderr -1 mvm pause ticks
+  error_says "Container $id is already paused"
+  run --separate-stderr -1 mvm rm ticks
+  error_says 'cannot remove container "/ticks": container is paused and must be unpaused first'
+  run --separate-stderr -1 mvm start ticks
+  error_says "cannot start a paused container, try unpause instead"
+  run --separate-stderr -1 mvm export -o "$BATS_TEST_TMPDIR/tar" ticks
+  error_says "is paused"
+  sleep 3
+  same "$said" "$(mvm logs ticks | wc -l)"
+  before=$(date +%s)
+  run -0 mvm container unpause ticks
+  same ticks "$output"
+  is_state ticks running
+  sleep 1
+  # Without a new clock it would be 3 s behind.
+  [ "$(mvm logs ticks | tail -n 1)" -ge "$before" ]
+  run --separate-stderr -1 mvm unpause ticks
+  error_says "Container $id is not paused"
+  mvm container pause ticks
+  run -0 mvm stop -t 30 ticks
+  has "$(column ticks Status)" "Exited (3)"
+  run --separate-stderr -1 mvm pause ticks
+  error_says "$id is not running"
+  run --separate-stderr -1 mvm unpause ticks
+  error_says "is not paused"
+  mvm rm ticks
+}
+
+@test "a paused one is killed, removed by force, restarted" {
+  mvm run -d --name still "$IMAGE" sleep 1000
+  mvm pause still
+  mvm kill still
+  same 137 "$(mvm wait still)"
+  mvm start still
+  mvm pause still
+  run -0 mvm restart -t 0 still
+  is_state still running
+  mvm pause still
+  run -0 mvm rm -f still
+  no_containers
+  eventually no_own_processes
 }
 
 @test "two commands at once end in one of the two orders" {

@@ -289,6 +289,24 @@ static struct mvm_wire_frame crafted(const uint8_t *payload, size_t length)
 	return (struct mvm_wire_frame){.type = MVM_PROTO_PROCESS_START, .payload = payload, .length = length};
 }
 
+static void test_a_clock_has_a_time(void **state)
+{
+	struct mvm_proto_clock sent = {.clock = 1795259388123456789u}, got;
+	struct mvm_wire_frame frame;
+	const char *reason = NULL;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_clock(&sent, 1, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_clock(&frame, &got, &reason), 0);
+	assert_true(got.clock == sent.clock);
+	sent.clock = 0;
+	assert_int_equal(mvm_proto_encode_clock(&sent, 1, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_clock(&frame, &got, &reason), -1);
+	assert_string_equal(reason, "the time is missing");
+}
+
 static void test_unknown_fields_are_skipped(void **state)
 {
 	struct mvm_wire_writer writer;
@@ -494,6 +512,7 @@ int main(void)
 		cmocka_unit_test(test_incomplete_processes_are_refused),
 		cmocka_unit_test(test_too_long_a_command_is_the_senders_error),
 		cmocka_unit_test(test_most_fields_that_fit),
+		cmocka_unit_test(test_a_clock_has_a_time),
 		cmocka_unit_test(test_unknown_fields_are_skipped),
 		cmocka_unit_test(test_numbers_out_of_range_are_refused),
 		cmocka_unit_test(test_fields_cut_short_are_refused),

@@ -91,6 +91,16 @@ void machine_kill(struct supervisor *supervisor)
 	called("plug");
 }
 
+void machine_pause(struct supervisor *supervisor)
+{
+	called("pause");
+}
+
+void machine_resume(struct supervisor *supervisor)
+{
+	called("resume");
+}
+
 void machine_release(struct supervisor *supervisor)
 {
 	supervisor->machine = NULL;
@@ -121,6 +131,11 @@ void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, v
 	char *text MVM_CLEAN_FREE = mvm_format("resize:%dx%d", rows, cols);
 
 	called(text);
+}
+
+void agent_set_clock(struct agent *agent)
+{
+	called("clock");
 }
 
 void agent_shutdown(struct agent *agent)
@@ -154,6 +169,13 @@ void clients_started(struct supervisor *supervisor, const struct mvm_error *erro
 	char *text MVM_CLEAN_FREE = mvm_format("refused:%s", mvm_error_code_name(mvm_error_code(error)));
 
 	called(error ? text : "started");
+}
+
+void clients_answer(struct supervisor *supervisor, enum waiter_kind kind, const struct mvm_error *error)
+{
+	char *text MVM_CLEAN_FREE = mvm_format("%s%s", error ? "not-" : "", kind == WAIT_PAUSED ? "paused" : "resumed");
+
+	called(text);
 }
 
 void clients_ended(struct supervisor *supervisor)

@@ -43,8 +43,11 @@ static void expect_calls(const char *calls)
 
 void supervisor_event(struct supervisor *supervisor, enum event event)
 {
-	static const char *const names[EVENT_COUNT] = {
-		[EVENT_START] = "start", [EVENT_DESTROY] = "destroy", [EVENT_ABANDONED] = "abandoned"};
+	static const char *const names[EVENT_COUNT] = {[EVENT_START] = "start",
+						       [EVENT_PAUSE] = "pause",
+						       [EVENT_RESUME] = "resume",
+						       [EVENT_DESTROY] = "destroy",
+						       [EVENT_ABANDONED] = "abandoned"};
 
 	called("%s", names[event] ? names[event] : "other");
 }
@@ -61,7 +64,7 @@ void supervisor_killed(struct supervisor *supervisor)
 
 bool supervisor_has_process(const struct supervisor *supervisor)
 {
-	return supervisor->phase == PHASE_RUNNING;
+	return supervisor->phase >= PHASE_RUNNING && supervisor->phase <= PHASE_RESUMING;
 }
 
 void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
@@ -183,6 +186,13 @@ static void assert_hears(struct mvm_control *client, const char *expected)
 	assert_string_equal(text, expected);
 }
 
+static void assert_says(struct mvm_control *client, const char *part)
+{
+	char *text MVM_CLEAN_FREE = hear(client);
+
+	assert_non_null(strstr(text, part));
+}
+
 /* Start, exit and who is told */
 
 static void a_start_is_answered_when_the_program_runs(void **state)
@@ -226,6 +236,57 @@ static void a_start_of_one_that_runs_is_a_success(void **state)
 	ask(world, &client, json_pack("{ss, si}", "op", "start", "id", 1));
 	expect_calls("");
 	assert_hears(&client, "{\"id\":1,\"ok\":true}");
+	mvm_control_finish(&client);
+}
+
+static void a_paused_one_is_treated_as_docker_does(void **state)
+{
+	static const struct {
+		const char *op;
+		int signo;
+		const char *says, *calls;
+	} cases[] = {
+		{"start", 0, "cannot start a paused container, try unpause instead", ""},
+		{"pause", 0, "Container 0123456789abcdef is already paused", ""},
+		{"archive", 0, "Container 0123456789abcdef is paused, unpause the container first", ""},
+		{"signal", 10, "\"ok\":true", "signal:10"},
+		{"signal", 15, "\"ok\":true", "signal:15 resume"},
+		{"signal", 9, "\"ok\":true", "killed signal:9 resume"},
+	};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		struct mvm_control client;
+
+		add_client(world, &client);
+		world->supervisor.phase = PHASE_PAUSED;
+		ask(world, &client,
+		    json_pack("{ss, si, si, ss}", "op", cases[i].op, "id", 1, "signo", cases[i].signo, "path", "/"));
+		expect_calls(cases[i].calls);
+		assert_says(&client, cases[i].says);
+		mvm_control_finish(&client);
+	}
+}
+
+static void pause_and_unpause_are_answered_when_it_is_so(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	world->supervisor.phase = PHASE_RUNNING;
+	ask(world, &client, json_pack("{ss, si}", "op", "unpause", "id", 1));
+	assert_says(&client, "Container 0123456789abcdef is not paused");
+	ask(world, &client, json_pack("{ss, si}", "op", "pause", "id", 2));
+	expect_calls("pause");
+	assert_hears(&client, "");
+	clients_answer(&world->supervisor, WAIT_PAUSED, NULL);
+	assert_hears(&client, "{\"id\":2,\"ok\":true}");
+	world->supervisor.phase = PHASE_PAUSED;
+	ask(world, &client, json_pack("{ss, si}", "op", "unpause", "id", 3));
+	expect_calls("resume");
+	clients_answer(&world->supervisor, WAIT_RESUMED, NULL);
+	assert_hears(&client, "{\"id\":3,\"ok\":true}");
 	mvm_control_finish(&client);
 }
 
@@ -738,6 +799,8 @@ int main(void)
 		CLIENTS_TEST(a_start_of_one_that_runs_is_a_success),
 		CLIENTS_TEST(a_start_of_one_that_is_ending_waits_for_the_end),
 		CLIENTS_TEST(a_stop_may_keep_one_that_was_to_be_removed),
+		CLIENTS_TEST(a_paused_one_is_treated_as_docker_does),
+		CLIENTS_TEST(pause_and_unpause_are_answered_when_it_is_so),
 		CLIENTS_TEST(the_end_is_told_to_who_waits_and_who_is_attached),
 		CLIENTS_TEST(a_client_that_left_is_told_nothing),
 		CLIENTS_TEST(the_last_client_that_leaves_is_noticed),

@@ -72,6 +72,52 @@ static void one_to_be_removed_goes_without_ceremony(void **state)
 	finish(&vm);
 }
 
+static void paused_and_unpaused(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	event(&vm, EVENT_PAUSE);
+	fake_parts_expect("pause");
+	expect_status(&vm, MVM_STATUS_RUNNING);
+	event(&vm, EVENT_MACHINE_PAUSED);
+	fake_parts_expect("paused");
+	expect_status(&vm, MVM_STATUS_PAUSED);
+	assert_true(supervisor_has_process(&vm.supervisor));
+	event(&vm, EVENT_RESUME);
+	fake_parts_expect("resume");
+	event(&vm, EVENT_MACHINE_RESUMED);
+	fake_parts_expect("clock resumed");
+	expect_status(&vm, MVM_STATUS_RUNNING);
+	process_exits(&vm, 0);
+	output_ends(&vm);
+	event(&vm, EVENT_GUEST_CLOSED);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	finish(&vm);
+}
+
+/* The word was on its way when the machine was stopped; the disk is yet to be left in order. */
+static void one_that_ends_as_it_is_paused_is_closed(void **state)
+{
+	static const enum phase phases[] = {PHASE_PAUSING, PHASE_PAUSED};
+
+	for (size_t i = 0; i < MVM_COUNT(phases); i++) {
+		struct vm vm;
+
+		begin(&vm, *state, false);
+		go_to(&vm, phases[i]);
+		process_exits(&vm, 6);
+		fake_parts_expect("resume");
+		output_ends(&vm);
+		fake_parts_expect("shutdown");
+		event(&vm, EVENT_GUEST_CLOSED);
+		event(&vm, EVENT_MACHINE_STOPPED);
+		expect_final(&vm, MVM_STATUS_EXITED, 6, NULL);
+		finish(&vm);
+	}
+}
+
 /* A restart keeps it, and its disk is left clean. */
 static void one_to_be_removed_is_kept_by_a_restart(void **state)
 {
@@ -292,9 +338,9 @@ static void a_failure_in_any_phase_ends_the_machine(void **state)
 		event(&vm, EVENT_MACHINE_STOPPED);
 		expect_final(&vm, phase < PHASE_RUNNING ? MVM_STATUS_CREATED : MVM_STATUS_EXITED,
 			     phase < PHASE_RUNNING    ? 125
-			     : phase == PHASE_RUNNING ? 255
+			     : phase < PHASE_DRAINING ? 255
 						      : 42,
-			     phase <= PHASE_RUNNING ? "the guest agent has gone" : NULL);
+			     phase < PHASE_DRAINING ? "the guest agent has gone" : NULL);
 		finish(&vm);
 	}
 }
@@ -399,6 +445,8 @@ int main(void)
 		WORLD_TEST(output_may_end_before_the_program),
 		WORLD_TEST(one_to_be_removed_goes_without_ceremony),
 		WORLD_TEST(one_to_be_removed_is_kept_by_a_restart),
+		WORLD_TEST(paused_and_unpaused),
+		WORLD_TEST(one_that_ends_as_it_is_paused_is_closed),
 		WORLD_TEST(out_of_memory_is_noted),
 		WORLD_TEST(the_terminal_gets_the_size_that_changed_meanwhile),
 		WORLD_TEST(kvm_that_cannot_gives_way_to_emulation),

@@ -12,8 +12,10 @@ static void destroyed_in_any_phase(void **state)
 		const char *calls;
 	} cases[] = {
 		{PHASE_BOOTING, MVM_STATUS_CREATED, 125, "plug"}, {PHASE_STARTING, MVM_STATUS_CREATED, 125, "plug"},
-		{PHASE_RUNNING, MVM_STATUS_EXITED, 137, "plug"},  {PHASE_DRAINING, MVM_STATUS_EXITED, 42, "plug"},
-		{PHASE_CLOSING, MVM_STATUS_EXITED, 42, "plug"},	  {PHASE_ENDING, MVM_STATUS_EXITED, 42, ""},
+		{PHASE_PAUSING, MVM_STATUS_EXITED, 137, "plug"},  {PHASE_PAUSED, MVM_STATUS_EXITED, 137, "plug"},
+		{PHASE_RESUMING, MVM_STATUS_EXITED, 137, "plug"}, {PHASE_RUNNING, MVM_STATUS_EXITED, 137, "plug"},
+		{PHASE_DRAINING, MVM_STATUS_EXITED, 42, "plug"},  {PHASE_CLOSING, MVM_STATUS_EXITED, 42, "plug"},
+		{PHASE_ENDING, MVM_STATUS_EXITED, 42, ""},
 	};
 
 	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
@@ -31,6 +33,66 @@ static void destroyed_in_any_phase(void **state)
 			     cases[i].status == MVM_STATUS_CREATED ? "removed before it ran" : NULL);
 		finish(&vm);
 	}
+}
+
+/* It must hear the signal, and if it does not, SIGKILL. */
+static void a_stop_lets_a_paused_one_go_on(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_PAUSED);
+	supervisor_stop(&vm.supervisor, 15, 3);
+	fake_parts_expect("signal:15 resume");
+	assert_int_equal(fake_timer_ms(vm.supervisor.stop_timer), 3000);
+	fake_timer_fire(vm.supervisor.stop_timer);
+	fake_parts_expect("signal:9");
+	event(&vm, EVENT_DESTROY);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	expect_final(&vm, MVM_STATUS_EXITED, 137, NULL);
+	finish(&vm);
+}
+
+static void a_stop_that_crosses_a_pause_wins(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_PAUSING);
+	supervisor_stop(&vm.supervisor, 15, 3);
+	fake_parts_expect("signal:15");
+	event(&vm, EVENT_MACHINE_PAUSED);
+	fake_parts_expect("paused resume");
+	event(&vm, EVENT_MACHINE_RESUMED);
+	fake_parts_expect("clock resumed");
+	event(&vm, EVENT_DESTROY);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	finish(&vm);
+}
+
+static void a_machine_that_takes_no_order_is_no_reason_to_wait(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_PAUSING);
+	fake_timer_fire(vm.supervisor.phase_timer);
+	fake_parts_expect("resume not-paused");
+	assert_int_equal(vm.supervisor.phase, PHASE_RUNNING);
+	event(&vm, EVENT_PAUSE);
+	event(&vm, EVENT_MACHINE_PAUSED);
+	event(&vm, EVENT_RESUME);
+	fake_parts_expect("pause paused resume");
+	fake_timer_fire(vm.supervisor.phase_timer);
+	fake_parts_expect("not-resumed");
+	assert_int_equal(vm.supervisor.phase, PHASE_PAUSED);
+	/* Late, but so it is. */
+	event(&vm, EVENT_MACHINE_RESUMED);
+	fake_parts_expect("clock resumed");
+	expect_status(&vm, MVM_STATUS_RUNNING);
+	event(&vm, EVENT_DESTROY);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	finish(&vm);
 }
 
 static void destroyed_before_the_start(void **state)
@@ -299,6 +361,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(destroyed_in_any_phase),
+		WORLD_TEST(a_stop_lets_a_paused_one_go_on),
+		WORLD_TEST(a_stop_that_crosses_a_pause_wins),
+		WORLD_TEST(a_machine_that_takes_no_order_is_no_reason_to_wait),
 		WORLD_TEST(destroyed_before_the_start),
 		WORLD_TEST(abandoned_before_the_start),
 		WORLD_TEST(once_started_it_needs_no_client),

@@ -93,6 +93,12 @@ static inline void go_to(struct vm *vm, enum phase phase)
 		event(vm, EVENT_GUEST_READY);
 	if (phase >= PHASE_RUNNING)
 		event(vm, EVENT_PROCESS_STARTED);
+	if (phase >= PHASE_PAUSING && phase <= PHASE_RESUMING)
+		event(vm, EVENT_PAUSE);
+	if (phase == PHASE_PAUSED || phase == PHASE_RESUMING)
+		event(vm, EVENT_MACHINE_PAUSED);
+	if (phase == PHASE_RESUMING)
+		event(vm, EVENT_RESUME);
 	if (phase >= PHASE_DRAINING)
 		process_exits(vm, 42);
 	if (phase == PHASE_CLOSING || phase == PHASE_ENDING)
