@@ -50,7 +50,7 @@ static int fail_at(struct run *run, size_t where, struct span span, const char *
 	va_start(args, format);
 	message = mvm_vformat(format, args);
 	va_end(args);
-	return mvm_fail(run->err, MVM_ERR_USAGE, "%s: %s", place, message);
+	return mvm_fail(run->err, MVM_ERR_INVALID, "%s: %s", place, message);
 }
 
 static int count_step(struct run *run, size_t where, struct span span)

@@ -37,7 +37,7 @@ static int check_type(const json_t *value, json_type type, const char *expected,
 {
 	if (json_typeof(value) == type)
 		return 0;
-	return mvm_fail(err, MVM_ERR_USAGE, "wrong type for value; expected %s; got %s", expected, type_name(value));
+	return mvm_fail(err, MVM_ERR_INVALID, "wrong type for value; expected %s; got %s", expected, type_name(value));
 }
 
 static int check_string(const json_t *value, struct mvm_error **err)
@@ -70,9 +70,9 @@ static bool same_type(const json_t *a, const json_t *b)
 static int compare_equal(const json_t *a, const json_t *b, struct mvm_error **err)
 {
 	if (!is_plain(a) || !is_plain(b))
-		return mvm_fail(err, MVM_ERR_USAGE, "non-comparable type %s", type_name(is_plain(a) ? b : a));
+		return mvm_fail(err, MVM_ERR_INVALID, "non-comparable type %s", type_name(is_plain(a) ? b : a));
 	if (!same_type(a, b) && !json_is_null(a) && !json_is_null(b))
-		return mvm_fail(err, MVM_ERR_USAGE, "incompatible types for comparison");
+		return mvm_fail(err, MVM_ERR_INVALID, "incompatible types for comparison");
 	return json_equal(a, b);
 }
 
@@ -107,9 +107,9 @@ static int compare_strings(const json_t *a, const json_t *b)
 static int compare_order(const json_t *a, const json_t *b, int *order, struct mvm_error **err)
 {
 	if ((!json_is_number(a) && !json_is_string(a)) || (!json_is_number(b) && !json_is_string(b)))
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid type for comparison");
+		return mvm_fail(err, MVM_ERR_INVALID, "invalid type for comparison");
 	if (!same_type(a, b))
-		return mvm_fail(err, MVM_ERR_USAGE, "incompatible types for comparison");
+		return mvm_fail(err, MVM_ERR_INVALID, "incompatible types for comparison");
 	if (json_is_string(a))
 		*order = compare_strings(a, b);
 	else if (json_is_integer(a))
@@ -141,9 +141,9 @@ static int check_index(const json_t *index, size_t length, bool end, struct mvm_
 	json_int_t at = json_integer_value(index);
 
 	if (!json_is_integer(index))
-		return mvm_fail(err, MVM_ERR_USAGE, "cannot index slice/array with type %s", type_name(index));
+		return mvm_fail(err, MVM_ERR_INVALID, "cannot index slice/array with type %s", type_name(index));
 	if (at < 0 || (size_t)at >= length + end)
-		return mvm_fail(err, MVM_ERR_USAGE, "index out of range: %lld", (long long)at);
+		return mvm_fail(err, MVM_ERR_INVALID, "index out of range: %lld", (long long)at);
 	return 0;
 }
 
@@ -184,8 +184,8 @@ static int index_once(const json_t *value, const json_t *index, json_t **result,
 		*result = json_integer((unsigned char)json_string_value(value)[json_integer_value(index)]);
 	} else {
 		return json_is_null(value)
-			       ? mvm_fail(err, MVM_ERR_USAGE, "index of untyped nil")
-			       : mvm_fail(err, MVM_ERR_USAGE, "can't index item of type %s", type_name(value));
+			       ? mvm_fail(err, MVM_ERR_INVALID, "index of untyped nil")
+			       : mvm_fail(err, MVM_ERR_INVALID, "can't index item of type %s", type_name(value));
 	}
 	return 0;
 }
@@ -218,8 +218,8 @@ static int run_len(const struct function_call *call, json_t **result, struct mvm
 	const json_t *value = call->args[0];
 
 	if (is_plain(value) && !json_is_string(value))
-		return json_is_null(value) ? mvm_fail(err, MVM_ERR_USAGE, "len of nil pointer")
-					   : mvm_fail(err, MVM_ERR_USAGE, "len of type %s", type_name(value));
+		return json_is_null(value) ? mvm_fail(err, MVM_ERR_INVALID, "len of nil pointer")
+					   : mvm_fail(err, MVM_ERR_INVALID, "len of type %s", type_name(value));
 	*result = json_integer((json_int_t)length_of(value));
 	return 0;
 }
@@ -230,7 +230,7 @@ static int run_slice(const struct function_call *call, json_t **result, struct m
 	size_t length = length_of(value), from = 0, to = length;
 
 	if (!json_is_string(value) && !json_is_array(value))
-		return mvm_fail(err, MVM_ERR_USAGE, "can't slice item of type %s", type_name(value));
+		return mvm_fail(err, MVM_ERR_INVALID, "can't slice item of type %s", type_name(value));
 	for (size_t i = 1; i < call->count; i++)
 		if (check_index(call->args[i], length, true, err) < 0)
 			return -1;
@@ -239,7 +239,7 @@ static int run_slice(const struct function_call *call, json_t **result, struct m
 	if (call->count > 2)
 		to = (size_t)json_integer_value(call->args[2]);
 	if (from > to)
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid slice index: %zu > %zu", from, to);
+		return mvm_fail(err, MVM_ERR_INVALID, "invalid slice index: %zu > %zu", from, to);
 	if (json_is_string(value)) {
 		*result = json_stringn_nocheck(json_string_value(value) + from, to - from);
 		return 0;
@@ -299,7 +299,7 @@ static int run_json(const struct function_call *call, json_t **result, struct mv
 	}
 	text = json_dumps(clean ? clean : value, JSON_COMPACT | JSON_ENCODE_ANY);
 	if (!text)
-		return mvm_fail(err, MVM_ERR_USAGE, "a text that is not UTF-8");
+		return mvm_fail(err, MVM_ERR_INVALID, "a text that is not UTF-8");
 	*result = json_string(text);
 	return 0;
 }
@@ -354,7 +354,7 @@ static int run_split(const struct function_call *call, json_t **result, struct m
 		const char *stop = find_part_end(at, end, between);
 
 		if (json_array_size(parts) == MAX_PARTS)
-			return mvm_fail(err, MVM_ERR_USAGE, "more than %d parts", MAX_PARTS);
+			return mvm_fail(err, MVM_ERR_INVALID, "more than %d parts", MAX_PARTS);
 		json_array_append_new(parts, json_stringn_nocheck(at, (size_t)(stop - at)));
 		at = stop == end ? NULL : stop + json_string_length(between);
 	}
@@ -410,7 +410,7 @@ static int run_pad(const struct function_call *call, json_t **result, struct mvm
 		return -1;
 	for (int i = 1; i < 3; i++)
 		if (json_integer_value(call->args[i]) < 0 || json_integer_value(call->args[i]) > MAX_OUTPUT)
-			return mvm_fail(err, MVM_ERR_USAGE, "cannot pad with %lld blanks",
+			return mvm_fail(err, MVM_ERR_INVALID, "cannot pad with %lld blanks",
 					(long long)json_integer_value(call->args[i]));
 	if (!json_string_length(call->args[0]))
 		return give(result, &text);
@@ -430,7 +430,7 @@ static int run_truncate(const struct function_call *call, json_t **result, struc
 	if (check_string(call->args[0], err) < 0 || check_number(call->args[1], err) < 0)
 		return -1;
 	if (json_integer_value(call->args[1]) < 0)
-		return mvm_fail(err, MVM_ERR_USAGE, "slice bounds out of range [:%lld]",
+		return mvm_fail(err, MVM_ERR_INVALID, "slice bounds out of range [:%lld]",
 				(long long)json_integer_value(call->args[1]));
 	length = json_string_length(call->args[0]);
 	if (!call->headings && (size_t)json_integer_value(call->args[1]) < length)

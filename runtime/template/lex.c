@@ -28,7 +28,7 @@ int lexer_fail(const struct lexer *lexer, size_t at, struct mvm_error **err, con
 	va_start(args, format);
 	message = mvm_vformat(format, args);
 	va_end(args);
-	return mvm_fail(err, MVM_ERR_USAGE, "template parsing error: template: :%zu: %s", line, message);
+	return mvm_fail(err, MVM_ERR_INVALID, "template parsing error: template: :%zu: %s", line, message);
 }
 
 /* '\0' past the end. */

@@ -474,7 +474,7 @@ static int parse(struct parser *parser, struct block *block, struct mvm_error **
 	enum ending ending;
 
 	if (parser->lexer.length > MAX_TEXT)
-		return mvm_fail(err, MVM_ERR_USAGE, "template parsing error: longer than %d bytes", MAX_TEXT);
+		return mvm_fail(err, MVM_ERR_INVALID, "template parsing error: longer than %d bytes", MAX_TEXT);
 	mvm_strv_add(&parser->variables, "$");
 	if (parse_block(parser, block, &ending, err) < 0)
 		return -1;

@@ -24,7 +24,7 @@ struct mvm_buf;
 struct mvm_error;
 struct mvm_template;
 
-/* USAGE, "template parsing error: template: :1: ...", where it is malformed. `text` may go afterwards. */
+/* INVALID, "template parsing error: template: :1: ...", where it is malformed. `text` may go afterwards. */
 int mvm_template_parse(const char *text, struct mvm_template **out, struct mvm_error **err);
 void mvm_template_destroy(struct mvm_template *template);
 
@@ -43,7 +43,7 @@ struct mvm_template_data {
 	bool headings;
 };
 
-/* Appends to `out`, nothing on failure. USAGE, "template parsing error: template: :1:2: executing ...". */
+/* Appends to `out`, nothing on failure. INVALID, "template parsing error: template: :1:2: executing ...". */
 int mvm_template_run(const struct mvm_template *template, const struct mvm_template_data *data, struct mvm_buf *out,
 		     struct mvm_error **err);
 

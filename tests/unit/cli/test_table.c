@@ -110,9 +110,9 @@ static void formats_are_checked(void **state)
 	assert_ok(cli_check_format("json", &err));
 	assert_ok(cli_check_format("{{.ID}}", &err));
 	assert_ok(cli_check_format("table {{.ID}}\\t{{.Names}}", &err));
-	assert_error(cli_check_format("{{.ID", &err), MVM_ERR_USAGE,
+	assert_error(cli_check_format("{{.ID", &err), MVM_ERR_INVALID,
 		     "template parsing error: template: :1: unclosed action");
-	assert_error(cli_check_format("table {{nope}}", &err), MVM_ERR_USAGE, "function \"nope\" not defined");
+	assert_error(cli_check_format("table {{nope}}", &err), MVM_ERR_INVALID, "function \"nope\" not defined");
 }
 
 /* A small table with one column that is hidden, and labels. */
@@ -169,7 +169,7 @@ static void what_a_row_does_not_have_is_an_error(void **state)
 	result = cli_table_print(&table, "{{.ID}} {{.Foo}}", &err);
 	text = capture_end(&capture);
 	cli_table_finish(&table);
-	assert_error(result, MVM_ERR_USAGE, "can't evaluate field Foo in type container");
+	assert_error(result, MVM_ERR_INVALID, "can't evaluate field Foo in type container");
 	assert_string_equal(text, "");
 }
 

@@ -252,7 +252,7 @@ static void fields_of_a_type_are_fixed(void **state)
 	assert_ok(render("{{.ID}}", &data, &out, &err));
 	assert_string_equal(out.data, "1");
 	assert_error(
-		render("x{{.Foo}}", &data, &out, &err), MVM_ERR_USAGE,
+		render("x{{.Foo}}", &data, &out, &err), MVM_ERR_INVALID,
 		"template parsing error: template: :1:3: executing \"\" at <.Foo>: can't evaluate field Foo in type "
 		"container");
 	/* Nothing of it was added. */
@@ -281,19 +281,19 @@ static void work_is_bounded(void **state)
 	for (int i = 0; i < 1000; i++)
 		json_array_append_new(list, json_integer(i));
 	assert_error(render("{{range .L}}{{range $.L}}{{range $.L}}{{end}}{{end}}{{end}}", &data, &out, &err),
-		     MVM_ERR_USAGE, "more than 1000000 steps");
+		     MVM_ERR_INVALID, "more than 1000000 steps");
 	assert_error(render("{{$x := \"ab\"}}{{range .L}}{{$x = print $x $x}}{{end}}", &data, &out, &err),
-		     MVM_ERR_USAGE, "more than 16777216 bytes");
-	assert_error(render("{{range .L}}{{printf \"%999999d\" .}}{{end}}", &data, &out, &err), MVM_ERR_USAGE,
+		     MVM_ERR_INVALID, "more than 16777216 bytes");
+	assert_error(render("{{range .L}}{{printf \"%999999d\" .}}{{end}}", &data, &out, &err), MVM_ERR_INVALID,
 		     "more than 16777216 bytes");
 	for (int i = 0; i < 200; i++)
 		mvm_buf_add(&deep, "{{if 1}}", 8);
-	assert_error(render(deep.data, &data, &out, &err), MVM_ERR_USAGE, "nested deeper than 100 levels");
+	assert_error(render(deep.data, &data, &out, &err), MVM_ERR_INVALID, "nested deeper than 100 levels");
 	deep.length = 0;
 	mvm_buf_addf(&deep, "{{");
 	for (int i = 0; i < 200; i++)
 		mvm_buf_add(&deep, "(", 1);
-	assert_error(render(deep.data, &data, &out, &err), MVM_ERR_USAGE, "nested deeper than 100 levels");
+	assert_error(render(deep.data, &data, &out, &err), MVM_ERR_INVALID, "nested deeper than 100 levels");
 	assert_int_equal(out.length, 0);
 }
 
