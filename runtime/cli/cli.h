@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "runtime/base/error.h"
 #include "runtime/base/mem.h"
@@ -60,10 +61,10 @@ struct cli_command {
 	int (*status)(const struct mvm_error *err);
 };
 
-extern const struct cli_command cli_create, cli_export, cli_history, cli_image_inspect, cli_image_prune, cli_images,
-	cli_import, cli_info, cli_kill, cli_load, cli_login, cli_logout, cli_logs, cli_pause, cli_unpause, cli_ps,
-	cli_pull, cli_push, cli_rename, cli_restart, cli_rm, cli_rmi, cli_run, cli_save, cli_start, cli_stop,
-	cli_system_df, cli_system_prune, cli_tag, cli_version, cli_wait;
+extern const struct cli_command cli_container_inspect, cli_create, cli_export, cli_history, cli_image_inspect,
+	cli_image_prune, cli_images, cli_import, cli_info, cli_inspect, cli_kill, cli_load, cli_login, cli_logout,
+	cli_logs, cli_pause, cli_unpause, cli_ps, cli_pull, cli_push, cli_rename, cli_restart, cli_rm, cli_rmi, cli_run,
+	cli_save, cli_start, cli_stop, cli_system_df, cli_system_prune, cli_tag, cli_version, cli_wait;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
@@ -131,6 +132,8 @@ json_t *cli_table_json(const struct cli_table *table);
 void cli_table_finish(struct cli_table *table);
 /* "3 minutes ago" */
 char *cli_ago(int64_t then);
+/* "2026-11-21 11:12:13 +0100 CET" */
+char *cli_moment(time_t moment);
 
 /* ps.c: "Up 3 minutes", and the quoted command, cut short unless `no_trunc`. */
 char *cli_status_text(const struct mvm_container *container);

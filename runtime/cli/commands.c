@@ -7,11 +7,23 @@
 
 /* In the order of the help: docker's. */
 static const struct cli_command *const commands[] = {
-	&cli_run,     &cli_ps,	    &cli_pull,	 &cli_push,   &cli_images,  &cli_login,		&cli_logout,
-	&cli_version, &cli_info,    &cli_create, &cli_export, &cli_history, &cli_image_inspect, &cli_image_prune,
-	&cli_import,  &cli_kill,    &cli_load,	 &cli_logs,   &cli_pause,   &cli_rename,	&cli_restart,
-	&cli_rm,      &cli_rmi,	    &cli_save,	 &cli_start,  &cli_stop,    &cli_system_df,	&cli_system_prune,
-	&cli_tag,     &cli_unpause, &cli_wait,
+	&cli_run,	  &cli_ps,
+	&cli_pull,	  &cli_push,
+	&cli_images,	  &cli_login,
+	&cli_logout,	  &cli_version,
+	&cli_info,	  &cli_container_inspect,
+	&cli_create,	  &cli_export,
+	&cli_history,	  &cli_image_inspect,
+	&cli_image_prune, &cli_import,
+	&cli_inspect,	  &cli_kill,
+	&cli_load,	  &cli_logs,
+	&cli_pause,	  &cli_rename,
+	&cli_restart,	  &cli_rm,
+	&cli_rmi,	  &cli_save,
+	&cli_start,	  &cli_stop,
+	&cli_system_df,	  &cli_system_prune,
+	&cli_tag,	  &cli_unpause,
+	&cli_wait,
 };
 
 static const struct cli_group groups[] = {

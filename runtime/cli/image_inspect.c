@@ -1,11 +1,10 @@
 /*
  * `image inspect`: docker's document of an image, with names in full.
  */
-#include "cli.h"
+#include "inspect.h"
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "runtime/base/json.h"
 
@@ -14,7 +13,7 @@ struct values {
 };
 
 static const struct cli_option options[] = {
-	{"format", 'f', CLI_STRING, offsetof(struct values, format), "FORMAT", "json: all on one line"},
+	{"format", 'f', CLI_STRING, offsetof(struct values, format), "FORMAT", CLI_DOCUMENT_FORMAT_HELP},
 	CLI_OPTIONS_END,
 };
 
@@ -52,7 +51,7 @@ static void set_text(json_t *document, const char *key, json_t *text)
 		json_object_set_new(document, key, text);
 }
 
-static json_t *describe(struct mvm_engine *engine, const struct mvm_image *image)
+json_t *cli_describe_image(struct mvm_engine *engine, const struct mvm_image *image)
 {
 	const struct mvm_descriptor *manifest = mvm_image_manifest(image);
 	const struct mvm_platform *platform = mvm_image_platform(image);
@@ -88,7 +87,7 @@ static int inspect_one(struct mvm_engine *engine, const char *arg, void *context
 
 	if (mvm_engine_store(engine, &store, err) < 0 || mvm_store_find(store, arg, &image, err) < 0)
 		return -1;
-	json_array_append_new(context, describe(engine, image));
+	json_array_append_new(context, cli_describe_image(engine, image));
 	return 0;
 }
 
@@ -96,16 +95,14 @@ static int run(const void *given, char **args, struct mvm_error **err)
 {
 	const struct values *values = given;
 	json_t *documents MVM_CLEAN_JSON = json_array();
-	char *text MVM_CLEAN_FREE = NULL;
-	int result;
+	int result, printed;
 
-	if (values->format && strcmp(values->format, "json") != 0)
-		return mvm_fail(err, MVM_ERR_USAGE, "unknown format '%s'; use json, or leave it out", values->format);
+	if (cli_check_document_format(values->format, err) < 0)
+		return -1;
 	result = cli_for_each(args, inspect_one, documents, err);
 	/* Those that there are, whatever became of the others. */
-	text = json_dumps(documents, values->format ? JSON_COMPACT : JSON_INDENT(4));
-	puts(text);
-	return result;
+	printed = cli_print_documents(documents, values->format, err);
+	return result < 0 ? result : printed;
 }
 
 const struct cli_command cli_image_inspect = {

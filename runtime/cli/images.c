@@ -27,16 +27,6 @@ static const struct cli_option options[] = {
 	CLI_OPTIONS_END,
 };
 
-static char *format_created(time_t created)
-{
-	char text[64];
-	struct tm parts;
-
-	localtime_r(&created, &parts);
-	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z %Z", &parts);
-	return mvm_strdup(text);
-}
-
 /* One repository's name, in the form of the screen; the full one of a reference. */
 static char *short_repository(const char *name)
 {
@@ -84,7 +74,7 @@ static void add_row(struct listing *listing, const struct mvm_image *image, cons
 						       : mvm_strndup(mvm_digest_hex(id), MVM_DIGEST_SHORT));
 	mvm_strv_take(cells, created ? cli_ago(created) : mvm_strdup("N/A"));
 	mvm_strv_take(cells, mvm_format_size(mvm_engine_image_size(listing->engine, image)));
-	mvm_strv_take(cells, format_created(created));
+	mvm_strv_take(cells, cli_moment(created));
 	/* Docker's, which counts these for `system df -v` only. */
 	for (int i = 0; i < 3; i++)
 		mvm_strv_add(cells, "N/A");

@@ -86,9 +86,6 @@ static char *id_text(const struct mvm_container *container, bool no_trunc)
 
 static void add_row(struct cli_table *table, const struct mvm_container *container, bool no_trunc)
 {
-	char created[MVM_TIME_LENGTH + 1];
-
-	mvm_format_time(&container->config.created, created);
 	mvm_strv_take(&table->cells, id_text(container, no_trunc));
 	mvm_strv_add(&table->cells, container->config.image);
 	mvm_strv_take(&table->cells, cli_command_text(container, no_trunc));
@@ -97,7 +94,7 @@ static void add_row(struct cli_table *table, const struct mvm_container *contain
 	mvm_strv_add(&table->cells, "");
 	mvm_strv_add(&table->cells, container->config.name);
 	mvm_strv_add(&table->cells, state_text(container));
-	mvm_strv_add(&table->cells, created);
+	mvm_strv_take(&table->cells, cli_moment(container->config.created.tv_sec));
 	mvm_strv_take(&table->cells, join(&container->config.labels));
 	mvm_strv_add(&table->cells, "");
 	mvm_strv_add(&table->cells, "0");

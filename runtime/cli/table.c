@@ -209,3 +209,13 @@ char *cli_ago(int64_t then)
 
 	return mvm_format("%s ago", age);
 }
+
+char *cli_moment(time_t moment)
+{
+	char text[64];
+	struct tm parts;
+
+	localtime_r(&moment, &parts);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z %Z", &parts);
+	return mvm_strdup(text);
+}

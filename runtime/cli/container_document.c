@@ -1,0 +1,176 @@
+/*
+ * Docker's document of a container, as far as mvm has what it speaks of. What there is no such thing as in a VM of its
+ * own is left out, but for what programs are known to look at: that has docker's values for "nothing".
+ */
+#include "inspect.h"
+
+#include <string.h>
+
+#include "runtime/base/json.h"
+#include "runtime/base/text.h"
+
+static json_t *time_json(const struct timespec *time)
+{
+	char text[MVM_TIME_LENGTH + 1];
+
+	if (!time->tv_sec && !time->tv_nsec)
+		return json_string("0001-01-01T00:00:00Z");
+	mvm_format_time(time, text);
+	return json_string(text);
+}
+
+static json_t *text_json(const char *text)
+{
+	return mvm_json_message(text ? text : "");
+}
+
+static json_t *strings_json(const struct mvm_strv *strings, size_t first)
+{
+	json_t *list = json_array();
+
+	for (size_t i = first; i < strings->count; i++)
+		json_array_append_new(list, mvm_json_message(strings->items[i]));
+	return list;
+}
+
+static json_t *labels_json(const struct mvm_strv *labels)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < labels->count; i++) {
+		const char *label = labels->items[i];
+		size_t length = strcspn(label, "=");
+		char *name MVM_CLEAN_FREE = mvm_strndup(label, length);
+
+		json_object_set_new(object, name, text_json(label[length] ? label + length + 1 : ""));
+	}
+	return object;
+}
+
+static json_t *state_json(const struct mvm_container_state *state)
+{
+	bool paused = state->status == MVM_STATUS_PAUSED, running = paused || state->status == MVM_STATUS_RUNNING;
+	enum mvm_status shown = state->status == MVM_STATUS_STARTING ? MVM_STATUS_CREATED : state->status;
+
+	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:o, s:o, s:o}", "Status", mvm_status_name(shown),
+			 "Running", (int)running, "Paused", (int)paused, "Restarting", 0, "OOMKilled",
+			 (int)state->oom_killed, "Dead", 0, "Pid", (json_int_t)(running ? state->pid : 0), "ExitCode",
+			 (json_int_t)state->exit_code, "Error", text_json(state->error), "StartedAt",
+			 time_json(&state->started), "FinishedAt", time_json(&state->finished));
+}
+
+static json_t *host_config_json(const struct mvm_container_config *config)
+{
+	json_t *host = json_pack("{s:n, s:s, s:{s:s, s:{}}, s:s, s:{}, s:{s:s, s:i}, s:b}", "Binds", "ContainerIDFile",
+				 "", "LogConfig", "Type", "json-file", "Config", "NetworkMode", "none", "PortBindings",
+				 "RestartPolicy", "Name", "no", "MaximumRetryCount", 0, "AutoRemove",
+				 (int)config->auto_remove);
+
+	json_object_set_new(host, "Privileged", json_false());
+	json_object_set_new(host, "ReadonlyRootfs", json_boolean(config->read_only));
+	json_object_set_new(host, "Runtime", json_string("mvm"));
+	json_object_set_new(host, "Memory", json_integer((json_int_t)config->memory));
+	json_object_set_new(host, "NanoCpus", json_integer(config->nano_cpus));
+	json_object_set_new(host, "Init", json_boolean(config->init));
+	return host;
+}
+
+/* How many of the command's words are the image's entrypoint; 0 where it was replaced. */
+static size_t entrypoint_length(const struct mvm_container_config *config, const json_t *entrypoint)
+{
+	size_t length = json_array_size(entrypoint);
+
+	if (length > config->args.count)
+		return 0;
+	for (size_t i = 0; i < length; i++) {
+		const char *word = json_string_value(json_array_get(entrypoint, i));
+
+		if (!word || strcmp(word, config->args.items[i]) != 0)
+			return 0;
+	}
+	return length;
+}
+
+static json_t *config_json(const struct mvm_container_config *config, const json_t *image)
+{
+	json_t *entrypoint = json_object_get(image, "Entrypoint");
+	size_t length = entrypoint_length(config, entrypoint);
+	json_t *json = json_pack("{s:o, s:s, s:o, s:b, s:b, s:b}", "Hostname", text_json(config->hostname),
+				 "Domainname", "", "User", text_json(config->user), "Tty", (int)config->tty,
+				 "OpenStdin", (int)config->open_stdin, "StdinOnce", (int)config->stdin_once);
+
+	json_object_set_new(json, "Env", strings_json(&config->env, 0));
+	json_object_set_new(json, "Cmd", strings_json(&config->args, length));
+	json_object_set_new(json, "Image", text_json(config->image));
+	json_object_set_new(json, "Volumes", json_null());
+	json_object_set_new(json, "WorkingDir", text_json(config->working_dir));
+	json_object_set(json, "Entrypoint", length ? entrypoint : json_null());
+	json_object_set_new(json, "Labels", labels_json(&config->labels));
+	json_object_set_new(json, "StopSignal", text_json(config->stop_signal));
+	json_object_set_new(json, "StopTimeout", json_integer(config->stop_timeout));
+	return json;
+}
+
+/* The container has no network but its own loopback. */
+static json_t *network_json(void)
+{
+	return json_pack("{s:{}, s:s, s:s, s:s, s:{}}", "Ports", "Gateway", "", "IPAddress", "", "MacAddress", "",
+			 "Networks");
+}
+
+static void set_sizes(json_t *document, struct mvm_engine *engine, const struct mvm_container *container,
+		      const struct mvm_image *image)
+{
+	uint64_t own = mvm_engine_container_size(container), root = image ? mvm_engine_image_size(engine, image) : 0;
+
+	json_object_set_new(document, "SizeRw", json_integer((json_int_t)own));
+	json_object_set_new(document, "SizeRootFs", json_integer((json_int_t)(own + root)));
+}
+
+/* What is mvm's own: the machine. */
+static json_t *machine_json(const struct mvm_container *container)
+{
+	const struct mvm_container_config *config = &container->config;
+	char *disk MVM_CLEAN_FREE = mvm_format("%s/%s", container->folder, config->disk_file);
+
+	return json_pack("{s:I, s:o, s:o, s:s}", "Cpus", (json_int_t)config->cpus, "Kernel",
+			 config->kernel ? text_json(config->kernel) : json_null(), "Disk", text_json(disk),
+			 "DiskFormat", config->disk_format);
+}
+
+json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_container *container, bool size)
+{
+	const struct mvm_container_config *config = &container->config;
+	const char *platform = config->platform ? config->platform : "linux";
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+	char *log MVM_CLEAN_FREE = mvm_format("%s/container.log", container->folder);
+	struct mvm_store *store;
+	json_t *document = json_object(), *image_config = NULL;
+
+	/* Without its image, which may be gone, only the entrypoint and sizes are less. */
+	if (mvm_engine_store(engine, &store, NULL) == 0 && mvm_store_find(store, config->image_id, &image, NULL) == 0)
+		image_config = json_object_get(mvm_image_config_json(image), "config");
+	json_object_set_new(document, "Id", json_string(config->id));
+	json_object_set_new(document, "Created", time_json(&config->created));
+	json_object_set_new(document, "Path", text_json(config->args.count ? config->args.items[0] : ""));
+	json_object_set_new(document, "Args", strings_json(&config->args, 1));
+	json_object_set_new(document, "State", state_json(&container->state));
+	json_object_set_new(document, "Image", json_string(config->image_id));
+	json_object_set_new(document, "LogPath", text_json(log));
+	json_object_set_new(document, "Name", json_sprintf("/%s", config->name));
+	json_object_set_new(document, "RestartCount", json_integer(0));
+	json_object_set_new(document, "Driver", json_string(config->disk_format));
+	json_object_set_new(document, "Platform", json_stringn(platform, strcspn(platform, "/")));
+	json_object_set_new(document, "MountLabel", json_string(""));
+	json_object_set_new(document, "ProcessLabel", json_string(""));
+	json_object_set_new(document, "AppArmorProfile", json_string(""));
+	json_object_set_new(document, "ExecIDs", json_null());
+	json_object_set_new(document, "HostConfig", host_config_json(config));
+	if (size)
+		set_sizes(document, engine, container, image);
+	json_object_set_new(document, "Mounts", json_array());
+	json_object_set_new(document, "Config", config_json(config, image_config));
+	json_object_set_new(document, "NetworkSettings", network_json());
+	json_object_set_new(document, "Machine", machine_json(container));
+	return document;
+}
