@@ -133,7 +133,7 @@ void cli_table_finish(struct cli_table *table);
 /* "3 minutes ago" */
 char *cli_ago(int64_t then);
 /* "2026-11-21 11:12:13 +0100 CET" */
-char *cli_moment(time_t moment);
+char *cli_moment_text(time_t moment);
 
 /* ps.c: "Up 3 minutes", and the quoted command, cut short unless `no_trunc`. */
 char *cli_status_text(const struct mvm_container *container);

@@ -74,7 +74,7 @@ static void add_row(struct listing *listing, const struct mvm_image *image, cons
 						       : mvm_strndup(mvm_digest_hex(id), MVM_DIGEST_SHORT));
 	mvm_strv_take(cells, created ? cli_ago(created) : mvm_strdup("N/A"));
 	mvm_strv_take(cells, mvm_format_size(mvm_engine_image_size(listing->engine, image)));
-	mvm_strv_take(cells, cli_moment(created));
+	mvm_strv_take(cells, cli_moment_text(created));
 	/* Docker's, which counts these for `system df -v` only. */
 	for (int i = 0; i < 3; i++)
 		mvm_strv_add(cells, "N/A");

@@ -94,7 +94,7 @@ static void add_row(struct cli_table *table, const struct mvm_container *contain
 	mvm_strv_add(&table->cells, "");
 	mvm_strv_add(&table->cells, container->config.name);
 	mvm_strv_add(&table->cells, state_text(container));
-	mvm_strv_take(&table->cells, cli_moment(container->config.created.tv_sec));
+	mvm_strv_take(&table->cells, cli_moment_text(container->config.created.tv_sec));
 	mvm_strv_take(&table->cells, join(&container->config.labels));
 	mvm_strv_add(&table->cells, "");
 	mvm_strv_add(&table->cells, "0");

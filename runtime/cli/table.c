@@ -210,7 +210,7 @@ char *cli_ago(int64_t then)
 	return mvm_format("%s ago", age);
 }
 
-char *cli_moment(time_t moment)
+char *cli_moment_text(time_t moment)
 {
 	char text[64];
 	struct tm parts;
