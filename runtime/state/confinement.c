@@ -284,6 +284,23 @@ static bool is_tmpfs_option(const char *word, size_t length)
 	return false;
 }
 
+/* Whether the path means the root, by its words alone. */
+static bool is_root(const char *path, size_t length)
+{
+	size_t depth = 0;
+
+	for (const char *end = path + length; path < end;) {
+		size_t name = strcspn(path, "/:");
+
+		if (name == 2 && !strncmp(path, "..", 2))
+			depth -= depth > 0;
+		else if (name && !(name == 1 && *path == '.'))
+			depth++;
+		path += name + 1;
+	}
+	return depth == 0;
+}
+
 int mvm_tmpfs_check(const char *text, struct mvm_error **err)
 {
 	const char *word = text + strcspn(text, ":");
@@ -291,7 +308,7 @@ int mvm_tmpfs_check(const char *text, struct mvm_error **err)
 	if (*text != '/')
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid mount path: '%.*s' mount path must be absolute",
 				(int)(word - text), text);
-	if (strspn(text, "/.") == (size_t)(word - text))
+	if (is_root(text, (size_t)(word - text)))
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid specification: destination can't be '/'");
 	while (*word) {
 		size_t length = strcspn(++word, ",");

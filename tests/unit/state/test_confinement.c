@@ -160,12 +160,15 @@ static void sysctls(void **state)
 
 static void tmpfs(void **state)
 {
-	static const char *const good[] = {"/run", "/run:", "/run:rw,noexec,size=64m,mode=1777,uid=5", "/a/b:exec"};
+	static const char *const good[] = {
+		"/run", "/run:", "/run:rw,noexec,size=64m,mode=1777,uid=5", "/a/b:exec", "/a/../b", "/.a", "/...:ro"};
 	static const char *const bad[][2] = {
 		{"", "invalid mount path: '' mount path must be absolute"},
 		{"run:rw", "invalid mount path: 'run' mount path must be absolute"},
 		{"/", "invalid specification: destination can't be '/'"},
 		{"/./:ro", "invalid specification: destination can't be '/'"},
+		{"/a/../", "invalid specification: destination can't be '/'"},
+		{"/../a/b/../..:ro", "invalid specification: destination can't be '/'"},
 		{"/run:rw,what", "invalid tmpfs option \"what\""},
 		{"/run:size", "invalid tmpfs option \"size\""},
 		{"/run:huge=always", "invalid tmpfs option \"huge=always\""},
