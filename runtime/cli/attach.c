@@ -51,8 +51,10 @@ struct session {
 
 	int input; /* to the container, -1 once closed */
 	struct mvm_watch *input_watch, *stdin_watch;
-	char *piece;
+	char *piece, *typed;
 	size_t length, sent;
+	struct cli_detach detach;
+	bool detached;
 
 	json_int_t start_id;
 	bool started, ended, broken_pipe;
@@ -208,7 +210,7 @@ static void write_input(void *arg, int fd, short revents)
 static void read_input(void *arg, int fd, short revents)
 {
 	struct session *session = arg;
-	ssize_t n = read(fd, session->piece, PIECE);
+	ssize_t n = read(fd, session->typed, PIECE);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
@@ -217,9 +219,13 @@ static void read_input(void *arg, int fd, short revents)
 		close_input(session);
 		return;
 	}
-	session->length = (size_t)n;
+	session->detached =
+		cli_detach_filter(&session->detach, session->typed, (size_t)n, session->piece, &session->length);
 	session->sent = 0;
 	write_input(session, session->input, 0);
+	/* Whoever leaves does not wait until the rest is taken. */
+	if (session->detached)
+		mvm_loop_stop(session->loop);
 }
 
 static void open_input(struct session *session, int fd)
@@ -228,7 +234,11 @@ static void open_input(struct session *session, int fd)
 	if (fd < 0)
 		return;
 	mvm_set_nonblock(fd, true);
-	session->piece = mvm_alloc(PIECE);
+	session->piece = mvm_alloc(PIECE + CLI_DETACH_KEYS);
+	session->typed = mvm_alloc(PIECE);
+	/* Pipes have no keys. */
+	if (session->options->tty)
+		session->detach = session->options->detach;
 	session->input_watch = mvm_loop_watch(session->loop, fd, 0, write_input, session);
 	session->stdin_watch = mvm_loop_watch(session->loop, STDIN_FILENO, POLLIN, read_input, session);
 }
@@ -346,6 +356,24 @@ static void read_control(void *arg, int fd, short revents)
 	}
 }
 
+/* A program that runs already draws its screen anew when the size changes: then it changes twice, as docker has it. */
+static int tell_size(struct session *session, struct mvm_error **err)
+{
+	json_t *size = window_size();
+
+	if (session->options->only_joins) {
+		json_t *other =
+			json_pack("{si, si}", "rows", (int)json_integer_value(json_object_get(size, "rows")) + 1,
+				  "cols", (int)json_integer_value(json_object_get(size, "cols")) + 1);
+
+		if (mvm_client_call(session->client, "resize", other, NULL, err) < 0) {
+			json_decref(size);
+			return -1;
+		}
+	}
+	return mvm_client_call(session->client, "resize", size, NULL, err);
+}
+
 static int begin(struct session *session, struct mvm_error **err)
 {
 	const struct cli_attach *options = session->options;
@@ -353,13 +381,12 @@ static int begin(struct session *session, struct mvm_error **err)
 	int fds[3];
 
 	mvm_client_on_event(session->client, cli_print_event, NULL);
-	if ((options->tty && mvm_client_call(session->client, "resize", window_size(), NULL, err) < 0) ||
-	    mvm_client_attach(session->client, wanted, fds, err) < 0)
+	if ((options->tty && tell_size(session, err) < 0) || mvm_client_attach(session->client, wanted, fds, err) < 0)
 		return -1;
 	open_input(session, fds[0]);
 	open_output(session, &session->outputs[0], fds[1], STDOUT_FILENO);
 	open_output(session, &session->outputs[1], fds[2], STDERR_FILENO);
-	if (mvm_client_send(session->client, "start", NULL, &session->start_id, err) < 0)
+	if (!options->only_joins && mvm_client_send(session->client, "start", NULL, &session->start_id, err) < 0)
 		return -1;
 	mvm_set_nonblock(mvm_client_fd(session->client), true);
 	session->control = mvm_loop_watch(session->loop, mvm_client_fd(session->client), POLLIN, read_control, session);
@@ -372,6 +399,11 @@ static int outcome(struct session *session, int *exit_code, struct mvm_error **e
 	if (session->ended_by && !session->started) {
 		*exit_code = 128 + session->ended_by;
 		mvm_error_clear(&session->error);
+	}
+	if (session->detached) {
+		fputs("read escape sequence\n", stderr);
+		mvm_error_clear(&session->error);
+		return CLI_DETACHED;
 	}
 	if (!session->error)
 		return 0;
@@ -410,6 +442,7 @@ int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *opt
 		free(session.outputs[i].piece);
 	}
 	free(session.piece);
+	free(session.typed);
 	mvm_loop_destroy(session.loop);
 	return result;
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "detach.h"
 #include "runtime/base/error.h"
 #include "runtime/base/mem.h"
 #include "runtime/engine/engine.h"
@@ -61,10 +62,11 @@ struct cli_command {
 	int (*status)(const struct mvm_error *err);
 };
 
-extern const struct cli_command cli_container_inspect, cli_create, cli_export, cli_history, cli_image_inspect,
-	cli_image_prune, cli_images, cli_import, cli_info, cli_inspect, cli_kill, cli_load, cli_login, cli_logout,
-	cli_logs, cli_pause, cli_unpause, cli_ps, cli_pull, cli_push, cli_rename, cli_restart, cli_rm, cli_rmi, cli_run,
-	cli_save, cli_start, cli_stop, cli_system_df, cli_system_prune, cli_tag, cli_version, cli_wait;
+extern const struct cli_command cli_attach, cli_container_inspect, cli_create, cli_export, cli_history,
+	cli_image_inspect, cli_image_prune, cli_images, cli_import, cli_info, cli_inspect, cli_kill, cli_load,
+	cli_login, cli_logout, cli_logs, cli_pause, cli_unpause, cli_ps, cli_pull, cli_push, cli_rename, cli_restart,
+	cli_rm, cli_rmi, cli_run, cli_save, cli_start, cli_stop, cli_system_df, cli_system_prune, cli_tag, cli_version,
+	cli_wait;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
@@ -77,10 +79,13 @@ struct cli_attach {
 	bool tty;
 	bool stdin_on;
 	bool sig_proxy;
-	bool runs; /* another command has started it: a signal before the answer must not end it */
+	bool runs;		  /* another command has started it: a signal before the answer must not end it */
+	bool only_joins;	  /* it runs, and is not to be started if it should just have ended */
+	struct cli_detach detach; /* for a terminal */
 };
+enum { CLI_DETACHED = 1 };
 /* Starts the container, unless it runs, and stays until it has ended and all its output is written. 0 and its exit
- * code, or -1 with the error of the start. */
+ * code; CLI_DETACHED where the keys to leave were typed, and it goes on; or -1 with the error of the start. */
 int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *options, int *exit_code,
 			 struct mvm_error **err);
 /* stop.c: the values of --signal and --time; `signo` 0 and MVM_STOP_DEFAULT where they are not given. */

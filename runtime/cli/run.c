@@ -20,7 +20,7 @@
 struct values {
 	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy;
 	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
-		*downloads, *kernel, *cidfile, *log_driver;
+		*downloads, *kernel, *cidfile, *log_driver, *detach_keys;
 	struct mvm_strv env, env_files, labels, log_options;
 
 	bool privileged;
@@ -39,6 +39,7 @@ static const struct cli_option options[] = {
 	{"cpus", 0, CLI_STRING, AT(cpus), "N", "Processors, such as 2 or 0.5"},
 	{"detach", 'd', CLI_FLAG, AT(detach), NULL, "Run in the background and print the ID"},
 	{"device", 0, CLI_LIST, AT(devices), "PATH", "Refused: a machine has its own devices"},
+	{"detach-keys", 0, CLI_STRING, AT(detach_keys), "KEYS", "Leave by these keys (default ctrl-p,ctrl-q)"},
 	{"disk-size", 0, CLI_STRING, AT(disk_size), "SIZE", "Size of the root disk (default 64g, sparse)"},
 	{"domainname", 0, CLI_STRING, AT(domainname), "NAME", "NIS domain name inside"},
 	{"entrypoint", 0, CLI_STRING, AT(entrypoint), "PROGRAM", "Replace the image's entrypoint"},
@@ -65,6 +66,7 @@ static const struct cli_option options[] = {
 	{"rm", 0, CLI_FLAG, AT(rm), NULL, "Remove the container when it has ended"},
 	{"security-opt", 0, CLI_LIST, AT(security_opt), "OPTION", "no-new-privileges, systempaths=unconfined"},
 	{"shm-size", 0, CLI_STRING, AT(shm_size), "SIZE", "Size of /dev/shm (default 64m)"},
+	{"sig-proxy", 0, CLI_FLAG, AT(sig_proxy), NULL, "Pass signals on to the process (default true)"},
 	{"stop-timeout", 0, CLI_STRING, AT(stop_timeout), "SECONDS", "Patience of a stop (default 10, -1: for ever)"},
 	{"sysctl", 0, CLI_LIST, AT(sysctls), "NAME=VALUE", "Set a kernel parameter"},
 	{"tmpfs", 0, CLI_LIST, AT(tmpfs), "FOLDER[:OPTIONS]", "Mount a tmpfs"},
@@ -196,6 +198,8 @@ static const char *default_kernel(void)
 static int make_request(const struct values *values, char **args, struct mvm_strv *env, struct mvm_strv *command,
 			struct mvm_create_request *request, struct mvm_error **err)
 {
+	struct cli_detach detach;
+
 	*request = (struct mvm_create_request){
 		.image = {.reference = args[0], .platform = values->platform},
 		.name = values->name,
@@ -216,7 +220,8 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 		.read_only = values->read_only,
 		.auto_remove = values->rm,
 	};
-	if (cli_parse_pull_policy(values->pull, &request->image.pull, err) < 0 ||
+	if (cli_detach_init(&detach, values->detach_keys, err) < 0 ||
+	    cli_parse_pull_policy(values->pull, &request->image.pull, err) < 0 ||
 	    cli_parse_downloads(values->downloads, &request->image.downloads, err) < 0 ||
 	    (values->cpus && parse_cpus(values->cpus, &request->nano_cpus, err) < 0) ||
 	    parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
@@ -263,8 +268,11 @@ static int write_cidfile(const char *path, int fd, const char *id, struct mvm_er
 
 static int run_attached(struct mvm_client *client, const struct values *values, int *exit_code, struct mvm_error **err)
 {
-	struct cli_attach attach = {.tty = values->tty, .stdin_on = values->interactive, .sig_proxy = true};
+	struct cli_attach attach = {
+		.tty = values->tty, .stdin_on = values->interactive, .sig_proxy = values->sig_proxy};
 
+	if (cli_detach_init(&attach.detach, values->detach_keys, err) < 0)
+		return -1;
 	return cli_attach_and_start(client, &attach, exit_code, err);
 }
 
@@ -323,7 +331,7 @@ static int create_and_run(struct mvm_engine *engine, const struct values *values
 	}
 	if (values->detach)
 		return run_detached(client, container->config.id, err);
-	return run_attached(client, values, exit_code, err);
+	return run_attached(client, values, exit_code, err) < 0 ? -1 : 0;
 }
 
 typedef int (*create_fn)(struct mvm_engine *engine, const struct values *values,
@@ -383,6 +391,8 @@ static int run_create(const void *given, char **args, struct mvm_error **err)
 	return make(given, args, create_only, err);
 }
 
+static const struct values defaults = {.sig_proxy = true};
+
 const struct cli_command cli_run = {
 	.name = "run",
 	.names = {"container run", "run"},
@@ -394,12 +404,13 @@ const struct cli_command cli_run = {
 	.max_args = SIZE_MAX,
 	.options_first = true,
 	.values_size = sizeof(struct values),
+	.defaults = &defaults,
 	.run = run,
 	.status = mvm_error_run_status,
 };
 
 /* Those that are about running. */
-static const char *const not_of_create[] = {"detach", NULL};
+static const char *const not_of_create[] = {"detach", "detach-keys", "sig-proxy", NULL};
 
 const struct cli_command cli_create = {
 	.name = "create",

@@ -6,14 +6,17 @@
 #include "runtime/engine/client.h"
 
 struct values {
-	bool attach, interactive;
+	bool attach, interactive, sig_proxy;
+	const char *detach_keys;
 };
 
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
 	{"attach", 'a', CLI_FLAG, AT(attach), NULL, "Stay with it: its output, signals and exit code"},
+	{"detach-keys", 0, CLI_STRING, AT(detach_keys), "KEYS", "Leave by these keys (default ctrl-p,ctrl-q)"},
 	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "The same, and its stdin where it has one"},
+	{"sig-proxy", 0, CLI_FLAG, AT(sig_proxy), NULL, "Pass signals on to the process (default true)"},
 	CLI_OPTIONS_END,
 };
 
@@ -30,10 +33,11 @@ static int attach_once(struct mvm_engine *engine, const struct values *values, c
 {
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
 	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
-	struct cli_attach attach = {.sig_proxy = true};
+	struct cli_attach attach = {.sig_proxy = values->sig_proxy};
 	bool own;
 
-	if (mvm_engine_open_supervisor(engine, arg, &container, &client, &own, err) < 0)
+	if (cli_detach_init(&attach.detach, values->detach_keys, err) < 0 ||
+	    mvm_engine_open_supervisor(engine, arg, &container, &client, &own, err) < 0)
 		return -1;
 	attach.runs = !own;
 	attach.tty = container->config.tty;
@@ -74,6 +78,8 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	return result < 0 ? -1 : exit_code;
 }
 
+static const struct values defaults = {.sig_proxy = true};
+
 const struct cli_command cli_start = {
 	.name = "start",
 	.names = {"container start", "start"},
@@ -83,5 +89,6 @@ const struct cli_command cli_start = {
 	.min_args = 1,
 	.max_args = SIZE_MAX,
 	.values_size = sizeof(struct values),
+	.defaults = &defaults,
 	.run = run,
 };

@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# mvm attach: several clients at once, and leaving without an end.
+#
+# shellcheck disable=SC2016,SC2154 # programs for the guest; variables that bats sets
+
+load ../lib/vm.bash
+
+setup() {
+  export TMUX_TMPDIR=$BATS_TEST_TMPDIR
+  unset TMUX
+}
+
+test_teardown() { tmux kill-server 2>/dev/null || true; }
+
+terminal() {
+  tmux -f /dev/null new-session -d -x 100 -y 30 -e PS1='host> ' "bash --norc --noprofile" 3>&-
+  type_in 'echo at-the-prompt'
+  eventually screen_has at-the-prompt
+}
+type_in() { tmux send-keys -l "$1" && tmux send-keys Enter; }
+screen_has() { tmux capture-pane -p -J | grep -qE -- "$1"; }
+
+@test "leaving by ctrl-p ctrl-q and by other keys; the container goes on" {
+  terminal
+  type_in "clear; '$MVM' run --name stay -it $IMAGE sh; echo code-\$?"
+  eventually screen_has '^/ # *$'
+  type_in 'echo in-$((3 * 3))'
+  eventually screen_has '^in-9'
+  # Half of the keys is a key like any other when something else follows.
+  tmux send-keys C-p C-q
+  eventually screen_has '^code-0$'
+  screen_has 'read escape sequence'
+  is_state stay running
+  type_in "clear; '$MVM' attach --detach-keys ctrl-x,y stay; echo left-\$?"
+  eventually screen_has '/ # *$'
+  type_in 'echo again-$((4 * 4))'
+  eventually screen_has '^again-16'
+  tmux send-keys C-x y
+  eventually screen_has '^left-1$'
+  is_state stay running
+  # The shell's own end is ours.
+  type_in "clear; '$MVM' attach stay; echo left-\$?"
+  eventually screen_has '/ # *$'
+  type_in 'exit 7'
+  eventually screen_has '^left-7$'
+  run --separate-stderr -1 mvm attach stay
+  error_says "cannot attach to a stopped container, start it first"
+  run --separate-stderr -125 mvm attach --detach-keys ctrl-P stay
+  error_says "invalid detach keys (ctrl-P) provided"
+  run --separate-stderr -1 mvm attach nobody
+  error_says "No such container: nobody"
+  mvm rm stay
+}
+
+@test "two clients see the same, one says it, and a signal is passed on or not" {
+  mvm run -d -i --name both "$IMAGE" sh -c 'trap "exit 9" USR1; echo started; while read x; do echo "out $x"; echo "err $x" >&2; done; echo unread'
+  eventually log_has both started
+  mkfifo "$BATS_TEST_TMPDIR/in"
+  "$MVM" attach both <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/first" 2>"$BATS_TEST_TMPDIR/first.err" 3>&- &
+  local first=$!
+  exec 4>"$BATS_TEST_TMPDIR/in"
+  "$MVM" attach --no-stdin --sig-proxy=false both </dev/null >"$BATS_TEST_TMPDIR/second" 2>&1 3>&- 4>&- &
+  local second=$! code=0
+  # Until both are there what is said is not for both.
+  said() { echo word >&4; grep -q 'out word' "$BATS_TEST_TMPDIR/first" && grep -q 'out word' "$BATS_TEST_TMPDIR/second"; }
+  eventually said
+  eventually grep -q 'err word' "$BATS_TEST_TMPDIR/first.err"
+  kill "$second"
+  wait "$second" || code=$?
+  same 143 "$code"
+  is_state both running
+  kill -USR1 "$first"
+  echo last >&4
+  code=0
+  wait "$first" || code=$?
+  same 9 "$code"
+  exec 4>&-
+  mvm rm both
+}
