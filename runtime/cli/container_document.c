@@ -61,10 +61,11 @@ static json_t *state_json(const struct mvm_container_state *state)
 
 static json_t *host_config_json(const struct mvm_container_config *config)
 {
-	json_t *host = json_pack("{s:n, s:s, s:{s:s, s:{}}, s:s, s:{}, s:{s:s, s:i}, s:b}", "Binds", "ContainerIDFile",
-				 "", "LogConfig", "Type", "json-file", "Config", "NetworkMode", "none", "PortBindings",
-				 "RestartPolicy", "Name", "no", "MaximumRetryCount", 0, "AutoRemove",
-				 (int)config->auto_remove);
+	json_t *host =
+		json_pack("{s:n, s:s, s:{s:s*, s:o}, s:s, s:{}, s:{s:s, s:i}, s:b}", "Binds", "ContainerIDFile", "",
+			  "LogConfig", "Type", config->log_driver, "Config", labels_json(&config->log_options),
+			  "NetworkMode", "none", "PortBindings", "RestartPolicy", "Name", "no", "MaximumRetryCount", 0,
+			  "AutoRemove", (int)config->auto_remove);
 
 	json_object_set_new(host, "Privileged", json_false());
 	json_object_set_new(host, "ReadonlyRootfs", json_boolean(config->read_only));

@@ -62,6 +62,8 @@ follows() { [ "$(cut -d ' ' -f 3 "/proc/$1/stat")" = S ] && [ -n "$(find "/proc/
   diff "$BATS_TEST_TMPDIR/all" "$BATS_TEST_TMPDIR/followed"
   same 300 "$(wc -l <"$BATS_TEST_TMPDIR/all")"
   same 3 "$(find "$MVM_HOME"/containers -name 'container.log*' | wc -l)"
+  same '{"Type":"json-file","Config":{"max-size":"2k","max-file":"3"}}' \
+    "$(mvm inspect -f '{{json .HostConfig.LogConfig}}' turns | jq -c '{Type, Config: {"max-size": .Config["max-size"], "max-file": .Config["max-file"]}}')"
   local kept
   kept=$(mvm logs turns | wc -l)
   [ "$kept" -gt 80 ] && [ "$kept" -lt 200 ]
