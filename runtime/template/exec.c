@@ -247,7 +247,8 @@ static int eval_method(struct run *run, json_t *dot, const struct command *comma
 	    follow_fields(run, operand, start, operand->fields.count - 1, &receiver) < 0)
 		return -1;
 	if (!is_method(run, receiver, name))
-		return fail_at(run, operand->where, operand->span, "%s is not a method but has arguments", name);
+		return fail_at(run, operand->where, operand->span, "%s has arguments but cannot be invoked as function",
+			       name);
 	if (eval_arguments(run, dot, command->operands + 1, command->count - 1, final, &arguments) < 0)
 		return -1;
 	if (arguments.count != 1)

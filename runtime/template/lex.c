@@ -302,12 +302,15 @@ static bool character_value(const struct lexer *lexer, struct span span, json_in
 		mvm_buf_add(&text, at, (size_t)(end - at));
 	}
 	code = (unsigned char)text.data[0];
+	/* One character, in UTF-8. */
+	if (text.length > 4 || (text.length > 1 && code < 0xc0))
+		return false;
 	if (text.length > 1)
 		code &= 0x7fU >> text.length;
-	for (size_t i = 1; i < text.length && i < 4; i++)
+	for (size_t i = 1; i < text.length; i++)
 		code = code << 6 | ((unsigned char)text.data[i] & 0x3f);
 	*number = code;
-	return text.length == 1 || (text.length <= 4 && (unsigned char)text.data[0] >= 0xc0);
+	return true;
 }
 
 int lexer_number(const struct lexer *lexer, struct span span, json_t **value, struct mvm_error **err)

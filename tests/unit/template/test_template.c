@@ -80,7 +80,8 @@ static void values_are_printed_as_go_prints_them(void **state)
 		{"{{\"q\\\"\\t\\x41\\u00e9\\101\"}}{{`raw\\n{{`}}", "q\"\tA\xc3\xa9"
 								    "A"
 								    "raw\\n{{"},
-		{"{{1}} {{-7}} {{0x10}} {{1.50}} {{'a'}} {{true}} {{false}} {{1e3}}", "1 -7 16 1.5 97 true false 1000"},
+		{"{{1}} {{-7}} {{0x10}} {{1.50}} {{'a'}}{{'\xc3\xa9'}} {{true}} {{false}} {{1e3}}",
+		 "1 -7 16 1.5 97233 true false 1000"},
 		{"{{json .State}}", "{\"Status\":\"running\",\"Pid\":42,\"Paused\":false,\"Running\":true}"},
 		{"{{.Tab | json}} {{json .None}} {{json 1}}", "\"x\\ty\\u001B[31m\" null 1"},
 		{"{{$.Id}} {{len $}}", "0123456789abcdef 13"},
@@ -180,6 +181,7 @@ static void malformed_templates_are_refused(void **state)
 		{"{{`abc}}", ":1: unterminated raw quoted string"},
 		{"{{\"\\z\"}}", ":1: invalid syntax"},
 		{"{{'ab'}}", ":1: malformed character constant: 'ab'"},
+		{"{{'\xff\xff\xff\xff\xff'}}", ":1: malformed character constant: '\xff\xff\xff\xff\xff'"},
 		{"{{1a}}", ":1: bad number syntax: \"1a\""},
 		{"{{99999999999999999999}}", ":1: integer overflow: \"99999999999999999999\""},
 		{"{{$x}}", ":1: undefined variable \"$x\""},
@@ -227,7 +229,7 @@ static void failures_say_where(void **state)
 		 ":1:2: executing \"\" at <eq 1 \"a\">: error calling eq: incompatible types for comparison"},
 		{"{{lt true false}}",
 		 ":1:2: executing \"\" at <lt true false>: error calling lt: invalid type for comparison"},
-		{"{{.Id \"x\"}}", ":1:2: executing \"\" at <.Id>: Id is not a method but has arguments"},
+		{"{{.Id \"x\"}}", ":1:2: executing \"\" at <.Id>: Id has arguments but cannot be invoked as function"},
 		{"{{. 1}}", ":1:2: executing \"\" at <.>: can't give argument to non-function ."},
 		{"{{.Label}}", ":1:2: executing \"\" at <.Label>: wrong number of args for Label: want 1 got 0"},
 		{"{{nil}}", ":1:2: executing \"\" at <nil>: nil is not a command"},
