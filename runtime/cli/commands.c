@@ -18,6 +18,7 @@ static const struct cli_command *const commands[] = {
 	&cli_info,
 	&cli_attach,
 	&cli_container_inspect,
+	&cli_container_prune,
 	&cli_create,
 	&cli_export,
 	&cli_history,

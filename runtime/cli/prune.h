@@ -1,5 +1,6 @@
 /*
- * What `image prune` and `system prune` share: the question, what is said of what went, and the bytes that came back.
+ * What `container prune`, `image prune` and `system prune` share: the question, what is said of what went, and the
+ * bytes that came back.
  */
 #ifndef MVM_CLI_PRUNE_H
 #define MVM_CLI_PRUNE_H
@@ -11,6 +12,7 @@ int cli_confirm(const char *warning, const char *what, struct mvm_error **err);
 /* Prunes and says what went. */
 int cli_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
 		     struct mvm_error **err);
+int cli_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter, struct mvm_error **err);
 /* `before` is what mvm_engine_allocated() said. */
 void cli_print_reclaimed(struct mvm_engine *engine, uint64_t before);
 

@@ -1,26 +1,32 @@
-#include "cli.h"
 
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
 
+#include "container_filter.h"
 #include "image/reference.h"
 #include "runtime/base/text.h"
 
 #define COMMAND_WIDTH 20
 
 struct values {
-	bool all, quiet, no_trunc;
-	const char *format;
+	bool all, latest, quiet, size, no_trunc;
+	const char *format, *last;
+	struct mvm_strv filters;
 };
 
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
 	{"all", 'a', CLI_FLAG, AT(all), NULL, "Show those that do not run too"},
+	{"filter", 'f', CLI_LIST, AT(filters), "FILTER",
+	 "name=, id=, status=, label=, exited=, ancestor=, before= or since="},
 	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP},
+	{"last", 'n', CLI_STRING, AT(last), "N", "Show the last N made, whether they run or not"},
+	{"latest", 'l', CLI_FLAG, AT(latest), NULL, "Show the last one made"},
 	{"no-trunc", 0, CLI_FLAG, AT(no_trunc), NULL, "Show IDs and commands in full"},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Show IDs only"},
+	{"size", 's', CLI_FLAG, AT(size), NULL, "Show what each takes of the disk"},
 	CLI_OPTIONS_END,
 };
 
@@ -55,6 +61,18 @@ static const char *state_text(const struct mvm_container *container)
 	return container->state.status == MVM_STATUS_STARTING ? "created" : mvm_status_name(container->state.status);
 }
 
+/* The bytes of the first `count` characters, or of all there are. */
+static size_t characters(const char *text, size_t count)
+{
+	size_t at = 0;
+
+	while (text[at] && count--)
+		do
+			at++;
+		while (((unsigned char)text[at] & 0xc0) == 0x80);
+	return at;
+}
+
 char *cli_command_text(const struct mvm_container *container, bool no_trunc)
 {
 	struct mvm_buf text MVM_CLEAN_BUF = {0};
@@ -65,8 +83,8 @@ char *cli_command_text(const struct mvm_container *container, bool no_trunc)
 	for (size_t i = 0; i < text.length; i++)
 		if ((unsigned char)text.data[i] < ' ')
 			text.data[i] = ' ';
-	if (!no_trunc && text.length > COMMAND_WIDTH)
-		return mvm_format("\"%.*s…\"", COMMAND_WIDTH - 1, text.data);
+	if (!no_trunc && text.length && text.data[characters(text.data, COMMAND_WIDTH)])
+		return mvm_format("\"%.*s…\"", (int)characters(text.data, COMMAND_WIDTH - 1), text.data);
 	return mvm_format("\"%s\"", text.data ? text.data : "");
 }
 
@@ -84,28 +102,45 @@ static char *id_text(const struct mvm_container *container, bool no_trunc)
 	return no_trunc ? mvm_strdup(container->config.id) : mvm_strndup(container->config.id, MVM_SHORT_ID_LENGTH);
 }
 
-static void add_row(struct cli_table *table, const struct mvm_container *container, bool no_trunc)
+/* Docker's: what is its own, and that with its image. */
+static char *size_text(struct mvm_engine *engine, const struct mvm_container *container)
 {
-	mvm_strv_take(&table->cells, id_text(container, no_trunc));
+	uint64_t own = mvm_engine_container_size(container);
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+	char *own_text MVM_CLEAN_FREE = mvm_format_size(own), *all MVM_CLEAN_FREE = NULL;
+	struct mvm_store *store;
+
+	if (mvm_engine_store(engine, &store, NULL) == 0 &&
+	    mvm_store_find(store, container->config.image_id, &image, NULL) == 0)
+		own += mvm_engine_image_size(engine, image);
+	all = mvm_format_size(own);
+	return mvm_format("%s (virtual %s)", own_text, all);
+}
+
+static void add_row(struct cli_table *table, struct mvm_engine *engine, const struct mvm_container *container,
+		    const struct values *values)
+{
+	mvm_strv_take(&table->cells, id_text(container, values->no_trunc));
 	mvm_strv_add(&table->cells, container->config.image);
-	mvm_strv_take(&table->cells, cli_command_text(container, no_trunc));
+	mvm_strv_take(&table->cells, cli_command_text(container, values->no_trunc));
 	mvm_strv_take(&table->cells, cli_ago(container->config.created.tv_sec));
 	mvm_strv_take(&table->cells, cli_status_text(container));
 	mvm_strv_add(&table->cells, "");
 	mvm_strv_add(&table->cells, container->config.name);
+	mvm_strv_take(&table->cells, values->size ? size_text(engine, container)
+						  : mvm_format_size(mvm_engine_container_size(container)));
 	mvm_strv_add(&table->cells, state_text(container));
 	mvm_strv_take(&table->cells, cli_moment_text(container->config.created.tv_sec));
 	mvm_strv_take(&table->cells, join(&container->config.labels));
 	mvm_strv_add(&table->cells, "");
 	mvm_strv_add(&table->cells, "0");
 	mvm_strv_add(&table->cells, "");
-	mvm_strv_take(&table->cells, mvm_format_size(mvm_engine_container_size(container)));
 }
 
-static int print_containers(struct mvm_container **list, size_t count, const struct values *values,
-			    struct mvm_error **err)
+static int print_containers(struct mvm_engine *engine, struct mvm_container **list, size_t count,
+			    const struct values *values, struct mvm_error **err)
 {
-	static const struct cli_column columns[] = {
+	const struct cli_column columns[] = {
 		{"CONTAINER ID", "ID"},
 		{"IMAGE", "Image"},
 		{"COMMAND", "Command"},
@@ -113,30 +148,27 @@ static int print_containers(struct mvm_container **list, size_t count, const str
 		{"STATUS", "Status"},
 		{"PORTS", "Ports"},
 		{"NAMES", "Names"},
+		{"SIZE", "Size", !values->size},
 		{"STATE", "State", true},
 		{"CREATED AT", "CreatedAt", true},
 		{"LABELS", "Labels", true},
 		{"MOUNTS", "Mounts", true},
 		{"LOCAL VOLUMES", "LocalVolumes", true},
 		{"NETWORKS", "Networks", true},
-		{"SIZE", "Size", true},
 	};
 	const struct mvm_strv **labels MVM_CLEAN_FREE = mvm_alloc((count + 1) * sizeof(*labels));
 	struct cli_table table = {
 		.columns = columns, .column_count = MVM_COUNT(columns), .type = "container", .labels = labels};
-	size_t rows = 0;
 	int result = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!values->all && !shown_running(list[i]))
-			continue;
 		if (values->quiet) {
 			char *id MVM_CLEAN_FREE = id_text(list[i], values->no_trunc);
 
 			puts(id);
 		} else {
-			add_row(&table, list[i], values->no_trunc);
-			labels[rows++] = &list[i]->config.labels;
+			add_row(&table, engine, list[i], values);
+			labels[i] = &list[i]->config.labels;
 		}
 	}
 	if (!values->quiet)
@@ -145,21 +177,55 @@ static int print_containers(struct mvm_container **list, size_t count, const str
 	return result;
 }
 
-static int run(const void *given, char **args, struct mvm_error **err)
+/* Puts those to be shown at the front; returns how many they are. */
+static size_t choose(struct mvm_container **list, size_t count, const struct cli_container_filter *filter, bool all,
+		     size_t limit)
 {
-	const struct values *values = given;
+	size_t chosen = 0;
+
+	for (size_t i = 0; i < count && (!limit || chosen < limit); i++) {
+		struct mvm_container *container = list[i];
+
+		if ((!all && !limit && !filter->any_status && !shown_running(container)) ||
+		    !cli_container_filter_takes(filter, container))
+			continue;
+		/* Those left out only need to be kept for being freed. */
+		list[i] = list[chosen];
+		list[chosen++] = container;
+	}
+	return chosen;
+}
+
+static int show(struct mvm_engine *engine, const struct values *values, size_t limit, struct mvm_error **err)
+{
+	struct cli_container_filter filter MVM_CLEAN_CONTAINER_FILTER = {0};
 	struct mvm_container **list;
-	struct mvm_engine *engine;
 	size_t count;
 	int result;
 
+	if (mvm_state_list(mvm_engine_state(engine), &list, &count, err) < 0)
+		return -1;
+	result = cli_container_filter_init(&filter, engine, &values->filters, err);
+	if (result == 0)
+		result = print_containers(engine, list, choose(list, count, &filter, values->all, limit), values, err);
+	mvm_container_list_free(list, count);
+	return result;
+}
+
+static int run(const void *given, char **args, struct mvm_error **err)
+{
+	const struct values *values = given;
+	struct mvm_engine *engine;
+	int64_t last = -1;
+	int result;
+
+	if (values->last && !mvm_parse_int(values->last, INT32_MIN, INT32_MAX, &last))
+		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --last: a number", values->last);
+	if (values->latest)
+		last = 1;
 	if (cli_check_format(values->format, err) < 0 || mvm_engine_open(&engine, err) < 0)
 		return -1;
-	result = mvm_state_list(mvm_engine_state(engine), &list, &count, err);
-	if (result == 0) {
-		result = print_containers(list, count, values, err);
-		mvm_container_list_free(list, count);
-	}
+	result = show(engine, values, last > 0 ? (size_t)last : 0, err);
 	mvm_engine_close(engine);
 	return result;
 }

@@ -34,16 +34,9 @@ static int confirm(const struct values *values, struct mvm_error **err)
 
 static int prune(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter, struct mvm_error **err)
 {
-	struct mvm_strv containers MVM_CLEAN_STRV = {0};
 	uint64_t before = mvm_engine_allocated(engine);
-	int result = mvm_engine_prune_containers(engine, filter, &containers, err);
+	int result = cli_prune_containers(engine, filter, err);
 
-	if (containers.count)
-		puts("Deleted Containers:");
-	for (size_t i = 0; i < containers.count; i++)
-		puts(containers.items[i]);
-	if (containers.count)
-		putchar('\n');
 	if (result == 0)
 		result = cli_prune_images(engine, all, filter, err);
 	cli_print_reclaimed(engine, before);

@@ -8,7 +8,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 
-static bool container_has_label(const struct mvm_container *container, const char *wanted)
+bool mvm_container_has_label(const struct mvm_container *container, const char *wanted)
 {
 	size_t length = strlen(wanted);
 
@@ -41,10 +41,10 @@ static bool image_is_meant(const struct mvm_prune_filter *filter, const struct m
 static bool container_is_meant(const struct mvm_prune_filter *filter, const struct mvm_container *container)
 {
 	for (size_t i = 0; i < filter->labels.count; i++)
-		if (!container_has_label(container, filter->labels.items[i]))
+		if (!mvm_container_has_label(container, filter->labels.items[i]))
 			return false;
 	for (size_t i = 0; i < filter->other_labels.count; i++)
-		if (container_has_label(container, filter->other_labels.items[i]))
+		if (mvm_container_has_label(container, filter->other_labels.items[i]))
 			return false;
 	return old_enough(filter, container->config.created.tv_sec);
 }

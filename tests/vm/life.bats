@@ -176,6 +176,50 @@ load ../lib/vm.bash
   eventually no_own_processes
 }
 
+# shown FLAG...: the names that ps shows, newest first, in one line
+shown() { mvm ps --format '{{.Names}}' "$@" | xargs; }
+
+@test "ps: filters, -l, -n, -s, and commands cut between characters" {
+  local id
+  id=$(mvm create --name first-one -l colour=blue "$IMAGE" true)
+  mvm create --name second-one -l colour=red -l size=big "$REGISTRY/defaults" true
+  mvm run --name third "$IMAGE" sh -c 'exit 3' || true
+  mvm run -d --name fourth "$IMAGE" sh -c 'sleep 1000; : ääääääääää'
+  same fourth "$(shown)"
+  same "second-one first-one" "$(shown -a -f name=one)"
+  same "second-one" "$(shown -a -f name='^/second')"
+  same first-one "$(shown -a -f id="${id:0:12}")"
+  same "second-one first-one" "$(shown -f status=created)"
+  same "fourth third" "$(shown -f status=exited -f status=running)"
+  same first-one "$(shown -a -f label=colour=blue)"
+  same second-one "$(shown -a -f label=colour -f label=size=big)"
+  same third "$(shown -a -f exited=3)"
+  same '' "$(shown -a -f exited=4)"
+  same second-one "$(shown -a -f ancestor="$REGISTRY/defaults")"
+  same '' "$(shown -a -f ancestor=nosuch)"
+  same "second-one first-one" "$(shown -a -f before=third)"
+  same "fourth" "$(shown -f since="third")"
+  same fourth "$(shown -l)"
+  same "fourth third second-one" "$(shown -n 3)"
+  has "$(mvm ps -s)" SIZE "(virtual "
+  has "$(mvm ps --no-trunc)" 'ääääääääää"'
+  mvm ps | iconv -f UTF-8 -t UTF-8 >/dev/null
+  has "$(mvm ps)" '"sh -c sleep 1000; :…"'
+  run --separate-stderr -125 mvm ps -f status=asleep
+  error_says "invalid filter 'status=asleep'"
+  run --separate-stderr -125 mvm ps -f colour=blue
+  error_says "invalid filter 'colour'"
+  run --separate-stderr -1 mvm ps -f before=nosuch
+  error_says "No such container: nosuch"
+  run --separate-stderr -0 mvm container prune -f --filter label=colour=blue
+  has "$output" "Deleted Containers:" "$id" "Total reclaimed space: "
+  run --separate-stderr -1 mvm container prune <<<n
+  has "$stderr" "WARNING! This will remove all stopped containers." "container prune has been cancelled"
+  mvm rm -f fourth
+  run -0 mvm container prune -f
+  no_containers
+}
+
 @test "two commands at once end in one of the two orders" {
   local i
   mvm create --name race "$IMAGE" sleep 1000
