@@ -246,7 +246,6 @@ static void a_supervisor_that_ends_before_it_answers_is_the_end(void **state)
 
 static char *add_rotating(struct world *world, const char *driver, int files)
 {
-	struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
 	char *id = world_add(world, driver, false, NULL), *path MVM_CLEAN_FREE = NULL;
 	struct mvm_error *err = NULL;
 	json_t *json MVM_CLEAN_JSON = NULL;
