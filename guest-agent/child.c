@@ -78,8 +78,8 @@ static int become(const struct identity *identity, struct failure *failure)
 	return 0;
 }
 
-/* Made when missing, as docker does: root's, 0755. */
-static int enter_cwd(const char *cwd, struct failure *failure)
+/* A container's is made when missing, as docker does: root's, 0755. */
+static int enter_cwd(const char *cwd, bool make, struct failure *failure)
 {
 	if (!cwd || !*cwd)
 		return 0;
@@ -88,7 +88,7 @@ static int enter_cwd(const char *cwd, struct failure *failure)
 				   cwd);
 	if (chdir(cwd) == 0)
 		return 0;
-	if (errno == ENOENT && make_folders(cwd) == 0 && chdir(cwd) == 0)
+	if (make && errno == ENOENT && make_folders(cwd) == 0 && chdir(cwd) == 0)
 		return 0;
 	return failure_set_errno(failure, MVM_PROTO_BAD_CWD, "cannot enter the working folder %.400s", cwd);
 }
@@ -168,7 +168,7 @@ static int set_up(struct plan *plan, struct identity *identity, struct failure *
 		return -1;
 	if (order->tty && open_terminal(plan, failure))
 		return -1;
-	if (own_stdio(plan, identity, failure) || enter_cwd(order->cwd, failure))
+	if (own_stdio(plan, identity, failure) || enter_cwd(order->cwd, plan->first, failure))
 		return -1;
 	if (plan->first && container_seal(failure))
 		return -1;

@@ -4,7 +4,8 @@
  * Theory of operation: one loop. Each output has its own buffer and is read again only when that is
  * written, so that a reader of stdout that stalls does not hold up stderr. The user's descriptors stay
  * blocking, because others share them: a pipe gets at most PIPE_BUF bytes when poll() says that
- * it takes some, which never blocks. It is over when the supervisor has told the end and both outputs have ended.
+ * it takes some, which never blocks. It is over when the supervisor has told the end and both outputs have ended; or,
+ * for an exec, whose children may outlive it, when they have been silent for a while.
  */
 #include "cli.h"
 
@@ -28,6 +29,8 @@
 #include "runtime/state/control.h"
 
 #define PIECE (128 * 1024)
+/* As long as docker waits for the outputs of a process that has ended; here, since the last byte. */
+#define LINGER_MS 2000
 
 struct session;
 
@@ -55,6 +58,9 @@ struct session {
 	size_t length, sent;
 	struct cli_detach detach;
 	bool detached;
+
+	uint32_t process;	  /* that of an exec; 0: the container's */
+	struct mvm_timer *linger; /* an exec's: what it left behind may hold its outputs */
 
 	json_int_t start_id;
 	bool started, ended, broken_pipe;
@@ -116,8 +122,9 @@ static void output_failed(struct output *output)
 
 	/* Docker's way: the container goes on without its reader. */
 	session->broken_pipe = true;
-	mvm_fail(&session->error, MVM_ERR_IO, "cannot write to %s: %s; the container goes on, see 'mvm ps'",
-		 output->to == STDOUT_FILENO ? "stdout" : "stderr", strerror(errno));
+	mvm_fail(&session->error, MVM_ERR_IO, "cannot write to %s: %s; the %s",
+		 output->to == STDOUT_FILENO ? "stdout" : "stderr", strerror(errno),
+		 session->process ? "program goes on" : "container goes on, see 'mvm ps'");
 	close_output(output);
 	end_session(session);
 }
@@ -141,6 +148,28 @@ static void write_output(void *arg, int fd, short revents)
 	}
 }
 
+static void wait_for_silence(struct session *session)
+{
+	if (session->process && session->ended)
+		mvm_timer_start(session->linger, LINGER_MS);
+}
+
+/* The process has ended, and whoever else has its outputs says nothing. */
+static void silent(void *arg)
+{
+	struct session *session = arg;
+
+	for (size_t i = 0; i < MVM_COUNT(session->outputs); i++) {
+		if (session->outputs[i].written < session->outputs[i].length) {
+			wait_for_silence(session);
+			return;
+		}
+	}
+	for (size_t i = 0; i < MVM_COUNT(session->outputs); i++)
+		if (session->outputs[i].from >= 0)
+			close_output(&session->outputs[i]);
+}
+
 static void read_output(void *arg, int fd, short revents)
 {
 	struct output *output = arg;
@@ -154,6 +183,7 @@ static void read_output(void *arg, int fd, short revents)
 	}
 	output->length = (size_t)n;
 	output->written = 0;
+	wait_for_silence(output->session);
 	mvm_watch_set(output->readable, 0);
 	mvm_watch_set(output->writable, POLLOUT);
 }
@@ -270,21 +300,53 @@ static void send_signal(void *arg, int signo)
 	}
 }
 
-static json_t *window_size(void)
+void cli_window_size(int *rows, int *cols)
 {
 	struct winsize size = {0};
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
 		ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
-	return json_pack("{si, si}", "rows", (int)size.ws_row, "cols", (int)size.ws_col);
+	*rows = size.ws_row;
+	*cols = size.ws_col;
+}
+
+static json_t *window_size(void)
+{
+	int rows, cols;
+
+	cli_window_size(&rows, &cols);
+	return json_pack("{si, si}", "rows", rows, "cols", cols);
 }
 
 static void window_changed(void *arg, int signo)
 {
 	struct session *session = arg;
+	json_t *fields = window_size();
 	json_int_t id;
 
-	mvm_client_send(session->client, "resize", window_size(), &id, NULL);
+	if (session->process)
+		json_object_set_new(fields, "process", json_integer(session->process));
+	mvm_client_send(session->client, "resize", fields, &id, NULL);
+}
+
+/* The process goes on without us. */
+static void leave(void *arg, int signo)
+{
+	struct session *session = arg;
+
+	session->exit_code = 128 + signo;
+	mvm_loop_stop(session->loop);
+}
+
+/* To an exec docker passes none on. Where the terminal need not be put right they may end us at once. */
+static void catch_signals_of_exec(struct session *session)
+{
+	static const int fatal[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+	if (session->options->tty)
+		mvm_loop_signal(session->loop, SIGWINCH, window_changed, session);
+	for (size_t i = 0; terminal_is_raw && i < MVM_COUNT(fatal); i++)
+		mvm_loop_signal(session->loop, fatal[i], leave, session);
 }
 
 static void catch_signals(struct session *session)
@@ -314,6 +376,7 @@ static void handle_exit(struct session *session, const json_t *message)
 	if (error && session->started)
 		mvm_fail(&session->error, MVM_ERR_MACHINE, "%s", error);
 	end_session(session);
+	wait_for_silence(session);
 }
 
 static void handle_message(struct session *session, const json_t *message)
@@ -374,6 +437,23 @@ static int tell_size(struct session *session, struct mvm_error **err)
 	return mvm_client_call(session->client, "resize", size, NULL, err);
 }
 
+static void watch_control(struct session *session)
+{
+	int fd = mvm_client_fd(session->client);
+
+	mvm_set_nonblock(fd, true);
+	session->control = mvm_loop_watch(session->loop, fd, POLLIN, read_control, session);
+}
+
+static void open_streams(struct session *session, int fds[3])
+{
+	open_input(session, fds[0]);
+	open_output(session, &session->outputs[0], fds[1], STDOUT_FILENO);
+	open_output(session, &session->outputs[1], fds[2], STDERR_FILENO);
+	for (int i = 0; i < 3; i++)
+		fds[i] = -1;
+}
+
 static int begin(struct session *session, struct mvm_error **err)
 {
 	const struct cli_attach *options = session->options;
@@ -383,13 +463,10 @@ static int begin(struct session *session, struct mvm_error **err)
 	mvm_client_on_event(session->client, cli_print_event, NULL);
 	if ((options->tty && tell_size(session, err) < 0) || mvm_client_attach(session->client, wanted, fds, err) < 0)
 		return -1;
-	open_input(session, fds[0]);
-	open_output(session, &session->outputs[0], fds[1], STDOUT_FILENO);
-	open_output(session, &session->outputs[1], fds[2], STDERR_FILENO);
+	open_streams(session, fds);
 	if (!options->only_joins && mvm_client_send(session->client, "start", NULL, &session->start_id, err) < 0)
 		return -1;
-	mvm_set_nonblock(mvm_client_fd(session->client), true);
-	session->control = mvm_loop_watch(session->loop, mvm_client_fd(session->client), POLLIN, read_control, session);
+	watch_control(session);
 	return 0;
 }
 
@@ -417,6 +494,26 @@ static int outcome(struct session *session, int *exit_code, struct mvm_error **e
 	return -1;
 }
 
+/* `result`: of what came before. */
+static int finish(struct session *session, int result, int *exit_code, struct mvm_error **err)
+{
+	restore_terminal();
+	if (result == 0)
+		result = outcome(session, exit_code, err);
+	else
+		mvm_error_free(session->error);
+	close_input(session);
+	for (size_t i = 0; i < MVM_COUNT(session->outputs); i++) {
+		if (session->outputs[i].piece)
+			mvm_close(&session->outputs[i].from);
+		free(session->outputs[i].piece);
+	}
+	free(session->piece);
+	free(session->typed);
+	mvm_loop_destroy(session->loop);
+	return result;
+}
+
 int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *options, int *exit_code,
 			 struct mvm_error **err)
 {
@@ -430,19 +527,22 @@ int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *opt
 	result = begin(&session, err);
 	if (result == 0)
 		result = mvm_loop_run(session.loop, err);
-	restore_terminal();
-	if (result == 0)
-		result = outcome(&session, exit_code, err);
-	else
-		mvm_error_free(session.error);
-	close_input(&session);
-	for (size_t i = 0; i < MVM_COUNT(session.outputs); i++) {
-		if (session.outputs[i].piece)
-			mvm_close(&session.outputs[i].from);
-		free(session.outputs[i].piece);
-	}
-	free(session.piece);
-	free(session.typed);
-	mvm_loop_destroy(session.loop);
-	return result;
+	return finish(&session, result, exit_code, err);
+}
+
+int cli_attach_exec(struct mvm_exec *exec, const struct cli_attach *options, int *exit_code, struct mvm_error **err)
+{
+	struct session session = {
+		.client = exec->client, .options = options, .input = -1, .process = exec->process, .started = true};
+
+	session.loop = mvm_loop_create();
+	session.linger = mvm_loop_timer(session.loop, silent, &session);
+	if (options->tty && options->stdin_on)
+		make_terminal_raw();
+	catch_signals_of_exec(&session);
+	open_streams(&session, exec->streams);
+	watch_control(&session);
+	/* The end may have come together with the start. */
+	read_control(&session, mvm_client_fd(exec->client), POLLIN);
+	return finish(&session, mvm_loop_run(session.loop, err), exit_code, err);
 }

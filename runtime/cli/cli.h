@@ -62,11 +62,11 @@ struct cli_command {
 	int (*status)(const struct mvm_error *err);
 };
 
-extern const struct cli_command cli_attach, cli_container_inspect, cli_container_prune, cli_create, cli_export,
-	cli_history, cli_image_inspect, cli_image_prune, cli_images, cli_import, cli_info, cli_inspect, cli_kill,
-	cli_load, cli_login, cli_logout, cli_logs, cli_pause, cli_unpause, cli_ps, cli_pull, cli_push, cli_rename,
-	cli_restart, cli_rm, cli_rmi, cli_run, cli_save, cli_start, cli_stop, cli_system_df, cli_system_prune, cli_tag,
-	cli_version, cli_wait;
+extern const struct cli_command cli_attach, cli_container_inspect, cli_container_prune, cli_create, cli_exec,
+	cli_export, cli_history, cli_image_inspect, cli_image_prune, cli_images, cli_import, cli_info, cli_inspect,
+	cli_kill, cli_load, cli_login, cli_logout, cli_logs, cli_pause, cli_unpause, cli_ps, cli_pull, cli_push,
+	cli_rename, cli_restart, cli_rm, cli_rmi, cli_run, cli_save, cli_start, cli_stop, cli_system_df,
+	cli_system_prune, cli_tag, cli_version, cli_wait;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
@@ -90,8 +90,17 @@ int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *opt
 			 struct mvm_error **err);
 /* stop.c: the values of --signal and --time; `signo` 0 and MVM_STOP_DEFAULT where they are not given. */
 int cli_parse_stop(const char *signal, const char *time, int *signo, int64_t *timeout, struct mvm_error **err);
+/* Stays with a process that runs beside the container's own until it has ended, or a signal to us has ended our
+ * part. Takes the exec's streams. Its exit code as above. */
+int cli_attach_exec(struct mvm_exec *exec, const struct cli_attach *options, int *exit_code, struct mvm_error **err);
+/* Rows and columns of the user's terminal, 0 where there is none. */
+void cli_window_size(int *rows, int *cols);
 /* A notice of the supervisor, on stderr. */
 void cli_print_event(void *arg, const json_t *event);
+
+/* env.c: the variables of `--env-file` and then `-e`: NAME=value, or a bare NAME that is to be taken away. */
+int cli_read_env(const struct mvm_strv *files, const struct mvm_strv *given, struct mvm_strv *env,
+		 struct mvm_error **err);
 
 /* each.c: does one thing to each argument, whatever becomes of the others. All failures are printed; the
  * last one is the error. */

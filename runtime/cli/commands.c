@@ -8,6 +8,7 @@
 /* In the order of the help: docker's. */
 static const struct cli_command *const commands[] = {
 	&cli_run,
+	&cli_exec,
 	&cli_ps,
 	&cli_pull,
 	&cli_push,

@@ -15,8 +15,6 @@
 #include "runtime/base/text.h"
 #include "runtime/engine/client.h"
 
-#define MAX_ENV_FILE (4u << 20)
-
 struct values {
 	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy;
 	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
@@ -76,56 +74,6 @@ static const struct cli_option options[] = {
 	{"workdir", 'w', CLI_STRING, AT(workdir), "FOLDER", "Working folder inside"},
 	CLI_OPTIONS_END,
 };
-
-/* NAME=value as it is; NAME alone takes ours, or nothing where we have none. */
-static void add_env(struct mvm_strv *env, const char *text)
-{
-	const char *ours = strchr(text, '=') ? NULL : getenv(text);
-
-	if (strchr(text, '='))
-		mvm_strv_add(env, text);
-	else if (ours)
-		mvm_strv_addf(env, "%s=%s", text, ours);
-}
-
-static int add_env_line(struct mvm_strv *env, const char *path, size_t number, char *line, struct mvm_error **err)
-{
-	size_t name;
-
-	while (isspace((unsigned char)*line))
-		line++;
-	if (!*line || *line == '#')
-		return 0;
-	name = strcspn(line, "=");
-	if (!name)
-		return mvm_fail(err, MVM_ERR_USAGE, "%s, line %zu: no variable name on line '%s'", path, number, line);
-	for (size_t i = 0; i < name; i++)
-		if (isspace((unsigned char)line[i]))
-			return mvm_fail(err, MVM_ERR_USAGE, "%s, line %zu: variable '%.*s' contains whitespaces", path,
-					number, (int)name, line);
-	add_env(env, line);
-	return 0;
-}
-
-static int add_env_file(struct mvm_strv *env, const char *path, struct mvm_error **err)
-{
-	char *data MVM_CLEAN_FREE = NULL;
-	size_t length, number = 0;
-
-	if (mvm_read_file(path, MAX_ENV_FILE, &data, &length, err) < 0)
-		return mvm_error_wrap(err, "env file");
-	if (memchr(data, '\0', length))
-		return mvm_fail(err, MVM_ERR_USAGE, "env file %s: not a text file", path);
-	for (char *line = data, *next; line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		line[strcspn(line, "\r")] = '\0';
-		if (add_env_line(env, path, ++number, line, err) < 0)
-			return -1;
-	}
-	return 0;
-}
 
 static int parse_cpus(const char *text, int64_t *nano_cpus, struct mvm_error **err)
 {
@@ -226,20 +174,8 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 	    (values->cpus && parse_cpus(values->cpus, &request->nano_cpus, err) < 0) ||
 	    parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
 	    parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0 ||
-	    confine_request(values, request, err) < 0)
+	    confine_request(values, request, err) < 0 || cli_read_env(&values->env_files, &values->env, env, err) < 0)
 		return -1;
-	for (size_t i = 0; i < values->env_files.count; i++)
-		if (add_env_file(env, values->env_files.items[i], err) < 0)
-			return -1;
-	for (size_t i = 0; i < values->env.count; i++) {
-		if (*values->env.items[i] == '=')
-			return mvm_fail(err, MVM_ERR_USAGE, "invalid environment variable: %s", values->env.items[i]);
-		/* A name that we have no value for takes the image's away. */
-		if (!strchr(values->env.items[i], '=') && !getenv(values->env.items[i]))
-			mvm_strv_add(env, values->env.items[i]);
-		else
-			add_env(env, values->env.items[i]);
-	}
 	for (char **arg = args + 1; *arg; arg++)
 		mvm_strv_add(command, *arg);
 	return 0;

@@ -119,13 +119,8 @@ int mvm_client_archive(struct mvm_client *client, const char *path, const char *
 	return mvm_control_steal_fds(&client->control, stream, 1, err);
 }
 
-int mvm_client_attach(struct mvm_client *client, const bool wanted[3], int fds[3], struct mvm_error **err)
+static int steal_streams(struct mvm_client *client, const bool wanted[3], int fds[3], struct mvm_error **err)
 {
-	json_t *fields =
-		json_pack("{sb, sb, sb}", "stdin", (int)wanted[0], "stdout", (int)wanted[1], "stderr", (int)wanted[2]);
-
-	if (mvm_client_call(client, "attach", fields, NULL, err) < 0)
-		return -1;
 	for (int i = 0; i < 3; i++) {
 		fds[i] = -1;
 		if (!wanted[i] || mvm_control_steal_fds(&client->control, &fds[i], 1, err) == 0)
@@ -134,5 +129,26 @@ int mvm_client_attach(struct mvm_client *client, const bool wanted[3], int fds[3
 			mvm_close(&fds[i]);
 		return -1;
 	}
+	return 0;
+}
+
+int mvm_client_attach(struct mvm_client *client, const bool wanted[3], int fds[3], struct mvm_error **err)
+{
+	json_t *fields =
+		json_pack("{sb, sb, sb}", "stdin", (int)wanted[0], "stdout", (int)wanted[1], "stderr", (int)wanted[2]);
+
+	if (mvm_client_call(client, "attach", fields, NULL, err) < 0)
+		return -1;
+	return steal_streams(client, wanted, fds, err);
+}
+
+int mvm_client_exec(struct mvm_client *client, json_t *fields, const bool wanted[3], int fds[3], uint32_t *process,
+		    struct mvm_error **err)
+{
+	json_t *answer MVM_CLEAN_JSON = NULL;
+
+	if (mvm_client_call(client, "exec", fields, &answer, err) < 0 || steal_streams(client, wanted, fds, err) < 0)
+		return -1;
+	*process = (uint32_t)json_integer_value(json_object_get(answer, "process"));
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct mvm_error;
 struct mvm_client;
@@ -43,5 +44,9 @@ int mvm_client_wait(struct mvm_client *client, json_int_t id, struct mvm_error *
 
 /* "attach": stream descriptors for stdin, stdout, stderr; -1 for those not asked for. */
 int mvm_client_attach(struct mvm_client *client, const bool wanted[3], int fds[3], struct mvm_error **err);
+
+/* "exec": the same, once the process runs, and its number. `fields` is stolen. Event "exit" follows. */
+int mvm_client_exec(struct mvm_client *client, json_t *fields, const bool wanted[3], int fds[3], uint32_t *process,
+		    struct mvm_error **err);
 
 #endif

@@ -45,8 +45,7 @@ static int set_resources(const struct mvm_create_request *request, struct mvm_co
 	return 0;
 }
 
-/* `value` replaces the variable of the same name where it stands, else goes to the end; a bare name takes it away. */
-static void set_env(struct mvm_strv *env, const char *value)
+void engine_set_env(struct mvm_strv *env, const char *value)
 {
 	size_t name = strcspn(value, "=");
 
@@ -74,9 +73,9 @@ static void set_environment(const struct mvm_create_request *request, const stru
 	if (config->tty)
 		mvm_strv_add(&config->env, "TERM=xterm");
 	for (size_t i = 0; i < image->env.count; i++)
-		set_env(&config->env, image->env.items[i]);
+		engine_set_env(&config->env, image->env.items[i]);
 	for (size_t i = 0; request->env && i < request->env->count; i++)
-		set_env(&config->env, request->env->items[i]);
+		engine_set_env(&config->env, request->env->items[i]);
 }
 
 /* Entrypoint and command: a new entrypoint drops the image's command too. */
@@ -117,13 +116,13 @@ static void set_labels(const struct mvm_create_request *request, const struct mv
 		char *label MVM_CLEAN_FREE =
 			mvm_format("%s=%s", key, json_string_value(value) ? json_string_value(value) : "");
 
-		set_env(&config->labels, label);
+		engine_set_env(&config->labels, label);
 	}
 	for (size_t i = 0; request->labels && i < request->labels->count; i++) {
 		const char *label = request->labels->items[i];
 		char *full MVM_CLEAN_FREE = mvm_format(strchr(label, '=') ? "%s" : "%s=", label);
 
-		set_env(&config->labels, full);
+		engine_set_env(&config->labels, full);
 	}
 	if (config->labels.count)
 		qsort(config->labels.items, config->labels.count, sizeof(char *), by_key);

@@ -172,6 +172,27 @@ int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int6
 /* `force` ends one that runs, whatever its guest does. */
 int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, struct mvm_error **err);
 
+/* A process beside the container's own. All borrowed; NULL or empty leaves it to the container. */
+struct mvm_exec_request {
+	const struct mvm_strv *command;
+	const struct mvm_strv *env; /* NAME=value adds or replaces, NAME takes away */
+	const char *user, *working_dir;
+	bool tty, open_stdin;
+	bool privileged; /* with all capabilities */
+	bool detach;	 /* no streams, and no word of its end */
+	int rows, cols;	 /* of the terminal; 0: as the guest has it */
+};
+struct mvm_exec {
+	struct mvm_client *client; /* over which event "exit" comes */
+	uint32_t process;
+	int streams[3]; /* stdin, stdout, stderr; -1 for those that it has not */
+};
+/* Returns when it runs. CONFLICT where the container does not run or is paused; NO_PROGRAM or CANNOT_RUN where the
+ * guest could not start it. */
+int mvm_engine_exec(struct mvm_engine *engine, const struct mvm_container *container,
+		    const struct mvm_exec_request *request, struct mvm_exec *exec, struct mvm_error **err);
+void mvm_exec_finish(struct mvm_exec *exec);
+
 /* A part of a container's disk as a tar stream, from the guest of one that runs, else from a machine that is started
  * over its disk for that and changes nothing there. The top of the tree at `path` is called `name` in it; "": the
  * content of a folder alone. Mount points are empty folders. What is read is the guest's, and untrusted. */

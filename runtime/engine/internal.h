@@ -50,4 +50,8 @@ struct engine_users {
 int engine_users_init(struct mvm_engine *engine, struct engine_users *users, struct mvm_error **err);
 void engine_users_finish(struct engine_users *users);
 
+/* create.c: `value` replaces the variable of the same name where it stands, else goes to the end; a bare name takes it
+ * away. */
+void engine_set_env(struct mvm_strv *env, const char *value);
+
 #endif

@@ -37,6 +37,9 @@ int mvm_control_send(struct mvm_control *control, json_t *message, const int *fd
 	if (!text)
 		return mvm_fail(err, MVM_ERR_INTERNAL, "control socket: a message that JSON cannot hold");
 	length = (uint32_t)strlen(text);
+	if (length > MVM_CONTROL_MAX)
+		return mvm_fail(err, MVM_ERR_INVALID, "control socket: a message of %u bytes, more than %d", length,
+				MVM_CONTROL_MAX);
 	mvm_buf_add(&frame, &length, LENGTH_SIZE);
 	mvm_buf_add(&frame, text, length);
 	n = mvm_send_fds(control->fd, frame.data, frame.length, fds, count);

@@ -26,7 +26,12 @@
  *             for ever), keep: bool          was asked for when it was made
  *   pause                                  when the machine stands still
  *   unpause                                when it goes on
- *   resize    rows, cols                   when the guest has done it
+ *   resize    rows, cols, process          when the guest has done it; `process` is that of an exec, without it the
+ *                                          container's
+ *   exec      args, env, cwd, user, tty,   when the process runs, or cannot, with its number as "process" and with one
+ *             privileged, rows, cols;      descriptor for each stream that is true, in this order: the guest's own
+ *             stdin, stdout, stderr: bool  connections. Event "exit" comes later, unless stdout was not asked for. The
+ *                                          process outlives its client; what it then writes is dropped.
  *   archive   path, name                   when the guest has sent all of it: the tree at `path` of the
  *                                          container's disk as a tar stream, its top called `name`; "": the content
  *                                          of a folder alone. Event "stream" comes before, with the descriptor.
@@ -39,6 +44,7 @@
  *   log                                    to followers
  *   stream    id, one descriptor           to who asked for the archive `id`
  *   exit      exit_code, error             to attached clients, after their streams have ended
+ *   exit      id, exit_code, error         to who asked for the exec `id`; its streams may still hold something
  */
 #ifndef MVM_STATE_CONTROL_H
 #define MVM_STATE_CONTROL_H
@@ -51,7 +57,8 @@
 
 struct mvm_error;
 
-enum { MVM_CONTROL_MAX = 256 * 1024, MVM_CONTROL_MAX_FDS = 4 };
+/* A command and its environment are at most 1 MiB, and JSON may need two bytes for one. */
+enum { MVM_CONTROL_MAX = 2 * 1024 * 1024, MVM_CONTROL_MAX_FDS = 4 };
 
 struct mvm_control {
 	int fd; /* owned */

@@ -16,8 +16,6 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 
-#define CONTAINER_PROCESS 1
-
 /* A request that the guest has not answered. */
 struct pending {
 	struct pending *next;
@@ -240,6 +238,21 @@ unsigned agent_stream_port(const struct agent *agent, enum stream_kind kind)
 	return MVM_PROTO_STREAM_PORT + (unsigned)kind;
 }
 
+static void send_process(struct agent *agent, struct mvm_proto_process *process, agent_done_fn done, void *arg)
+{
+	uint32_t request = expect_answer(agent, done, arg);
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	size_t length = 0;
+
+	if (mvm_proto_encode_process(process, request, frame_space(agent), &length) == 0) {
+		queued(agent, length);
+		return;
+	}
+	mvm_fail(&err, MVM_ERR_CANNOT_RUN, "command line and environment are larger than %d bytes",
+		 MVM_WIRE_PAYLOAD_MAX);
+	answered(agent, request, err);
+}
+
 static void order_process(struct agent *agent)
 {
 	const struct mvm_container_config *config = &agent->supervisor->container->config;
@@ -258,19 +271,18 @@ static void order_process(struct agent *agent)
 		.stdout_port = agent_stream_port(agent, STREAM_STDOUT),
 		.stderr_port = agent_stream_port(agent, STREAM_STDERR),
 	};
-	struct mvm_error *err = NULL;
-	size_t length = 0;
-	uint32_t request = expect_answer(agent, start_done, agent);
 
 	confine_process(config, false, &confinement, &process);
-	if (mvm_proto_encode_process(&process, request, frame_space(agent), &length) < 0) {
-		mvm_fail(&err, MVM_ERR_CANNOT_RUN, "command line and environment are larger than %d bytes",
-			 MVM_WIRE_PAYLOAD_MAX);
-		answered(agent, request, err);
-		mvm_error_free(err);
-		return;
-	}
-	queued(agent, length);
+	send_process(agent, &process, start_done, agent);
+}
+
+void agent_join(struct agent *agent, struct mvm_proto_process *order, bool privileged, agent_done_fn done, void *arg)
+{
+	struct confinement confinement;
+
+	confine_process(&agent->supervisor->container->config, privileged, &confinement, order);
+	order->join = CONTAINER_PROCESS;
+	send_process(agent, order, done, arg);
 }
 
 void agent_prepare(struct agent *agent)
@@ -294,9 +306,9 @@ void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
 	queued(agent, length);
 }
 
-void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, void *arg)
+void agent_resize(struct agent *agent, uint32_t process, int rows, int cols, agent_done_fn done, void *arg)
 {
-	struct mvm_proto_resize order = {.id = CONTAINER_PROCESS, .rows = (uint16_t)rows, .cols = (uint16_t)cols};
+	struct mvm_proto_resize order = {.id = process, .rows = (uint16_t)rows, .cols = (uint16_t)cols};
 	size_t length = 0;
 
 	mvm_proto_encode_resize(&order, expect_answer(agent, done, arg), frame_space(agent), &length);
@@ -395,13 +407,17 @@ static int got_reply(struct agent *agent, const struct mvm_wire_frame *frame, co
 static int got_exited(struct agent *agent, const struct mvm_wire_frame *frame, const char **reason)
 {
 	struct mvm_proto_exited exited;
+	int exit_code;
 
 	if (mvm_proto_decode_exited(frame, &exited, reason) < 0)
 		return -1;
-	if (exited.id != CONTAINER_PROCESS)
-		return 0;
 	mvm_log(MVM_LOG_INFO, "phase exited at %llu us of the guest", (unsigned long long)exited.uptime / 1000);
-	supervisor_exited(agent->supervisor, exited.signal ? 128 + exited.signal : exited.status, exited.oom);
+	exit_code = exited.signal ? 128 + exited.signal : exited.status;
+	if (exited.id != CONTAINER_PROCESS) {
+		execs_exited(agent->supervisor, exited.id, exit_code);
+		return 0;
+	}
+	supervisor_exited(agent->supervisor, exit_code, exited.oom);
 	supervisor_event(agent->supervisor, EVENT_PROCESS_EXITED);
 	return 0;
 }

@@ -77,6 +77,7 @@ static void drop_client(struct client *client)
 	mvm_control_finish(&client->control);
 	client->dead = true;
 	release_client(client);
+	execs_left(supervisor);
 	/* Whoever was to order the start is gone, and nobody else will. */
 	if (!supervisor->clients)
 		supervisor_event(supervisor, supervisor->helper ? EVENT_DESTROY : EVENT_ABANDONED);
@@ -220,7 +221,7 @@ static void close_all(const int *fds, size_t count)
 		close(fds[i]);
 }
 
-static void attach(struct client *client, json_int_t id, const json_t *request)
+static void attach(struct client *client, json_int_t id, json_t *request)
 {
 	static const char *const names[STREAM_COUNT] = {"stdin", "stdout", "stderr"};
 	struct supervisor *supervisor = client->supervisor;
@@ -257,7 +258,7 @@ static void attach(struct client *client, json_int_t id, const json_t *request)
 
 /* One that runs is started already, and one that is about to run soon will be. One that is just ending comes to
  * its end first, with the time for its last output that a stop gives. */
-static void start(struct client *client, json_int_t id, const json_t *request)
+static void start(struct client *client, json_int_t id, json_t *request)
 {
 	struct supervisor *supervisor = client->supervisor;
 
@@ -276,19 +277,35 @@ static void start(struct client *client, json_int_t id, const json_t *request)
 	}
 }
 
-void relayed(void *arg, const struct mvm_error *error)
+void relay_release(struct relay *relay)
 {
-	struct relay *relay = arg;
-
 	relay->client->users--;
-	answer(relay->client, relay->id, error);
 	release_client(relay->client);
 	free(relay);
 }
 
+void relayed(void *arg, const struct mvm_error *error)
+{
+	struct relay *relay = arg;
+
+	answer(relay->client, relay->id, error);
+	relay_release(relay);
+}
+
+void relay_message(struct relay *relay, json_t *message, const int *fds, size_t count)
+{
+	json_object_set_new(message, "id", json_integer(relay->id));
+	send_message(relay->client, message, fds, count);
+}
+
+bool relay_is_dead(const struct relay *relay)
+{
+	return relay->client->dead;
+}
+
 void relay_stream(struct relay *relay, int fd)
 {
-	send_message(relay->client, json_pack("{ss, sI}", "event", "stream", "id", relay->id), &fd, 1);
+	relay_message(relay, json_pack("{ss}", "event", "stream"), &fd, 1);
 	close(fd);
 }
 
@@ -303,7 +320,7 @@ static struct relay *relay_create(struct client *client, json_int_t id)
 
 static void answer_not_running(struct client *client, json_int_t id)
 {
-	char *text MVM_CLEAN_FREE = mvm_format("Container %s is not running", client->supervisor->container->config.id);
+	char *text MVM_CLEAN_FREE = mvm_format("container %s is not running", client->supervisor->container->config.id);
 
 	answer_failure(client, id, MVM_ERR_CONFLICT, text);
 }
@@ -340,7 +357,7 @@ static bool is_ending_signal(const struct supervisor *supervisor, int signo)
 	return signo == 9 || signo == its_own;
 }
 
-static void deliver_signal(struct client *client, json_int_t id, const json_t *request)
+static void deliver_signal(struct client *client, json_int_t id, json_t *request)
 {
 	int64_t signo;
 
@@ -363,7 +380,7 @@ static void deliver_signal(struct client *client, json_int_t id, const json_t *r
 	answer(client, id, NULL);
 }
 
-static void pause_machine(struct client *client, json_int_t id, const json_t *request)
+static void pause_machine(struct client *client, json_int_t id, json_t *request)
 {
 	struct supervisor *supervisor = client->supervisor;
 	char *text MVM_CLEAN_FREE = mvm_format("Container %s is already paused", supervisor->container->config.id);
@@ -378,7 +395,7 @@ static void pause_machine(struct client *client, json_int_t id, const json_t *re
 	supervisor_event(supervisor, EVENT_PAUSE);
 }
 
-static void unpause_machine(struct client *client, json_int_t id, const json_t *request)
+static void unpause_machine(struct client *client, json_int_t id, json_t *request)
 {
 	struct supervisor *supervisor = client->supervisor;
 	char *text MVM_CLEAN_FREE = mvm_format("Container %s is not paused", supervisor->container->config.id);
@@ -391,7 +408,7 @@ static void unpause_machine(struct client *client, json_int_t id, const json_t *
 	supervisor_event(supervisor, EVENT_RESUME);
 }
 
-static void stop(struct client *client, json_int_t id, const json_t *request)
+static void stop(struct client *client, json_int_t id, json_t *request)
 {
 	int64_t signo, timeout;
 
@@ -405,28 +422,52 @@ static void stop(struct client *client, json_int_t id, const json_t *request)
 	supervisor_stop(client->supervisor, (int)signo, timeout);
 }
 
-static void resize(struct client *client, json_int_t id, const json_t *request)
+static void resize_exec(struct client *client, json_int_t id, uint32_t process, int rows, int cols)
 {
-	int64_t rows, cols;
+	struct supervisor *supervisor = client->supervisor;
+
+	if (execs_running(supervisor, process))
+		agent_resize(supervisor->agent, process, rows, cols, relayed, relay_create(client, id));
+	else
+		answer_failure(client, id, MVM_ERR_CONFLICT, "that process does not run");
+}
+
+static void resize(struct client *client, json_int_t id, json_t *request)
+{
+	int64_t rows, cols, process;
 
 	if (mvm_json_get_int(request, "rows", 0, &rows, NULL) < 0 ||
-	    mvm_json_get_int(request, "cols", 0, &cols, NULL) < 0 || rows < 0 || cols < 0 || rows > 65535 ||
-	    cols > 65535) {
+	    mvm_json_get_int(request, "cols", 0, &cols, NULL) < 0 ||
+	    mvm_json_get_int(request, "process", CONTAINER_PROCESS, &process, NULL) < 0 || rows < 0 || cols < 0 ||
+	    rows > 65535 || cols > 65535 || process < CONTAINER_PROCESS || process > UINT32_MAX) {
 		answer_failure(client, id, MVM_ERR_USAGE, "malformed size");
+		return;
+	}
+	if (process != CONTAINER_PROCESS) {
+		resize_exec(client, id, (uint32_t)process, (int)rows, (int)cols);
 		return;
 	}
 	client->supervisor->rows = (int)rows;
 	client->supervisor->cols = (int)cols;
 	if (client->supervisor->phase == PHASE_RUNNING)
-		agent_resize(client->supervisor->agent, (int)rows, (int)cols, relayed, relay_create(client, id));
+		agent_resize(client->supervisor->agent, CONTAINER_PROCESS, (int)rows, (int)cols, relayed,
+			     relay_create(client, id));
 	else
 		answer(client, id, NULL);
+}
+
+static void exec(struct client *client, json_int_t id, json_t *request)
+{
+	if (is_paused(client->supervisor))
+		answer_paused(client, id, "unpause the container before exec");
+	else if (check_running(client, id))
+		execs_add(client->supervisor, request, relay_create(client, id));
 }
 
 /* Some room is left in the guest's message for what else is in it. */
 #define ARCHIVE_PATH_MAX 4096
 
-static void archive(struct client *client, json_int_t id, const json_t *request)
+static void archive(struct client *client, json_int_t id, json_t *request)
 {
 	struct supervisor *supervisor = client->supervisor;
 	const char *path, *name;
@@ -451,7 +492,7 @@ static void archive(struct client *client, json_int_t id, const json_t *request)
 }
 
 /* Nobody else works with the helper: then the container is to be free when the answer comes. */
-static void release(struct client *client, json_int_t id, const json_t *request)
+static void release(struct client *client, json_int_t id, json_t *request)
 {
 	struct supervisor *supervisor = client->supervisor;
 
@@ -463,18 +504,18 @@ static void release(struct client *client, json_int_t id, const json_t *request)
 	supervisor_event(supervisor, EVENT_DESTROY);
 }
 
-static void follow(struct client *client, json_int_t id, const json_t *request)
+static void follow(struct client *client, json_int_t id, json_t *request)
 {
 	client->follows = true;
 	answer(client, id, NULL);
 }
 
-static void wait_exit(struct client *client, json_int_t id, const json_t *request)
+static void wait_exit(struct client *client, json_int_t id, json_t *request)
 {
 	wait_for(client, id, WAIT_EXIT);
 }
 
-static void destroy(struct client *client, json_int_t id, const json_t *request)
+static void destroy(struct client *client, json_int_t id, json_t *request)
 {
 	wait_for(client, id, WAIT_EXIT);
 	supervisor_event(client->supervisor, EVENT_DESTROY);
@@ -482,18 +523,25 @@ static void destroy(struct client *client, json_int_t id, const json_t *request)
 
 static const struct {
 	const char *op;
-	void (*run)(struct client *client, json_int_t id, const json_t *request);
+	void (*run)(struct client *client, json_int_t id, json_t *request);
 	bool by_helper; /* also where the container does not run */
 } operations[] = {
-	{"attach", attach, false},	   {"start", start, true},
-	{"signal", deliver_signal, false}, {"stop", stop, false},
-	{"resize", resize, false},	   {"follow", follow, false},
-	{"pause", pause_machine, false},   {"unpause", unpause_machine, false},
-	{"wait", wait_exit, false},	   {"archive", archive, true},
-	{"release", release, true},	   {"destroy", destroy, true},
+	{"attach", attach, false},
+	{"start", start, true},
+	{"signal", deliver_signal, false},
+	{"stop", stop, false},
+	{"resize", resize, false},
+	{"follow", follow, false},
+	{"pause", pause_machine, false},
+	{"unpause", unpause_machine, false},
+	{"wait", wait_exit, false},
+	{"archive", archive, true},
+	{"release", release, true},
+	{"destroy", destroy, true},
+	{"exec", exec, false},
 };
 
-static void handle(struct client *client, const json_t *request)
+static void handle(struct client *client, json_t *request)
 {
 	const char *op = json_string_value(json_object_get(request, "op"));
 	json_int_t id = json_integer_value(json_object_get(request, "id"));

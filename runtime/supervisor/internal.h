@@ -8,6 +8,7 @@
  *   streams.c    standard streams and the log
  *   clients.c    the control socket
  *   archives.c   parts of the disk on their way to clients as tar streams
+ *   execs.c      processes that join the container's, each with streams and a small state machine of its own
  *
  * It has one more role: a helper serves those who want to look into the disk of a container that does not run. It
  * boots the same machine over that disk, which stays as it is, with no process of the container in it, and ends with
@@ -34,6 +35,7 @@ struct mvm_error;
 struct agent;
 struct archive;
 struct client;
+struct exec;
 struct relay;
 struct waiter;
 
@@ -121,6 +123,8 @@ struct supervisor {
 	struct client *clients;
 	struct waiter *waiters;
 	struct archive *archives;
+	struct exec *execs;
+	uint32_t exec_count; /* so far */
 };
 
 /* lifecycle.c */
@@ -169,7 +173,11 @@ typedef void (*agent_done_fn)(void *arg, const struct mvm_error *error);
 void agent_prepare(struct agent *agent);
 void agent_start_process(struct agent *agent);
 void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg);
-void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, void *arg);
+/* The id of the container's own process; those of execs are greater. */
+enum { CONTAINER_PROCESS = 1 };
+void agent_resize(struct agent *agent, uint32_t process, int rows, int cols, agent_done_fn done, void *arg);
+/* A process that joins the container's; the rest of `order` is the caller's. */
+void agent_join(struct agent *agent, struct mvm_proto_process *order, bool privileged, agent_done_fn done, void *arg);
 /* Tells the guest what time it is. */
 void agent_set_clock(struct agent *agent);
 void agent_archive(struct agent *agent, const struct mvm_proto_archive *order, agent_done_fn done, void *arg);
@@ -198,6 +206,12 @@ void clients_exited(struct supervisor *supervisor);
 void relayed(void *relay, const struct mvm_error *error);
 /* A stream that belongs to it, ahead of the answer. Takes fd. */
 void relay_stream(struct relay *relay, int fd);
+/* Where there is more to say: any message under the request's id, as often as needed, and the end without one.
+ * Steals the message, borrows the descriptors. */
+void relay_message(struct relay *relay, json_t *message, const int *fds, size_t count);
+void relay_release(struct relay *relay);
+/* Whoever asked has gone. */
+bool relay_is_dead(const struct relay *relay);
 
 /* archives.c: MVM_PROTO_ARCHIVE for clients. */
 enum { ARCHIVE_PORT = MVM_PROTO_STREAM_PORT + STREAM_COUNT };
@@ -208,5 +222,17 @@ void archives_ready(struct supervisor *supervisor);
 void archives_connected(struct supervisor *supervisor, unsigned port, int fd);
 /* Answers those that will not be completed. */
 void archives_end(struct supervisor *supervisor);
+
+/* execs.c: the request "exec" of control.h. */
+enum { EXEC_PORT = 4096 }; /* and all above it */
+/* While the container's process runs. Takes the relay. */
+void execs_add(struct supervisor *supervisor, json_t *request, struct relay *relay);
+void execs_connected(struct supervisor *supervisor, unsigned port, int fd);
+void execs_exited(struct supervisor *supervisor, uint32_t process, int exit_code);
+bool execs_running(const struct supervisor *supervisor, uint32_t process);
+/* A client has gone. */
+void execs_left(struct supervisor *supervisor);
+/* The machine has gone, and with it all of them. */
+void execs_end(struct supervisor *supervisor);
 
 #endif

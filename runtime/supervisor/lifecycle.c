@@ -148,7 +148,7 @@ static void note_running(struct supervisor *supervisor)
 	save(supervisor);
 	/* The terminal may have changed since the order was written. */
 	if (supervisor->container->config.tty && supervisor->rows)
-		agent_resize(supervisor->agent, supervisor->rows, supervisor->cols, NULL, NULL);
+		agent_resize(supervisor->agent, CONTAINER_PROCESS, supervisor->rows, supervisor->cols, NULL, NULL);
 	clients_started(supervisor, NULL);
 	archives_ready(supervisor);
 }
@@ -305,6 +305,7 @@ static void finish(struct supervisor *supervisor)
 	mvm_close(&supervisor->lock_fd);
 	clients_ended(supervisor);
 	archives_end(supervisor);
+	execs_end(supervisor);
 	clients_exited(supervisor);
 	mvm_loop_stop(supervisor->loop);
 }

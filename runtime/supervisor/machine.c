@@ -38,6 +38,8 @@ static void accepted(void *arg, uint32_t port, int fd)
 	mvm_vsock_unlisten(supervisor->vsock, port);
 	if (port == MVM_PROTO_CONTROL_PORT)
 		agent_connected(supervisor->agent, fd);
+	else if (port >= EXEC_PORT)
+		execs_connected(supervisor, port, fd);
 	else if (port >= ARCHIVE_PORT)
 		archives_connected(supervisor, port, fd);
 	else

@@ -126,9 +126,9 @@ void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
 	called(text);
 }
 
-void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, void *arg)
+void agent_resize(struct agent *agent, uint32_t process, int rows, int cols, agent_done_fn done, void *arg)
 {
-	char *text MVM_CLEAN_FREE = mvm_format("resize:%dx%d", rows, cols);
+	char *text MVM_CLEAN_FREE = mvm_format("resize:%u:%dx%d", process, rows, cols);
 
 	called(text);
 }
@@ -153,6 +153,12 @@ void archives_ready(struct supervisor *supervisor)
 void archives_end(struct supervisor *supervisor)
 {
 	called_by_helper(supervisor, "archives-end");
+}
+
+/* execs.c */
+
+void execs_end(struct supervisor *supervisor)
+{
 }
 
 /* streams.c */

@@ -20,6 +20,7 @@ static struct {
 	void *done_arg;
 	int attached[STREAM_COUNT];
 	struct relay *archive; /* the last one asked for */
+	struct relay *exec;    /* the same */
 } fake;
 
 static void called(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -74,9 +75,29 @@ void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
 	fake.done_arg = arg;
 }
 
-void agent_resize(struct agent *agent, int rows, int cols, agent_done_fn done, void *arg)
+void execs_add(struct supervisor *supervisor, json_t *request, struct relay *relay)
 {
-	called("resize:%dx%d", rows, cols);
+	called("exec:%s", json_string_value(json_object_get(request, "user")));
+	fake.exec = relay;
+}
+
+bool execs_running(const struct supervisor *supervisor, uint32_t process)
+{
+	return process == 7;
+}
+
+void execs_left(struct supervisor *supervisor)
+{
+	if (fake.exec && relay_is_dead(fake.exec)) {
+		called("exec-left");
+		relay_release(fake.exec);
+		fake.exec = NULL;
+	}
+}
+
+void agent_resize(struct agent *agent, uint32_t process, int rows, int cols, agent_done_fn done, void *arg)
+{
+	called("resize:%u:%dx%d", process, rows, cols);
 	fake.done = done;
 	fake.done_arg = arg;
 }
@@ -477,7 +498,7 @@ static void without_a_program_there_is_nothing_to_signal(void **state)
 		world->supervisor.phase = phases[i];
 		ask(world, &client, json_pack("{ss, si, si}", "op", "signal", "id", 1, "signo", 15));
 		assert_hears(&client, "{\"error\":{\"code\":\"conflict\",\"message\":"
-				      "\"Container 0123456789abcdef is not running\"},\"id\":1}");
+				      "\"container 0123456789abcdef is not running\"},\"id\":1}");
 	}
 	expect_calls("");
 	mvm_control_finish(&client);
@@ -496,7 +517,7 @@ static void sizes_are_kept_until_there_is_a_terminal(void **state)
 	assert_int_equal(world->supervisor.cols, 132);
 	world->supervisor.phase = PHASE_RUNNING;
 	ask(world, &client, json_pack("{ss, si, si, si}", "op", "resize", "id", 2, "rows", 10, "cols", 20));
-	expect_calls("resize:10x20");
+	expect_calls("resize:1:10x20");
 	fake.done(fake.done_arg, NULL);
 	assert_hears(&client, "{\"id\":2,\"ok\":true}");
 	mvm_control_finish(&client);
@@ -675,7 +696,7 @@ static void a_helper_runs_no_container(void **state)
 	for (size_t i = 0; i < MVM_COUNT(ops); i++) {
 		ask(world, &client, json_pack("{ss, si, si}", "op", ops[i], "id", 1, "signo", 15));
 		assert_hears(&client,
-			     "{\"error\":{\"code\":\"conflict\",\"message\":\"Container 0123456789abcdef is not "
+			     "{\"error\":{\"code\":\"conflict\",\"message\":\"container 0123456789abcdef is not "
 			     "running\"},\"id\":1}");
 	}
 	expect_calls("");

@@ -165,7 +165,7 @@ static void the_terminal_gets_the_size_that_changed_meanwhile(void **state)
 	vm.supervisor.rows = 50;
 	vm.supervisor.cols = 132;
 	event(&vm, EVENT_PROCESS_STARTED);
-	fake_parts_expect("resize:50x132 started");
+	fake_parts_expect("resize:1:50x132 started");
 	event(&vm, EVENT_DESTROY);
 	event(&vm, EVENT_MACHINE_STOPPED);
 	output_ends(&vm);
