@@ -199,12 +199,15 @@ static size_t choose(struct mvm_container **list, size_t count, const struct cli
 static int show(struct mvm_engine *engine, const struct values *values, size_t limit, struct mvm_error **err)
 {
 	struct cli_container_filter filter MVM_CLEAN_CONTAINER_FILTER = {0};
+	struct mvm_strv damaged MVM_CLEAN_STRV = {0};
 	struct mvm_container **list;
 	size_t count;
 	int result;
 
-	if (mvm_state_list(mvm_engine_state(engine), &list, &count, err) < 0)
+	if (mvm_state_list_readable(mvm_engine_state(engine), &list, &count, &damaged, err) < 0)
 		return -1;
+	for (size_t i = 0; i < damaged.count; i++)
+		fprintf(stderr, "mvm: %s\n", damaged.items[i]);
 	result = cli_container_filter_init(&filter, engine, &values->filters, err);
 	if (result == 0)
 		result = print_containers(engine, list, choose(list, count, &filter, values->all, limit), values, err);

@@ -53,11 +53,12 @@ static bool container_is_meant(const struct mvm_prune_filter *filter, const stru
 int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter,
 				struct mvm_strv *deleted, struct mvm_error **err)
 {
+	struct mvm_strv damaged MVM_CLEAN_STRV = {0};
 	struct mvm_container **list;
 	size_t count;
 	int result = 0;
 
-	if (mvm_state_list(mvm_engine_state(engine), &list, &count, err) < 0)
+	if (mvm_state_list_readable(mvm_engine_state(engine), &list, &count, &damaged, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count && result == 0; i++) {
 		struct mvm_error *local MVM_CLEAN_ERROR = NULL;

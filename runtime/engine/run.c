@@ -178,20 +178,20 @@ int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int6
 }
 
 /* Ends what runs: by its supervisor, and where that hangs, by ending the supervisor, with which its machine dies. */
-static void end_by_force(struct mvm_engine *engine, const struct mvm_container *container)
+static void end_by_force(struct mvm_engine *engine, const char *container_id, int64_t pid)
 {
 	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
 	struct pollfd poll_fd;
 	json_int_t id;
 
-	if (engine_reach(engine, container->config.id, &client, NULL) == 0 &&
+	if (engine_reach(engine, container_id, &client, NULL) == 0 &&
 	    mvm_client_send(client, "destroy", NULL, &id, NULL) == 0) {
 		poll_fd = (struct pollfd){.fd = mvm_client_fd(client), .events = POLLIN};
 		if (poll(&poll_fd, 1, DESTROY_LIMIT_S * 1000) > 0)
 			return;
 	}
-	if (container->state.pid > 1)
-		kill((pid_t)container->state.pid, SIGKILL);
+	if (pid > 1)
+		kill((pid_t)pid, SIGKILL);
 }
 
 /* Waits until the one in charge has let go. */
@@ -208,6 +208,24 @@ static int take_charge(struct mvm_engine *engine, const char *id, int *lock, str
 	return busy;
 }
 
+/* By its folder alone, whatever is in it. */
+static int remove_damaged(struct mvm_engine *engine, const char *what, struct mvm_error **err)
+{
+	struct mvm_state *state = mvm_engine_state(engine);
+	char *id MVM_CLEAN_FREE = NULL;
+	int lock MVM_CLEAN_FD = -1;
+	int busy;
+
+	if (mvm_state_find_damaged(state, what, &id, err) < 0)
+		return -1;
+	busy = mvm_state_lock(state, id, &lock, err);
+	if (busy > 0) {
+		end_by_force(engine, id, 0);
+		busy = take_charge(engine, id, &lock, err);
+	}
+	return busy < 0 ? -1 : mvm_state_remove(state, id, err);
+}
+
 int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, struct mvm_error **err)
 {
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
@@ -216,8 +234,11 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 	int lock MVM_CLEAN_FD = -1;
 	int busy;
 
-	if (mvm_state_find(state, what, &container, err) < 0)
-		return -1;
+	if (mvm_state_find(state, what, &container, &local) < 0) {
+		if (force && remove_damaged(engine, what, NULL) == 0)
+			return 0;
+		return mvm_error_move(err, &local);
+	}
 	busy = mvm_state_lock(state, container->config.id, &lock, &local);
 	if (busy > 0 && !force && !mvm_status_alive(container->state.status))
 		return mvm_fail(
@@ -236,7 +257,7 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 			"or force remove",
 			container->config.name);
 	if (busy > 0) {
-		end_by_force(engine, container);
+		end_by_force(engine, container->config.id, container->state.pid);
 		busy = take_charge(engine, container->config.id, &lock, &local);
 	}
 	/* One that was to be removed at its end, or that another removes too, is gone by now. */

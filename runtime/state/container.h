@@ -139,8 +139,15 @@ void mvm_state_abort(struct mvm_state *state, const struct mvm_container_config 
  * INVALID where a prefix fits several. */
 int mvm_state_find(struct mvm_state *state, const char *what, struct mvm_container **out, struct mvm_error **err);
 
-/* All of them, newest first. The caller frees them with mvm_container_list_free(). */
+/* The same for one whose files are damaged: *id is the caller's. NOT_FOUND where no damaged one is meant. */
+int mvm_state_find_damaged(struct mvm_state *state, const char *what, char **id, struct mvm_error **err);
+
+/* All of them, newest first; fails for one that cannot be read, and says which. The caller frees them with
+ * mvm_container_list_free(). */
 int mvm_state_list(struct mvm_state *state, struct mvm_container ***out, size_t *count, struct mvm_error **err);
+/* Those that can be read, and what is wrong with each of the others, in words. */
+int mvm_state_list_readable(struct mvm_state *state, struct mvm_container ***out, size_t *count,
+			    struct mvm_strv *damaged, struct mvm_error **err);
 void mvm_container_list_free(struct mvm_container **list, size_t count);
 
 /* Takes charge: 0 and a descriptor, or 1 where another process is in charge. */

@@ -184,7 +184,7 @@ shown() { mvm ps --format '{{.Names}}' "$@" | xargs; }
   id=$(mvm create --name first-one -l colour=blue "$IMAGE" true)
   mvm create --name second-one -l colour=red -l size=big "$REGISTRY/defaults" true
   mvm run --name third "$IMAGE" sh -c 'exit 3' || true
-  mvm run -d --name fourth "$IMAGE" sh -c 'sleep 1000; : ääääääääää'
+  mvm run -d --name fourth "$IMAGE" sh -c 'sleep 99; : ääääääääää'
   same fourth "$(shown)"
   same "second-one first-one" "$(shown -a -f name=one)"
   same "second-one" "$(shown -a -f name='^/second')"
@@ -204,7 +204,7 @@ shown() { mvm ps --format '{{.Names}}' "$@" | xargs; }
   has "$(mvm ps -s)" SIZE "(virtual "
   has "$(mvm ps --no-trunc)" 'ääääääääää"'
   mvm ps | iconv -f UTF-8 -t UTF-8 >/dev/null
-  has "$(mvm ps)" '"sh -c sleep 1000; :…"'
+  has "$(mvm ps)" '"sh -c sleep 99; : ä…"'
   run --separate-stderr -125 mvm ps -f status=asleep
   error_says "invalid filter 'status=asleep'"
   run --separate-stderr -125 mvm ps -f colour=blue
@@ -217,6 +217,23 @@ shown() { mvm ps --format '{{.Names}}' "$@" | xargs; }
   has "$stderr" "WARNING! This will remove all stopped containers." "container prune has been cancelled"
   mvm rm -f fourth
   run -0 mvm container prune -f
+  no_containers
+}
+
+@test "a damaged container: ps warns and goes on, rm -f gets rid of it" {
+  local id
+  id=$(mvm create --name hurt "$IMAGE" true)
+  mvm create --name sound "$IMAGE" true
+  echo '{' >"$MVM_HOME/containers/$id/config.json"
+  run --separate-stderr -0 mvm ps -a --format '{{.Names}}'
+  same sound "$output"
+  same 1 "${#stderr_lines[@]}"
+  has "$stderr" "container ${id:0:12} cannot be read" "'mvm rm -f ${id:0:12}' removes it"
+  run --separate-stderr -1 mvm rm "$id"
+  error_says "'mvm rm -f ${id:0:12}' removes it"
+  mvm rename sound hale
+  run --separate-stderr -0 mvm rm -f "${id:0:12}" hale
+  same "${id:0:12}"$'\n'hale "$output"
   no_containers
 }
 

@@ -400,13 +400,23 @@ static void a_damaged_file_is_named(void **state)
 		char *healthy MVM_CLEAN_FREE = world_add(world, "healthy", false, NULL);
 		char *path MVM_CLEAN_FREE = mvm_format("%s/%s", id, cases[i].name);
 		struct mvm_container *found = NULL, **list = NULL;
+		struct mvm_strv damaged MVM_CLEAN_STRV = {0};
 		struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+		char *same MVM_CLEAN_FREE = NULL;
 		size_t count;
 
 		damage(world, id, cases[i].name, cases[i].text);
 		assert_int_equal(mvm_state_list(world->state, &list, &count, &err), -1);
 		assert_non_null(strstr(mvm_error_message(err), path));
 		mvm_error_clear(&err);
+		assert_ok(mvm_state_list_readable(world->state, &list, &count, &damaged, &err));
+		assert_int_equal(count, 1);
+		assert_int_equal(damaged.count, 1);
+		assert_non_null(strstr(damaged.items[0], "'mvm rm -f"));
+		mvm_container_list_free(list, count);
+		assert_ok(mvm_state_find_damaged(world->state, id, &same, &err));
+		assert_string_equal(same, id);
+		assert_error(mvm_state_find_damaged(world->state, healthy, &same, &err), MVM_ERR_NOT_FOUND, healthy);
 		assert_int_equal(mvm_state_find(world->state, id, &found, &err), -1);
 		assert_non_null(strstr(mvm_error_message(err), path));
 		mvm_error_clear(&err);
