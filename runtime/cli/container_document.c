@@ -8,6 +8,7 @@
 
 #include "runtime/base/json.h"
 #include "runtime/base/text.h"
+#include "runtime/state/confinement.h"
 
 static json_t *time_json(const struct timespec *time)
 {
@@ -33,18 +34,35 @@ static json_t *strings_json(const struct mvm_strv *strings, size_t first)
 	return list;
 }
 
-static json_t *labels_json(const struct mvm_strv *labels)
+/* "key=value", or another sign between them. */
+static json_t *pairs_json(const struct mvm_strv *pairs, const char *sign)
 {
 	json_t *object = json_object();
 
-	for (size_t i = 0; i < labels->count; i++) {
-		const char *label = labels->items[i];
-		size_t length = strcspn(label, "=");
-		char *name MVM_CLEAN_FREE = mvm_strndup(label, length);
+	for (size_t i = 0; i < pairs->count; i++) {
+		const char *pair = pairs->items[i];
+		size_t length = strcspn(pair, sign);
+		char *name MVM_CLEAN_FREE = mvm_strndup(pair, length);
 
-		json_object_set_new(object, name, text_json(label[length] ? label + length + 1 : ""));
+		json_object_set_new(object, name, text_json(pair[length] ? pair + length + 1 : ""));
 	}
 	return object;
+}
+
+static json_t *ulimits_json(const struct mvm_strv *ulimits)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ulimits->count; i++) {
+		const char *text = ulimits->items[i];
+		struct mvm_ulimit limit;
+
+		if (mvm_ulimit_parse(text, &limit, NULL) == 0)
+			json_array_append_new(list,
+					      json_pack("{s:s%, s:I, s:I}", "Name", text, strcspn(text, "="), "Hard",
+							(json_int_t)limit.hard, "Soft", (json_int_t)limit.soft));
+	}
+	return list;
 }
 
 static json_t *state_json(const struct mvm_container_state *state)
@@ -59,15 +77,39 @@ static json_t *state_json(const struct mvm_container_state *state)
 			 time_json(&state->started), "FinishedAt", time_json(&state->finished));
 }
 
+static json_t *list_or_null(const struct mvm_strv *strings)
+{
+	return strings->count ? strings_json(strings, 0) : json_null();
+}
+
+static void add_rights_and_limits(json_t *host, const struct mvm_container_config *config)
+{
+	int64_t shm = config->shm_size ? config->shm_size : 64 << 20;
+
+	json_object_set_new(host, "Privileged", json_boolean(config->privileged));
+	json_object_set_new(host, "CapAdd", list_or_null(&config->cap_add));
+	json_object_set_new(host, "CapDrop", list_or_null(&config->cap_drop));
+	json_object_set_new(host, "SecurityOpt", list_or_null(&config->security_opt));
+	json_object_set_new(host, "GroupAdd", list_or_null(&config->group_add));
+	json_object_set_new(host, "Ulimits", ulimits_json(&config->ulimits));
+	json_object_set_new(host, "Sysctls", pairs_json(&config->sysctls, "="));
+	json_object_set_new(host, "Tmpfs", pairs_json(&config->tmpfs, ":"));
+	json_object_set_new(host, "Annotations", pairs_json(&config->annotations, "="));
+	json_object_set_new(host, "PidsLimit", config->pids_limit ? json_integer(config->pids_limit) : json_null());
+	json_object_set_new(host, "OomScoreAdj", json_integer(config->oom_score_adj));
+	json_object_set_new(host, "CpuShares", json_integer(config->cpu_shares));
+	json_object_set_new(host, "ShmSize", json_integer(shm));
+}
+
 static json_t *host_config_json(const struct mvm_container_config *config)
 {
 	json_t *host =
 		json_pack("{s:n, s:s, s:{s:s*, s:o}, s:s, s:{}, s:{s:s, s:i}, s:b}", "Binds", "ContainerIDFile", "",
-			  "LogConfig", "Type", config->log_driver, "Config", labels_json(&config->log_options),
+			  "LogConfig", "Type", config->log_driver, "Config", pairs_json(&config->log_options, "="),
 			  "NetworkMode", "none", "PortBindings", "RestartPolicy", "Name", "no", "MaximumRetryCount", 0,
 			  "AutoRemove", (int)config->auto_remove);
 
-	json_object_set_new(host, "Privileged", json_false());
+	add_rights_and_limits(host, config);
 	json_object_set_new(host, "ReadonlyRootfs", json_boolean(config->read_only));
 	json_object_set_new(host, "Runtime", json_string("mvm"));
 	json_object_set_new(host, "Memory", json_integer((json_int_t)config->memory));
@@ -96,9 +138,10 @@ static json_t *config_json(const struct mvm_container_config *config, const json
 {
 	json_t *entrypoint = json_object_get(image, "Entrypoint");
 	size_t length = entrypoint_length(config, entrypoint);
-	json_t *json = json_pack("{s:o, s:s, s:o, s:b, s:b, s:b}", "Hostname", text_json(config->hostname),
-				 "Domainname", "", "User", text_json(config->user), "Tty", (int)config->tty,
-				 "OpenStdin", (int)config->open_stdin, "StdinOnce", (int)config->stdin_once);
+	json_t *json =
+		json_pack("{s:o, s:s, s:o, s:b, s:b, s:b}", "Hostname", text_json(config->hostname), "Domainname",
+			  config->domainname ? config->domainname : "", "User", text_json(config->user), "Tty",
+			  (int)config->tty, "OpenStdin", (int)config->open_stdin, "StdinOnce", (int)config->stdin_once);
 
 	json_object_set_new(json, "Env", strings_json(&config->env, 0));
 	json_object_set_new(json, "Cmd", strings_json(&config->args, length));
@@ -106,7 +149,7 @@ static json_t *config_json(const struct mvm_container_config *config, const json
 	json_object_set_new(json, "Volumes", json_null());
 	json_object_set_new(json, "WorkingDir", text_json(config->working_dir));
 	json_object_set(json, "Entrypoint", length ? entrypoint : json_null());
-	json_object_set_new(json, "Labels", labels_json(&config->labels));
+	json_object_set_new(json, "Labels", pairs_json(&config->labels, "="));
 	json_object_set_new(json, "StopSignal", text_json(config->stop_signal));
 	json_object_set_new(json, "StopTimeout", json_integer(config->stop_timeout));
 	return json;

@@ -90,6 +90,16 @@ ours none
   same $'written\nrefused\nro,nosuid,nodev,relatime' "$output"
 }
 
+@test "inspect has them where docker has them" {
+  mvm create --name kept --cap-add chown --cap-drop all --privileged --ulimit nofile=1:2 --sysctl net.ipv4.ip_forward=1 \
+    --tmpfs /run:size=1m --annotation a=b --group-add audio --pids-limit 5 --oom-score-adj 6 --domainname d \
+    --security-opt no-new-privileges -c 7 --shm-size 1m "$IMAGE" true
+  same '[["CAP_CHOWN"],["ALL"],true,[{"Name":"nofile","Hard":2,"Soft":1}],{"net.ipv4.ip_forward":"1"},{"/run":"size=1m"},{"a":"b"},["audio"],5,6,"d",["no-new-privileges"],7,1048576]' \
+    "$(mvm inspect kept | jq -c '.[0] | .Config.Domainname as $domain | .HostConfig | [.CapAdd, .CapDrop, .Privileged,
+      .Ulimits, .Sysctls, .Tmpfs, .Annotations, .GroupAdd, .PidsLimit, .OomScoreAdj, $domain, .SecurityOpt, .CpuShares, .ShmSize]')"
+  mvm rm kept
+}
+
 refused() {
   local expected=$1
   shift
