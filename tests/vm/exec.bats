@@ -21,8 +21,6 @@ teardown() {
 
 in_box() { mvm exec -u root "$BOX" "$@"; }
 box_has() { in_box test -e "$1"; }
-# The number of processes whose command line fits; pgrep's own shell is not among them.
-running_in_box() { in_box sh -c 'grep -lF -- "$1" /proc/[0-9]*/cmdline 2>/dev/null | grep -vc "/$$/" || true' "$1" "$1"; }
 
 @test "the program's streams are kept apart and its exit code is ours" {
   run --separate-stderr -3 mvm exec "$BOX" sh -c 'echo out; echo err >&2; exit 3'
@@ -194,6 +192,14 @@ running_in_box() { in_box sh -c 'grep -lF -- "$1" /proc/[0-9]*/cmdline 2>/dev/nu
   same $'vt100\r' "$output"
   run -0 mvm exec "$BOX" sh -c 'echo ${TERM-none}'
   same none "$output"
+}
+
+@test "a container that is paused" {
+  mvm pause "$BOX"
+  run --separate-stderr -1 mvm exec "$BOX" true
+  mvm unpause "$BOX"
+  error_says 'is paused, unpause the container before exec'
+  run -0 mvm exec "$BOX" true
 }
 
 @test "wrong use" {

@@ -103,3 +103,25 @@ sane_again() {
   run -0 mvm rm -f tty
   eventually no_own_processes
 }
+
+@test "exec: its own terminal, sizes and Ctrl-C; the container's program hears nothing of it" {
+  mvm run -d --name tty "$IMAGE" sh -c 'trap "echo hit" INT WINCH; while :; do sleep 0.1; done'
+  type_in "clear; '$MVM' exec -it tty sh -c 'trap \"stty size\" WINCH; trap \"echo got-int; exit 7\" INT; stty size; tty; while :; do sleep 0.1; done'; echo code-\$?"
+  eventually screen_has '^30 100$'
+  eventually screen_has '^/dev/pts/0$'
+  tmux resize-window -x 91 -y 23
+  eventually screen_has '^23 91$'
+  press C-c
+  eventually screen_has 'got-int'
+  eventually screen_has '^code-7$'
+  tmux resize-window -x 100 -y 30
+  eventually host_size_is '30 100'
+  sane_again
+  type_in "clear; '$MVM' exec -it tty sh -c 'echo asleep; exec sleep 1000'; echo code-\$?"
+  eventually screen_has '^asleep$'
+  kill "$(pgrep -P "$(tmux display-message -p '#{pane_pid}')")"
+  eventually screen_has '^code-143$'
+  sane_again
+  same '' "$(mvm logs tty)"
+  mvm rm -f tty
+}
