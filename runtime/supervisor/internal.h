@@ -40,18 +40,19 @@ struct relay;
 struct waiter;
 
 enum phase {
-	PHASE_IDLE,	/* created, waiting for the order to start */
-	PHASE_BOOTING,	/* the machine is on its way, its agent has not called */
-	PHASE_STARTING, /* the agent has its orders */
-	PHASE_SERVING,	/* of a helper: the disk can be looked into */
-	PHASE_RUNNING,	/* the container's process runs */
-	PHASE_PAUSING,	/* the machine is asked to stand still */
-	PHASE_PAUSED,	/* the process is there and does nothing */
-	PHASE_RESUMING, /* the machine is asked to go on */
-	PHASE_DRAINING, /* it has ended; its output is still on its way */
-	PHASE_CLOSING,	/* the agent brings the disk in order */
-	PHASE_ENDING,	/* the plug is pulled, the machine not yet gone */
-	PHASE_FLUSHING, /* the machine is gone; clients still take what it wrote */
+	PHASE_IDLE,	 /* created, waiting for the order to start */
+	PHASE_BOOTING,	 /* the machine is on its way, its agent has not called */
+	PHASE_REBOOTING, /* it did not come up, and has to be gone before the next may have its disk */
+	PHASE_STARTING,	 /* the agent has its orders */
+	PHASE_SERVING,	 /* of a helper: the disk can be looked into */
+	PHASE_RUNNING,	 /* the container's process runs */
+	PHASE_PAUSING,	 /* the machine is asked to stand still */
+	PHASE_PAUSED,	 /* the process is there and does nothing */
+	PHASE_RESUMING,	 /* the machine is asked to go on */
+	PHASE_DRAINING,	 /* it has ended; its output is still on its way */
+	PHASE_CLOSING,	 /* the agent brings the disk in order */
+	PHASE_ENDING,	 /* the plug is pulled, the machine not yet gone */
+	PHASE_FLUSHING,	 /* the machine is gone; clients still take what it wrote */
 	PHASE_ENDED,
 	PHASE_COUNT
 };

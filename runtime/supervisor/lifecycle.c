@@ -27,11 +27,11 @@
 #define EXIT_KILLED	  137
 
 static const char *const phase_names[PHASE_COUNT] = {
-	[PHASE_IDLE] = "idle",	     [PHASE_BOOTING] = "booting",   [PHASE_STARTING] = "starting",
-	[PHASE_SERVING] = "serving", [PHASE_RUNNING] = "running",   [PHASE_PAUSING] = "pausing",
-	[PHASE_PAUSED] = "paused",   [PHASE_RESUMING] = "resuming", [PHASE_DRAINING] = "draining",
-	[PHASE_CLOSING] = "closing", [PHASE_ENDING] = "ending",	    [PHASE_FLUSHING] = "flushing",
-	[PHASE_ENDED] = "ended",
+	[PHASE_IDLE] = "idle",	       [PHASE_BOOTING] = "booting", [PHASE_REBOOTING] = "rebooting",
+	[PHASE_STARTING] = "starting", [PHASE_SERVING] = "serving", [PHASE_RUNNING] = "running",
+	[PHASE_PAUSING] = "pausing",   [PHASE_PAUSED] = "paused",   [PHASE_RESUMING] = "resuming",
+	[PHASE_DRAINING] = "draining", [PHASE_CLOSING] = "closing", [PHASE_ENDING] = "ending",
+	[PHASE_FLUSHING] = "flushing", [PHASE_ENDED] = "ended",
 };
 
 static void save(struct supervisor *supervisor)
@@ -248,17 +248,22 @@ static void give_up(struct supervisor *supervisor)
 
 /* Under emulation about one boot in some hundreds hangs before the kernel has a console, when the host is busy.
  * Nothing of the container has run by then, so the machine is simply tried again. */
-static void boot_again(struct supervisor *supervisor)
+static void boot_timed_out(struct supervisor *supervisor)
 {
-	if (supervisor->boot_tries == BOOT_TRIES) {
-		struct mvm_error *err = NULL;
+	struct mvm_error *err = NULL;
 
-		mvm_fail(&err, MVM_ERR_MACHINE, "the VM did not boot, %d times over", BOOT_TRIES);
-		supervisor_failed(supervisor, err);
-		supervisor_event(supervisor, EVENT_FAILURE);
+	if (supervisor->boot_tries < BOOT_TRIES) {
+		mvm_log(MVM_LOG_WARN, "the VM does not come up; it is started once more");
+		pull_plug(supervisor);
 		return;
 	}
-	mvm_log(MVM_LOG_WARN, "the VM does not come up; it is started once more");
+	mvm_fail(&err, MVM_ERR_MACHINE, "the VM did not boot, %d times over", BOOT_TRIES);
+	supervisor_failed(supervisor, err);
+	supervisor_event(supervisor, EVENT_FAILURE);
+}
+
+static void boot_again(struct supervisor *supervisor)
+{
 	mvm_timer_start(supervisor->phase_timer, (uint64_t)BOOT_LIMIT_MS << supervisor->boot_tries);
 	machine_release(supervisor);
 	boot(supervisor);
@@ -328,7 +333,13 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
 		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
-		[EVENT_TIMEOUT]         = {PHASE_BOOTING,  boot_again},
+		[EVENT_TIMEOUT]         = {PHASE_REBOOTING, boot_timed_out},
+	},
+	[PHASE_REBOOTING] = {
+		[EVENT_MACHINE_STOPPED] = {PHASE_BOOTING,  boot_again},
+		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_TIMEOUT]         = {PHASE_ENDING,   give_up},
 	},
 	[PHASE_STARTING] = {
 		[EVENT_GUEST_READY]     = {PHASE_SERVING,  archives_ready},
@@ -400,8 +411,9 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 /* clang-format on */
 
 static const uint64_t limits_ms[PHASE_COUNT] = {
-	[PHASE_BOOTING] = BOOT_LIMIT_MS,   [PHASE_STARTING] = START_LIMIT_MS, [PHASE_PAUSING] = PAUSE_LIMIT_MS,
-	[PHASE_RESUMING] = PAUSE_LIMIT_MS, [PHASE_CLOSING] = CLOSE_LIMIT_MS,  [PHASE_ENDING] = END_LIMIT_MS,
+	[PHASE_BOOTING] = BOOT_LIMIT_MS,  [PHASE_REBOOTING] = END_LIMIT_MS,  [PHASE_STARTING] = START_LIMIT_MS,
+	[PHASE_PAUSING] = PAUSE_LIMIT_MS, [PHASE_RESUMING] = PAUSE_LIMIT_MS, [PHASE_CLOSING] = CLOSE_LIMIT_MS,
+	[PHASE_ENDING] = END_LIMIT_MS,
 };
 
 void supervisor_event(struct supervisor *supervisor, enum event event)

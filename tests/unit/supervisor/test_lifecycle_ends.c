@@ -190,11 +190,15 @@ static void a_machine_that_does_not_come_up_is_tried_again(void **state)
 	go_to(&vm, PHASE_BOOTING);
 	first = (int)fake_timer_ms(vm.supervisor.phase_timer);
 	fake_timer_fire(vm.supervisor.phase_timer);
+	/* The first has the disk until it is gone. */
+	fake_parts_expect("plug");
+	event(&vm, EVENT_MACHINE_STOPPED);
 	fake_parts_expect("release boot");
 	assert_int_equal(vm.supervisor.phase, PHASE_BOOTING);
 	assert_int_equal(fake_timer_ms(vm.supervisor.phase_timer), 2 * first);
 	fake_timer_fire(vm.supervisor.phase_timer);
-	fake_parts_expect("release boot");
+	event(&vm, EVENT_MACHINE_STOPPED);
+	fake_parts_expect("plug release boot");
 	assert_int_equal(fake_timer_ms(vm.supervisor.phase_timer), 4 * first);
 	/* Not for ever. */
 	fake_timer_fire(vm.supervisor.phase_timer);

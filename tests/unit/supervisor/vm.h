@@ -87,6 +87,8 @@ static inline void go_to(struct vm *vm, enum phase phase)
 {
 	if (phase >= PHASE_BOOTING)
 		event(vm, EVENT_START);
+	if (phase == PHASE_REBOOTING)
+		event(vm, EVENT_TIMEOUT);
 	if (phase >= PHASE_STARTING)
 		event(vm, EVENT_AGENT_READY);
 	if (phase == PHASE_SERVING)
