@@ -73,13 +73,15 @@ load ../lib/vm.bash
   mvm rm talks
 }
 
+log_lines() { [ "$(mvm logs "$1" | wc -l)" = "$2" ]; }
+
 @test "restart, of one that runs and of one that does not; --rm lets it live" {
   mvm run -d --rm --name again "$IMAGE" sh -c 'trap "exit 5" USR1; echo boot >>/boots; cat /boots; while :; do sleep 0.2; done'
   eventually log_has again boot
   run -0 mvm restart -s USR1 -t 20 again
   same again "$output"
   is_state again running
-  eventually [ "$(mvm logs again | wc -l)" = 3 ]
+  eventually log_lines again 3
   run --separate-stderr -1 mvm restart nosuch
   error_says "No such container: nosuch"
   mvm stop -t 0 again
