@@ -95,6 +95,7 @@ struct supervisor {
 	const struct mvm_backend_ops *backend;
 	enum mvm_accel accel;
 	int boot_tries;
+	uint64_t boot_limit_ms; /* of the latest try */
 	struct mvm_machine *machine;
 	struct mvm_vsock *vsock;
 	struct agent *agent;

@@ -15,8 +15,8 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 
-/* Emulated, and with the host's processors shared by many VMs, a boot may take long. */
-#define BOOT_LIMIT_MS	  20000 /* of the first try; each further one gets twice as long */
+#define BOOT_LIMIT_MS	  20000 /* of the first try on an idle host; each further one gets twice as long */
+#define BOOT_LIMIT_MAX_MS 600000
 #define BOOT_TRIES	  3
 #define START_LIMIT_MS	  60000
 #define CLOSE_LIMIT_MS	  10000
@@ -111,6 +111,16 @@ bool supervisor_has_process(const struct supervisor *supervisor)
 
 /* Actions */
 
+/* Where many want the processors, a boot takes that much longer, and to begin it anew would not help. */
+static uint64_t first_boot_limit(void)
+{
+	double load = 0, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN), limit = BOOT_LIMIT_MS;
+
+	if (getloadavg(&load, 1) == 1 && cpus >= 1 && load > cpus)
+		limit *= load / cpus;
+	return limit < BOOT_LIMIT_MAX_MS ? (uint64_t)limit : BOOT_LIMIT_MAX_MS;
+}
+
 static void boot(struct supervisor *supervisor)
 {
 	struct mvm_error *err = NULL;
@@ -119,7 +129,8 @@ static void boot(struct supervisor *supervisor)
 		supervisor_event(supervisor, EVENT_FAILURE);
 		return;
 	}
-	supervisor->boot_tries++;
+	supervisor->boot_limit_ms = supervisor->boot_tries++ ? 2 * supervisor->boot_limit_ms : first_boot_limit();
+	mvm_timer_start(supervisor->phase_timer, supervisor->boot_limit_ms);
 	if (machine_boot(supervisor, &err) < 0) {
 		supervisor_failed(supervisor, err);
 		supervisor_event(supervisor, EVENT_FAILURE);
@@ -264,7 +275,6 @@ static void boot_timed_out(struct supervisor *supervisor)
 
 static void boot_again(struct supervisor *supervisor)
 {
-	mvm_timer_start(supervisor->phase_timer, (uint64_t)BOOT_LIMIT_MS << supervisor->boot_tries);
 	machine_release(supervisor);
 	boot(supervisor);
 }
@@ -411,9 +421,8 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 /* clang-format on */
 
 static const uint64_t limits_ms[PHASE_COUNT] = {
-	[PHASE_BOOTING] = BOOT_LIMIT_MS,  [PHASE_REBOOTING] = END_LIMIT_MS,  [PHASE_STARTING] = START_LIMIT_MS,
-	[PHASE_PAUSING] = PAUSE_LIMIT_MS, [PHASE_RESUMING] = PAUSE_LIMIT_MS, [PHASE_CLOSING] = CLOSE_LIMIT_MS,
-	[PHASE_ENDING] = END_LIMIT_MS,
+	[PHASE_REBOOTING] = END_LIMIT_MS,  [PHASE_STARTING] = START_LIMIT_MS, [PHASE_PAUSING] = PAUSE_LIMIT_MS,
+	[PHASE_RESUMING] = PAUSE_LIMIT_MS, [PHASE_CLOSING] = CLOSE_LIMIT_MS,  [PHASE_ENDING] = END_LIMIT_MS,
 };
 
 void supervisor_event(struct supervisor *supervisor, enum event event)
