@@ -118,7 +118,7 @@ class Real(RegistryCase):
         self.assertEqual(said.count(": Pushed\n"), 2)
         self.assert_arrived(f"{proxy.address}/new", SMALL)
         # The upload that the registry opened instead of mounting is used.
-        self.assertEqual(proxy.methods(), ["POST"] * 3 + ["PUT"] * 3)
+        self.assertEqual(sorted(proxy.methods()), ["POST"] * 3 + ["PUT"] * 3)
 
     def test_large_blobs_go_in_pieces(self):
         proxy = self.enter(Proxy(self.registry()))
