@@ -168,7 +168,7 @@ static void set_sizes(json_t *document, struct mvm_engine *engine, const struct 
 	uint64_t own = mvm_engine_container_size(container), root = image ? mvm_engine_image_size(engine, image) : 0;
 
 	json_object_set_new(document, "SizeRw", json_integer((json_int_t)own));
-	json_object_set_new(document, "SizeRootFs", json_integer((json_int_t)(own + root)));
+	json_object_set_new(document, "SizeRootFs", json_integer((json_int_t)own + (json_int_t)root));
 }
 
 /* What is mvm's own: the machine. */

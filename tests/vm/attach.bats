@@ -17,12 +17,12 @@ terminal() {
   type_in 'echo at-the-prompt'
   eventually screen_has at-the-prompt
 }
-type_in() { tmux send-keys -l "$1" && tmux send-keys Enter; }
+type_in() { tmux send-keys -R && tmux send-keys -l "$1" && tmux send-keys Enter; }
 screen_has() { tmux capture-pane -p -J | grep -qE -- "$1"; }
 
 @test "leaving by ctrl-p ctrl-q and by other keys; the container goes on" {
   terminal
-  type_in "clear; '$MVM' run --name stay -it $IMAGE sh; echo code-\$?"
+  type_in "'$MVM' run --name stay -it $IMAGE sh; echo code-\$?"
   eventually screen_has '^/ # *$'
   type_in 'echo in-$((3 * 3))'
   eventually screen_has '^in-9'
@@ -31,7 +31,7 @@ screen_has() { tmux capture-pane -p -J | grep -qE -- "$1"; }
   eventually screen_has '^code-0$'
   screen_has 'read escape sequence'
   is_state stay running
-  type_in "clear; '$MVM' attach --detach-keys ctrl-x,y stay; echo left-\$?"
+  type_in "'$MVM' attach --detach-keys ctrl-x,y stay; echo left-\$?"
   eventually screen_has '/ # *$'
   type_in 'echo again-$((4 * 4))'
   eventually screen_has '^again-16'
@@ -39,7 +39,7 @@ screen_has() { tmux capture-pane -p -J | grep -qE -- "$1"; }
   eventually screen_has '^left-1$'
   is_state stay running
   # The shell's own end is ours.
-  type_in "clear; '$MVM' attach stay; echo left-\$?"
+  type_in "'$MVM' attach stay; echo left-\$?"
   eventually screen_has '/ # *$'
   type_in 'exit 7'
   eventually screen_has '^left-7$'

@@ -243,12 +243,17 @@ shown() { mvm ps --format '{{.Names}}' "$@" | xargs; }
   local i
   mvm create --name race "$IMAGE" sleep 1000
   for i in 1 2 3; do
-    mvm start race >/dev/null 2>&1 3>&- &
-    mvm start race >/dev/null 2>&1 3>&- &
+    mvm start race >/dev/null 2>"$BATS_TEST_TMPDIR/first" 3>&- &
+    mvm start race >/dev/null 2>"$BATS_TEST_TMPDIR/second" 3>&- &
     mvm rename race "race$i" 2>/dev/null 3>&- &
     wait
     mvm rename "race$i" race 2>/dev/null || true
-    is_state race running
+    # Both come too late where the name went first.
+    is_state race running || {
+      has "$(cat "$BATS_TEST_TMPDIR/first")" "No such container: race"
+      has "$(cat "$BATS_TEST_TMPDIR/second")" "No such container: race"
+      mvm start race
+    }
     mvm stop -t 0 race >/dev/null 3>&- &
     mvm start race >/dev/null 2>&1 3>&- &
     wait

@@ -443,7 +443,13 @@ class Peers(Case):
             subprocess.run([*podman, "info"], check=True, capture_output=True, timeout=PATIENCE)
         except (subprocess.SubprocessError, OSError) as error:
             self.skipTest(f"podman does not work here: {getattr(error, 'stderr', error)}")
-        said = self.run_tool(*podman, "load", "-q", "-i", self.saved).decode()
+        loaded = subprocess.run([*podman, "load", "-q", "-i", self.saved], capture_output=True, timeout=PATIENCE,
+                                check=False)
+        # It unpacks after a chroot, for which it wants a root that is a mount.
+        if b"remount /" in loaded.stderr:
+            self.skipTest(f"podman cannot unpack layers here: {loaded.stderr.decode(errors='replace')[:200]}")
+        self.assertEqual(loaded.returncode, 0, loaded.stderr)
+        said = loaded.stdout.decode()
         name = said.split(": ", 1)[1].strip()
         for kind in ("docker-archive", "oci-archive"):
             path = tempfile.mktemp(dir=self.folder)
