@@ -88,8 +88,6 @@ enum { CLI_DETACHED = 1 };
  * code; CLI_DETACHED where the keys to leave were typed, and it goes on; or -1 with the error of the start. */
 int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *options, int *exit_code,
 			 struct mvm_error **err);
-/* stop.c: the values of --signal and --time; `signo` 0 and MVM_STOP_DEFAULT where they are not given. */
-int cli_parse_stop(const char *signal, const char *time, int *signo, int64_t *timeout, struct mvm_error **err);
 /* Stays with a process that runs beside the container's own until it has ended, or a signal to us has ended our
  * part. Takes the exec's streams. Its exit code as above. */
 int cli_attach_exec(struct mvm_exec *exec, const struct cli_attach *options, int *exit_code, struct mvm_error **err);

@@ -1,3 +1,4 @@
+/* stop and restart: the same words about how a container is to end. */
 #include "cli.h"
 
 #include <stddef.h>
@@ -32,25 +33,39 @@ static int stop_one(struct mvm_engine *engine, const char *arg, void *context, s
 	return 0;
 }
 
-int cli_parse_stop(const char *signal, const char *time, int *signo, int64_t *timeout, struct mvm_error **err)
+static int restart_one(struct mvm_engine *engine, const char *arg, void *context, struct mvm_error **err)
 {
-	*signo = 0;
-	*timeout = MVM_STOP_DEFAULT;
-	if (signal && !mvm_parse_signal(signal, signo))
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", signal);
-	if (time && !mvm_parse_int(time, -1, 1 << 30, timeout))
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --time: a number of seconds", time);
+	const struct order *order = context;
+
+	if (mvm_engine_restart(engine, arg, order->signo, order->timeout, cli_print_event, err) < 0)
+		return -1;
+	puts(arg);
 	return 0;
 }
 
-static int run(const void *given, char **args, struct mvm_error **err)
+static int parse_order(const struct values *values, struct order *order, struct mvm_error **err)
 {
-	const struct values *values = given;
+	*order = (struct order){.timeout = MVM_STOP_DEFAULT};
+	if (values->signal && !mvm_parse_signal(values->signal, &order->signo))
+		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", values->signal);
+	if (values->time && !mvm_parse_int(values->time, -1, 1 << 30, &order->timeout))
+		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --time: a number of seconds",
+				values->time);
+	return 0;
+}
+
+static int run_stop(const void *given, char **args, struct mvm_error **err)
+{
 	struct order order;
 
-	if (cli_parse_stop(values->signal, values->time, &order.signo, &order.timeout, err) < 0)
-		return -1;
-	return cli_for_each(args, stop_one, &order, err);
+	return parse_order(given, &order, err) < 0 ? -1 : cli_for_each(args, stop_one, &order, err);
+}
+
+static int run_restart(const void *given, char **args, struct mvm_error **err)
+{
+	struct order order;
+
+	return parse_order(given, &order, err) < 0 ? -1 : cli_for_each(args, restart_one, &order, err);
 }
 
 const struct cli_command cli_stop = {
@@ -62,5 +77,17 @@ const struct cli_command cli_stop = {
 	.min_args = 1,
 	.max_args = SIZE_MAX,
 	.values_size = sizeof(struct values),
-	.run = run,
+	.run = run_stop,
+};
+
+const struct cli_command cli_restart = {
+	.name = "restart",
+	.names = {"container restart", "restart"},
+	.usage = "[OPTIONS] CONTAINER [CONTAINER...]",
+	.summary = "Stop containers and start them again",
+	.options = options,
+	.min_args = 1,
+	.max_args = SIZE_MAX,
+	.values_size = sizeof(struct values),
+	.run = run_restart,
 };

@@ -1,5 +1,5 @@
 /* Archives between a client and the guest, both of them fakes that write down what reaches them. */
-#include "tests/unit/unit.h"
+#include "calls.h"
 
 #include "runtime/supervisor/internal.h"
 
@@ -8,31 +8,11 @@ struct relay {
 };
 
 static struct {
-	struct mvm_buf calls;
 	bool connected, listen_fails;
 	agent_done_fn done[40];
 	void *done_arg[40];
 	size_t orders;
 } fake;
-
-static void called(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void called(const char *format, ...)
-{
-	va_list args;
-	char *text;
-
-	va_start(args, format);
-	text = mvm_vformat(format, args);
-	va_end(args);
-	mvm_buf_addf(&fake.calls, "%s%s", fake.calls.length ? " " : "", text);
-	free(text);
-}
-
-static void expect_calls(const char *calls)
-{
-	assert_string_equal(fake.calls.data ? fake.calls.data : "", calls);
-	mvm_buf_consume(&fake.calls, fake.calls.length);
-}
 
 /* The parts that archives.c calls */
 
@@ -104,7 +84,7 @@ static int teardown(void **state)
 	struct world *world = *state;
 
 	assert_null(world->supervisor.archives);
-	mvm_buf_finish(&fake.calls);
+	mvm_buf_finish(&calls);
 	memset(&fake, 0, sizeof(fake));
 	free(world);
 	return 0;
@@ -180,7 +160,7 @@ static void a_port_is_used_again(void **state)
 	archives_add(&world->supervisor, "/b", "", &world->relays[2]);
 	archives_connected(&world->supervisor, 1028, any_descriptor());
 	guest_answers(0, NULL);
-	mvm_buf_consume(&fake.calls, fake.calls.length);
+	forget_calls();
 	archives_add(&world->supervisor, "/c", "", &world->relays[3]);
 	expect_calls("listen:1028 order:/c::1028");
 	archives_end(&world->supervisor);
@@ -193,7 +173,7 @@ static void there_is_a_limit(void **state)
 
 	for (int i = 0; i < 32; i++)
 		archives_add(&world->supervisor, "/", "", &world->relays[i]);
-	mvm_buf_consume(&fake.calls, fake.calls.length);
+	forget_calls();
 	archives_add(&world->supervisor, "/", "", &world->relays[32]);
 	expect_calls("answer32:conflict");
 	archives_end(&world->supervisor);

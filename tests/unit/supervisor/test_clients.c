@@ -2,7 +2,7 @@
  * The control socket's side of the supervisor, with clients of the test's own on it. Guest and state machine are
  * fakes that write down what they are asked for.
  */
-#include "tests/unit/unit.h"
+#include "calls.h"
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -15,32 +15,12 @@
 /* The parts that clients.c calls */
 
 static struct {
-	struct mvm_buf calls;
 	agent_done_fn done; /* of the last order to the guest */
 	void *done_arg;
 	int attached[STREAM_COUNT];
 	struct relay *archive; /* the last one asked for */
 	struct relay *exec;    /* the same */
 } fake;
-
-static void called(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void called(const char *format, ...)
-{
-	va_list args;
-	char *text;
-
-	va_start(args, format);
-	text = mvm_vformat(format, args);
-	va_end(args);
-	mvm_buf_addf(&fake.calls, "%s%s", fake.calls.length ? " " : "", text);
-	free(text);
-}
-
-static void expect_calls(const char *calls)
-{
-	assert_string_equal(fake.calls.data ? fake.calls.data : "", calls);
-	mvm_buf_consume(&fake.calls, fake.calls.length);
-}
 
 void supervisor_event(struct supervisor *supervisor, enum event event)
 {
@@ -150,7 +130,7 @@ static int teardown(void **state)
 
 	clients_destroy(&world->supervisor);
 	mvm_loop_destroy(world->supervisor.loop);
-	mvm_buf_finish(&fake.calls);
+	mvm_buf_finish(&calls);
 	for (int i = 0; i < STREAM_COUNT; i++)
 		mvm_close(&fake.attached[i]);
 	free(world);

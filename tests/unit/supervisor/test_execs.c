@@ -1,5 +1,5 @@
 /* Execs between a client and the guest, both of them fakes that write down what reaches them. */
-#include "tests/unit/unit.h"
+#include "calls.h"
 
 #include <sys/socket.h>
 
@@ -12,31 +12,11 @@ struct relay {
 };
 
 static struct {
-	struct mvm_buf calls;
 	bool connected;
 	agent_done_fn done[20];
 	void *done_arg[20];
 	size_t orders;
 } fake;
-
-static void called(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void called(const char *format, ...)
-{
-	va_list args;
-	char *text;
-
-	va_start(args, format);
-	text = mvm_vformat(format, args);
-	va_end(args);
-	mvm_buf_addf(&fake.calls, "%s%s", fake.calls.length ? " " : "", text);
-	free(text);
-}
-
-static void expect_calls(const char *calls)
-{
-	assert_string_equal(fake.calls.data ? fake.calls.data : "", calls);
-	mvm_buf_consume(&fake.calls, fake.calls.length);
-}
 
 /* The parts that execs.c calls */
 
@@ -129,7 +109,7 @@ static int teardown(void **state)
 	mvm_loop_destroy(world->supervisor.loop);
 	mvm_close(&world->guest[0]);
 	mvm_close(&world->guest[1]);
-	mvm_buf_finish(&fake.calls);
+	mvm_buf_finish(&calls);
 	memset(&fake, 0, sizeof(fake));
 	free(world);
 	return 0;
@@ -295,14 +275,14 @@ static void the_machines_end_is_theirs(void **state)
 	add(world, 1, true);
 	guest_answers(0, NULL);
 	connect_streams(world, 2);
-	mvm_buf_consume(&fake.calls, fake.calls.length);
+	forget_calls();
 	execs_end(&world->supervisor);
 	expect_calls("exit1:137 release1");
 	world->container.state.error = (char *)"the VM died";
 	add(world, 2, true);
 	guest_answers(1, NULL);
 	connect_streams(world, 3);
-	mvm_buf_consume(&fake.calls, fake.calls.length);
+	forget_calls();
 	execs_end(&world->supervisor);
 	expect_calls("exit2:255 release2");
 }
