@@ -100,6 +100,11 @@ void cli_print_event(void *arg, const json_t *event);
 int cli_read_env(const struct mvm_strv *files, const struct mvm_strv *given, struct mvm_strv *env,
 		 struct mvm_error **err);
 
+/* numbers.c: values of flags; a NULL text leaves the value alone. */
+int cli_parse_cpus(const char *text, int64_t *nano_cpus, struct mvm_error **err);
+int cli_parse_bytes(const char *flag, const char *text, uint64_t *bytes, struct mvm_error **err);
+int cli_parse_number(const char *flag, const char *text, int64_t *value, struct mvm_error **err);
+
 /* each.c: does one thing to each argument, whatever becomes of the others. All failures are printed; the
  * last one is the error. */
 int cli_for_each(char **args,

@@ -3,16 +3,13 @@
  */
 #include "cli.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "runtime/base/io.h"
-#include "runtime/base/text.h"
 #include "runtime/engine/client.h"
 
 struct values {
@@ -75,38 +72,6 @@ static const struct cli_option options[] = {
 	CLI_OPTIONS_END,
 };
 
-static int parse_cpus(const char *text, int64_t *nano_cpus, struct mvm_error **err)
-{
-	char *end;
-	double cpus = strtod(text, &end);
-
-	/* strtod() takes more than numbers as people write them. */
-	if (!isdigit((unsigned char)text[*text == '.']) || strpbrk(text, "xX") || *end || cpus > 1e6)
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --cpus: not a number", text);
-	*nano_cpus = (int64_t)llround(cpus * 1e9);
-	return 0;
-}
-
-static int parse_bytes(const char *flag, const char *text, uint64_t *bytes, struct mvm_error **err)
-{
-	if (!text)
-		return 0;
-	if (!mvm_parse_size(text, bytes))
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --%s: a size such as 512m or 2g", text,
-				flag);
-	return 0;
-}
-
-static int parse_number(const char *flag, const char *text, int64_t *value, struct mvm_error **err)
-{
-	if (text && !mvm_parse_int(text, INT64_MIN, INT64_MAX, value))
-		return mvm_fail(err, MVM_ERR_USAGE,
-				"invalid argument \"%s\" for \"--%s\" flag: strconv.ParseInt: parsing \"%s\": "
-				"invalid syntax",
-				text, flag, text);
-	return 0;
-}
-
 /* Rights and limits. */
 static int confine_request(const struct values *values, struct mvm_create_request *request, struct mvm_error **err)
 {
@@ -115,11 +80,11 @@ static int confine_request(const struct values *values, struct mvm_create_reques
 				"--device %s: devices of the host cannot be passed into a virtual machine; "
 				"--privileged gives all that the machine has",
 				values->devices.items[0]);
-	if (parse_number("pids-limit", values->pids_limit, &request->pids_limit, err) < 0 ||
-	    parse_number("oom-score-adj", values->oom_score_adj, &request->oom_score_adj, err) < 0 ||
-	    parse_number("cpu-shares", values->cpu_shares, &request->cpu_shares, err) < 0 ||
-	    parse_number("stop-timeout", values->stop_timeout, &request->stop_timeout, err) < 0 ||
-	    parse_bytes("shm-size", values->shm_size, &request->shm_size, err) < 0)
+	if (cli_parse_number("pids-limit", values->pids_limit, &request->pids_limit, err) < 0 ||
+	    cli_parse_number("oom-score-adj", values->oom_score_adj, &request->oom_score_adj, err) < 0 ||
+	    cli_parse_number("cpu-shares", values->cpu_shares, &request->cpu_shares, err) < 0 ||
+	    cli_parse_number("stop-timeout", values->stop_timeout, &request->stop_timeout, err) < 0 ||
+	    cli_parse_bytes("shm-size", values->shm_size, &request->shm_size, err) < 0)
 		return -1;
 	request->has_stop_timeout = values->stop_timeout != NULL;
 	request->privileged = values->privileged;
@@ -171,9 +136,9 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 	if (cli_detach_init(&detach, values->detach_keys, err) < 0 ||
 	    cli_parse_pull_policy(values->pull, &request->image.pull, err) < 0 ||
 	    cli_parse_downloads(values->downloads, &request->image.downloads, err) < 0 ||
-	    (values->cpus && parse_cpus(values->cpus, &request->nano_cpus, err) < 0) ||
-	    parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
-	    parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0 ||
+	    cli_parse_cpus(values->cpus, &request->nano_cpus, err) < 0 ||
+	    cli_parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
+	    cli_parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0 ||
 	    confine_request(values, request, err) < 0 || cli_read_env(&values->env_files, &values->env, env, err) < 0)
 		return -1;
 	for (char **arg = args + 1; *arg; arg++)

@@ -1,4 +1,11 @@
-/* What the files of this folder share: containers as JSON. */
+/*
+ * What the files of this folder share: the containers folder, and containers as JSON.
+ *
+ *   state.c           making, loading, saving and removing them
+ *   find.c            which there are, and which one is meant
+ *   names.c           their names; random_name.c  made-up ones
+ *   container_json.c  their files' content
+ */
 #ifndef MVM_STATE_INTERNAL_H
 #define MVM_STATE_INTERNAL_H
 
@@ -13,6 +20,31 @@ void mvm_container_config_finish(struct mvm_container_config *config);
 
 json_t *mvm_container_state_to_json(const struct mvm_container_state *state);
 int mvm_container_state_from_json(const json_t *json, struct mvm_container_state *state, struct mvm_error **err);
+
+struct mvm_state {
+	char *home;
+	char *containers;
+	char *runtime_folder;
+};
+
+/* containers/<prefix><id>; the caller's. */
+char *state_folder(const struct mvm_state *state, const char *prefix, const char *id);
+int state_load_part(const char *folder, const char *name, json_t **json, struct mvm_error **err);
+/* Takes the reference. */
+int state_save_part(const char *folder, const char *name, json_t *json, struct mvm_error **err);
+/* Loads one whose status is true. 1: it vanished meanwhile, or a crash took it with it. */
+int state_load_settled(struct mvm_state *state, const char *id, struct mvm_container **out, struct mvm_error **err);
+/* Whether a file in the containers folder is a container's. */
+bool state_is_id(const char *name);
+
+/* Held while names are looked at and given. */
+int state_lock_names(struct mvm_state *state, int *fd, struct mvm_error **err);
+/* The ID of who has the name, the caller's; NULL where it is free. */
+int state_name_owner(struct mvm_state *state, const char *name, char **owner, struct mvm_error **err);
+/* Makes a name up where none was given; EXISTS where the one that was is taken. */
+int state_pick_name(struct mvm_state *state, struct mvm_container_config *config, struct mvm_error **err);
+/* USAGE where it is no name for a container. */
+int state_check_name(const char *name, struct mvm_error **err);
 
 /* A name for who gave none: adjective_noun. The caller owns it. */
 char *mvm_random_name(void);

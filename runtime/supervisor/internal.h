@@ -6,7 +6,7 @@
  *   machine.c    vsock device and backend; the accelerator's fallback
  *   agent.c      the guest agent's connection: orders, answers, events
  *   streams.c    standard streams and the log
- *   clients.c    the control socket
+ *   clients.c    connections to the control socket and their answers; requests.c  what each request does
  *   archives.c   parts of the disk on their way to clients as tar streams
  *   execs.c      processes that join the container's, each with streams and a small state machine of its own
  *

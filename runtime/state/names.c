@@ -1,0 +1,147 @@
+/*
+ * Names of containers: what they may be, who has which, and giving one another.
+ */
+#include "container.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/json.h"
+#include "runtime/base/text.h"
+
+int state_lock_names(struct mvm_state *state, int *fd, struct mvm_error **err)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/.lock", state->containers);
+
+	return mvm_lock(path, 0, fd, err);
+}
+
+/* A failure to read or write it is no more than that it has been removed meanwhile, if it has. */
+static int fail_gone(const struct mvm_state *state, const char *id, struct mvm_error **cause, struct mvm_error **err)
+{
+	char *folder MVM_CLEAN_FREE = state_folder(state, "", id);
+
+	if (access(folder, F_OK) == 0)
+		return mvm_error_move(err, cause);
+	return mvm_fail(err, MVM_ERR_NOT_FOUND, "No such container: %s", id);
+}
+
+/* Reads only the names; with the names' lock held, the answer stays true. */
+int state_name_owner(struct mvm_state *state, const char *name, char **owner, struct mvm_error **err)
+{
+	DIR *folder = opendir(state->containers);
+	struct dirent *entry;
+
+	*owner = NULL;
+	if (!folder)
+		return mvm_fail_errno(err, errno, "%s", state->containers);
+	while (!*owner && (entry = readdir(folder))) {
+		char *path MVM_CLEAN_FREE = state_folder(state, "", entry->d_name);
+		json_t *json MVM_CLEAN_JSON = NULL;
+		const char *theirs;
+
+		if (state_is_id(entry->d_name) && state_load_part(path, "config.json", &json, NULL) == 0 &&
+		    mvm_json_get_string(json, "Name", "", &theirs, NULL) == 0 && !strcmp(theirs, name))
+			*owner = mvm_strdup(entry->d_name);
+	}
+	closedir(folder);
+	return 0;
+}
+
+static int check_name(struct mvm_state *state, const char *name, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	char *owner MVM_CLEAN_FREE = NULL;
+
+	if (state_name_owner(state, name, &owner, err) < 0)
+		return -1;
+	if (!owner)
+		return 0;
+	/* A crash with --rm took its holder with it: then the name is free. */
+	if (state_load_settled(state, owner, &container, NULL) == 1)
+		return 0;
+	return mvm_fail(
+		err, MVM_ERR_EXISTS,
+		"The container name \"/%s\" is already in use by container \"%s\". You have to remove (or rename) "
+		"that container to be able to reuse that name",
+		name, owner);
+}
+
+int state_pick_name(struct mvm_state *state, struct mvm_container_config *config, struct mvm_error **err)
+{
+	if (!config->name_generated)
+		return check_name(state, config->name, err);
+	for (int tries = 0; tries < 100; tries++) {
+		char *owner MVM_CLEAN_FREE = NULL;
+		char *name = mvm_random_name();
+
+		if (tries > 9) {
+			char *longer = mvm_format("%s%d", name, tries);
+
+			free(name);
+			name = longer;
+		}
+		free(config->name);
+		config->name = name;
+		if (state_name_owner(state, name, &owner, err) < 0)
+			return -1;
+		if (!owner)
+			return 0;
+	}
+	return mvm_fail(err, MVM_ERR_EXISTS, "no free name found; give one with --name");
+}
+
+static bool valid_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length < 2 || length > 255 || !isalnum((unsigned char)*name))
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("_.-", *name))
+			return false;
+	return true;
+}
+
+int state_check_name(const char *name, struct mvm_error **err)
+{
+	if (valid_name(name))
+		return 0;
+	return mvm_fail(err, MVM_ERR_USAGE, "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+			name);
+}
+
+/* The folder may leave under our hands; then nothing of it comes back, for files in it are replaced, never made anew.
+ */
+int mvm_state_rename(struct mvm_state *state, const char *id, const char *name, struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+	int names MVM_CLEAN_FD = -1;
+	json_t *json = NULL;
+
+	name += *name == '/';
+	if (!*name)
+		return mvm_fail(err, MVM_ERR_USAGE, "Neither old nor new names may be empty");
+	if (state_check_name(name, err) < 0 || state_lock_names(state, &names, err) < 0)
+		return -1;
+	if (mvm_state_load(state, id, &container, &local) < 0)
+		return fail_gone(state, id, &local, err);
+	if (!strcmp(container->config.name, name))
+		return mvm_fail(err, MVM_ERR_USAGE, "Renaming a container with the same name as its current name");
+	if (check_name(state, name, err) < 0)
+		return -1;
+	free(container->config.name);
+	container->config.name = mvm_strdup(name);
+	if (mvm_container_config_to_json(&container->config, &json, err) < 0)
+		return -1;
+	if (state_save_part(container->folder, "config.json", json, &local) < 0)
+		return fail_gone(state, id, &local, err);
+	return 0;
+}

@@ -1,0 +1,319 @@
+/*
+ * What each request of the control socket does (runtime/state/control.h lists them).
+ */
+#include "clients.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/base/io.h"
+#include "runtime/base/json.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/text.h"
+
+#define STREAM_BUFFER	(512 * 1024)
+#define RESTART_LIMIT_S 10
+
+static void close_all(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+static void attach(struct client *client, json_int_t id, json_t *request)
+{
+	static const char *const names[STREAM_COUNT] = {"stdin", "stdout", "stderr"};
+	struct supervisor *supervisor = client->supervisor;
+	int theirs[STREAM_COUNT], ours[STREAM_COUNT], size = STREAM_BUFFER;
+	enum stream_kind kinds[STREAM_COUNT];
+	size_t count = 0;
+
+	for (int kind = 0; supervisor->streams && kind < STREAM_COUNT; kind++) {
+		int pair[2];
+
+		if (!json_is_true(json_object_get(request, names[kind])))
+			continue;
+		if (mvm_socketpair(SOCK_STREAM, pair) < 0) {
+			close_all(ours, count);
+			close_all(theirs, count);
+			client_refuse(client, id, MVM_ERR_IO, "too many descriptors are open");
+			return;
+		}
+		setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		kinds[count] = (enum stream_kind)kind;
+		ours[count] = pair[0];
+		theirs[count++] = pair[1];
+	}
+	client->attached = true;
+	for (size_t i = 0; i < count; i++)
+		streams_attach(supervisor->streams, kinds[i], ours[i]);
+	if (supervisor->streams)
+		client_send(client, json_pack("{sI, sb}", "id", id, "ok", 1), theirs, count);
+	else
+		client_answer(client, id, supervisor->refusal);
+	close_all(theirs, count);
+}
+
+/* One that runs is started already, and one that is about to run soon will be. One that is just ending comes to
+ * its end first, with the time for its last output that a stop gives. */
+static void start(struct client *client, json_int_t id, json_t *request)
+{
+	struct supervisor *supervisor = client->supervisor;
+
+	if (supervisor->helper) {
+		client_refuse(client, id, MVM_ERR_CONFLICT,
+			      "another command reads its disk, such as export: try again when that has ended");
+	} else if (supervisor->phase == PHASE_PAUSED || supervisor->phase == PHASE_PAUSING) {
+		client_refuse(client, id, MVM_ERR_CONFLICT, "cannot start a paused container, try unpause instead");
+	} else if (supervisor_has_process(supervisor)) {
+		client_answer(client, id, NULL);
+	} else {
+		client_wait(client, id, WAIT_STARTED);
+		supervisor_event(supervisor, EVENT_START);
+		if (supervisor->phase >= PHASE_DRAINING && supervisor->phase < PHASE_ENDED)
+			supervisor_stop(supervisor, SIGTERM, RESTART_LIMIT_S);
+	}
+}
+
+static void answer_not_running(struct client *client, json_int_t id)
+{
+	char *text MVM_CLEAN_FREE = mvm_format("container %s is not running", client->supervisor->container->config.id);
+
+	client_refuse(client, id, MVM_ERR_CONFLICT, text);
+}
+
+/* Refuses what needs a process where there is none. */
+static bool check_running(struct client *client, json_int_t id)
+{
+	if (supervisor_has_process(client->supervisor))
+		return true;
+	answer_not_running(client, id);
+	return false;
+}
+
+static bool is_paused(const struct supervisor *supervisor)
+{
+	return supervisor->phase >= PHASE_PAUSING && supervisor->phase <= PHASE_RESUMING;
+}
+
+static void answer_paused(struct client *client, json_int_t id, const char *advice)
+{
+	char *text MVM_CLEAN_FREE =
+		mvm_format("Container %s is paused, %s", client->supervisor->container->config.id, advice);
+
+	client_refuse(client, id, MVM_ERR_CONFLICT, text);
+}
+
+static bool is_ending_signal(const struct supervisor *supervisor, int signo)
+{
+	const char *name = supervisor->container->config.stop_signal;
+	int its_own = SIGTERM;
+
+	if (name)
+		mvm_parse_signal(name, &its_own);
+	return signo == 9 || signo == its_own;
+}
+
+static void deliver_signal(struct client *client, json_int_t id, json_t *request)
+{
+	int64_t signo;
+
+	if (mvm_json_get_int(request, "signo", 0, &signo, NULL) < 0 || signo < 1 || signo > 64) {
+		client_refuse(client, id, MVM_ERR_USAGE, "no such signal");
+		return;
+	}
+	if (!check_running(client, id))
+		return;
+	if (signo == 9)
+		supervisor_killed(client->supervisor);
+	if (!is_paused(client->supervisor)) {
+		agent_signal(client->supervisor->agent, (int)signo, relayed, client_relay(client, id));
+		return;
+	}
+	/* It comes when the machine goes on, which docker's way is at once for what is meant to end the container. */
+	agent_signal(client->supervisor->agent, (int)signo, NULL, NULL);
+	if (is_ending_signal(client->supervisor, (int)signo))
+		supervisor_event(client->supervisor, EVENT_RESUME);
+	client_answer(client, id, NULL);
+}
+
+static void pause_machine(struct client *client, json_int_t id, json_t *request)
+{
+	struct supervisor *supervisor = client->supervisor;
+	char *text MVM_CLEAN_FREE = mvm_format("Container %s is already paused", supervisor->container->config.id);
+
+	if (!check_running(client, id))
+		return;
+	if (supervisor->phase == PHASE_PAUSED || supervisor->phase == PHASE_PAUSING) {
+		client_refuse(client, id, MVM_ERR_CONFLICT, text);
+		return;
+	}
+	client_wait(client, id, WAIT_PAUSED);
+	supervisor_event(supervisor, EVENT_PAUSE);
+}
+
+static void unpause_machine(struct client *client, json_int_t id, json_t *request)
+{
+	struct supervisor *supervisor = client->supervisor;
+	char *text MVM_CLEAN_FREE = mvm_format("Container %s is not paused", supervisor->container->config.id);
+
+	if (!is_paused(supervisor)) {
+		client_refuse(client, id, MVM_ERR_CONFLICT, text);
+		return;
+	}
+	client_wait(client, id, WAIT_RESUMED);
+	supervisor_event(supervisor, EVENT_RESUME);
+}
+
+static void stop(struct client *client, json_int_t id, json_t *request)
+{
+	int64_t signo, timeout;
+
+	if (mvm_json_get_int(request, "signo", 15, &signo, NULL) < 0 ||
+	    mvm_json_get_int(request, "timeout", 10, &timeout, NULL) < 0 || signo < 1 || signo > 64) {
+		client_refuse(client, id, MVM_ERR_USAGE, "malformed stop request");
+		return;
+	}
+	client->supervisor->kept = client->supervisor->kept || json_is_true(json_object_get(request, "keep"));
+	client_wait(client, id, WAIT_EXIT);
+	supervisor_stop(client->supervisor, (int)signo, timeout);
+}
+
+static void resize_exec(struct client *client, json_int_t id, uint32_t process, int rows, int cols)
+{
+	struct supervisor *supervisor = client->supervisor;
+
+	if (execs_running(supervisor, process))
+		agent_resize(supervisor->agent, process, rows, cols, relayed, client_relay(client, id));
+	else
+		client_refuse(client, id, MVM_ERR_CONFLICT, "that process does not run");
+}
+
+static void resize(struct client *client, json_int_t id, json_t *request)
+{
+	int64_t rows, cols, process;
+
+	if (mvm_json_get_int(request, "rows", 0, &rows, NULL) < 0 ||
+	    mvm_json_get_int(request, "cols", 0, &cols, NULL) < 0 ||
+	    mvm_json_get_int(request, "process", CONTAINER_PROCESS, &process, NULL) < 0 || rows < 0 || cols < 0 ||
+	    rows > 65535 || cols > 65535 || process < CONTAINER_PROCESS || process > UINT32_MAX) {
+		client_refuse(client, id, MVM_ERR_USAGE, "malformed size");
+		return;
+	}
+	if (process != CONTAINER_PROCESS) {
+		resize_exec(client, id, (uint32_t)process, (int)rows, (int)cols);
+		return;
+	}
+	client->supervisor->rows = (int)rows;
+	client->supervisor->cols = (int)cols;
+	if (client->supervisor->phase == PHASE_RUNNING)
+		agent_resize(client->supervisor->agent, CONTAINER_PROCESS, (int)rows, (int)cols, relayed,
+			     client_relay(client, id));
+	else
+		client_answer(client, id, NULL);
+}
+
+static void exec(struct client *client, json_int_t id, json_t *request)
+{
+	if (is_paused(client->supervisor))
+		answer_paused(client, id, "unpause the container before exec");
+	else if (check_running(client, id))
+		execs_add(client->supervisor, request, client_relay(client, id));
+}
+
+/* Some room is left in the guest's message for what else is in it. */
+#define ARCHIVE_PATH_MAX 4096
+
+static void archive(struct client *client, json_int_t id, json_t *request)
+{
+	struct supervisor *supervisor = client->supervisor;
+	const char *path, *name;
+
+	if (mvm_json_get_string(request, "path", "", &path, NULL) < 0 ||
+	    mvm_json_get_string(request, "name", "", &name, NULL) < 0 || *path != '/' ||
+	    strlen(path) > ARCHIVE_PATH_MAX || strlen(name) > ARCHIVE_PATH_MAX) {
+		client_refuse(client, id, MVM_ERR_USAGE, "malformed archive request");
+		return;
+	}
+	if (is_paused(supervisor)) {
+		answer_paused(client, id, "unpause the container first");
+		return;
+	}
+	if (supervisor->phase > PHASE_RUNNING) {
+		client_refuse(client, id, MVM_ERR_CONFLICT, "the container is just ending; try again");
+		return;
+	}
+	archives_add(supervisor, path, name, client_relay(client, id));
+	if (supervisor->helper)
+		supervisor_event(supervisor, EVENT_START);
+}
+
+/* Nobody else works with the helper: then the container is to be free when the answer comes. */
+static void release(struct client *client, json_int_t id, json_t *request)
+{
+	struct supervisor *supervisor = client->supervisor;
+
+	if (!supervisor->helper || supervisor->clients != client || client->next) {
+		client_answer(client, id, NULL);
+		return;
+	}
+	client_wait(client, id, WAIT_EXIT);
+	supervisor_event(supervisor, EVENT_DESTROY);
+}
+
+static void follow(struct client *client, json_int_t id, json_t *request)
+{
+	client->follows = true;
+	client_answer(client, id, NULL);
+}
+
+static void wait_exit(struct client *client, json_int_t id, json_t *request)
+{
+	client_wait(client, id, WAIT_EXIT);
+}
+
+static void destroy(struct client *client, json_int_t id, json_t *request)
+{
+	client_wait(client, id, WAIT_EXIT);
+	supervisor_event(client->supervisor, EVENT_DESTROY);
+}
+
+static const struct {
+	const char *op;
+	void (*run)(struct client *client, json_int_t id, json_t *request);
+	bool by_helper; /* also where the container does not run */
+} operations[] = {
+	{"attach", attach, false},
+	{"start", start, true},
+	{"signal", deliver_signal, false},
+	{"stop", stop, false},
+	{"resize", resize, false},
+	{"follow", follow, false},
+	{"pause", pause_machine, false},
+	{"unpause", unpause_machine, false},
+	{"wait", wait_exit, false},
+	{"archive", archive, true},
+	{"release", release, true},
+	{"destroy", destroy, true},
+	{"exec", exec, false},
+};
+
+void requests_handle(struct client *client, json_t *request)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+	json_int_t id = json_integer_value(json_object_get(request, "id"));
+
+	for (size_t i = 0; op && i < MVM_COUNT(operations); i++) {
+		if (strcmp(op, operations[i].op))
+			continue;
+		if (operations[i].by_helper || !client->supervisor->helper)
+			operations[i].run(client, id, request);
+		else
+			answer_not_running(client, id);
+		return;
+	}
+	client_refuse(client, id, MVM_ERR_UNSUPPORTED, "this supervisor does not know that request");
+}
