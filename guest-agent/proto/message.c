@@ -92,6 +92,7 @@ static const struct spec process_specs[] = {
 
 _Static_assert(PROCESS(rlimit_count) == PROCESS(rlimits) + sizeof(void *), "KIND_RLIMITS relies on it");
 _Static_assert(sizeof(enum mvm_proto_code) == 4, "a code is read as KIND_U32");
+_Static_assert(sizeof(enum mvm_proto_changes) == 4, "it is read as KIND_U32");
 
 static const struct spec signal_specs[] = {
 	{MVM_FIELD_PROCESS, KIND_U32, offsetof(struct mvm_proto_signal, id)},
@@ -115,6 +116,8 @@ static const struct spec archive_specs[] = {
 	{MVM_FIELD_PATH, KIND_TEXT, offsetof(struct mvm_proto_archive, path)},
 	{MVM_FIELD_NAME, KIND_TEXT, offsetof(struct mvm_proto_archive, name)},
 	{MVM_FIELD_PORT, KIND_U32, offsetof(struct mvm_proto_archive, port)},
+	{MVM_FIELD_CHANGES, KIND_U32, offsetof(struct mvm_proto_archive, changes)},
+	{MVM_FIELD_FREEZE, KIND_BOOL, offsetof(struct mvm_proto_archive, freeze)},
 	END,
 };
 
@@ -537,6 +540,8 @@ int mvm_proto_decode_archive(const struct mvm_wire_frame *frame, struct mvm_prot
 		return -1;
 	if (!archive->path || archive->path[0] != '/')
 		return refuse(reason, "the archive has no absolute path");
+	if (archive->changes > MVM_CHANGES_LAYER)
+		return refuse(reason, "the archive is of an unknown kind");
 	return archive->port ? 0 : refuse(reason, "the archive has no port");
 }
 

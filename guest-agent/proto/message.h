@@ -115,6 +115,8 @@ struct mvm_proto_archive {
 	const char *path; /* not NULL */
 	const char *name;
 	uint32_t port;
+	enum mvm_proto_changes changes; /* if any, of the whole disk: the path is "/" */
+	bool freeze;
 };
 
 struct mvm_proto_exited {

@@ -85,6 +85,8 @@ enum mvm_proto_tag {
 	MVM_FIELD_PATH = 56, /* text: absolute, in the root disk */
 	MVM_FIELD_NAME = 57, /* text: what the path is called in the archive; "": a folder's content alone */
 	MVM_FIELD_PORT = 58, /* u64: where the archive goes */
+	MVM_FIELD_CHANGES = 59, /* u64: enum mvm_proto_changes: not all of the tree, but what differs from its base */
+	MVM_FIELD_FREEZE = 60,	/* u64: 1 when the container's processes stand still meanwhile */
 
 	MVM_FIELD_CAP_DROP = 64,      /* u64: a bit for each capability that the process must not have; 0: it has all */
 	MVM_FIELD_NO_NEW_PRIVS = 65,  /* u64: 1 when exec gains it nothing */
@@ -94,6 +96,13 @@ enum mvm_proto_tag {
 	MVM_FIELD_UNMASKED = 69,      /* u64: 1 when nothing of /proc and /sys is hidden or read-only but /sys itself */
 	MVM_FIELD_PRIVILEGED = 70,    /* u64: 1 when /sys and cgroups can be written too, and /dev has all devices */
 	MVM_FIELD_DOMAINNAME = 71,    /* text */
+};
+
+/* What ARCHIVE sends of what differs from the base. */
+enum mvm_proto_changes {
+	MVM_CHANGES_NONE = 0,  /* the whole tree instead */
+	MVM_CHANGES_LIST = 1,  /* the names: listing.h */
+	MVM_CHANGES_LAYER = 2, /* a tar stream with whiteouts (OCI image-spec layer.md) */
 };
 
 /* Why a request was refused. */

@@ -9,6 +9,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
+#include "runtime/base/json.h"
 #include "runtime/base/loop.h"
 
 #define CONNECT_LIMIT_MS 30000
@@ -53,7 +54,7 @@ static bool has_gone(const struct mvm_client *client)
 }
 
 /* Whoever was in charge may have been about to end: then it is tried again, for a while. */
-static int open_stream(struct mvm_engine *engine, const char *what, const char *path, const char *name,
+static int open_stream(struct mvm_engine *engine, const char *what, const char *op, json_t *fields,
 		       struct mvm_archive *archive, struct mvm_error **err)
 {
 	uint64_t deadline = mvm_now_ns() + CONNECT_LIMIT_MS * 1000000ULL;
@@ -64,7 +65,7 @@ static int open_stream(struct mvm_engine *engine, const char *what, const char *
 
 		if (connect_any(engine, what, &own, &archive->client, err) < 0)
 			return -1;
-		if (mvm_client_archive(archive->client, path, name, &archive->fd, &archive->id, &local) == 0)
+		if (mvm_client_stream(archive->client, op, json_copy(fields), &archive->fd, &archive->id, &local) == 0)
 			return 0;
 		if (own || mvm_now_ns() > deadline ||
 		    (mvm_error_code(local) != MVM_ERR_CONFLICT && !has_gone(archive->client)))
@@ -75,18 +76,29 @@ static int open_stream(struct mvm_engine *engine, const char *what, const char *
 	}
 }
 
-int mvm_engine_archive(struct mvm_engine *engine, const char *what, const char *path, const char *name,
-		       struct mvm_archive **out, struct mvm_error **err)
+int engine_open_archive(struct mvm_engine *engine, const char *what, const char *op, json_t *given,
+			struct mvm_archive **out, struct mvm_error **err)
 {
 	struct mvm_archive *archive = mvm_alloc(sizeof(*archive));
+	json_t *fields MVM_CLEAN_JSON = given;
 
 	archive->fd = -1;
-	if (open_stream(engine, what, path, name, archive, err) < 0) {
+	if (open_stream(engine, what, op, fields, archive, err) < 0) {
 		mvm_archive_destroy(archive);
 		return -1;
 	}
 	*out = archive;
 	return 0;
+}
+
+int mvm_engine_archive(struct mvm_engine *engine, const char *what, const char *path, const char *name,
+		       struct mvm_archive **archive, struct mvm_error **err)
+{
+	json_t *fields = json_pack("{ss, ss}", "path", path, "name", name);
+
+	if (!fields)
+		return mvm_fail(err, MVM_ERR_USAGE, "the path is not UTF-8");
+	return engine_open_archive(engine, what, "archive", fields, archive, err);
 }
 
 int mvm_archive_fd(const struct mvm_archive *archive)

@@ -107,14 +107,10 @@ int mvm_client_call(struct mvm_client *client, const char *op, json_t *fields, j
 	return wait_answer(client, id, answer, err);
 }
 
-int mvm_client_archive(struct mvm_client *client, const char *path, const char *name, int *stream, json_int_t *id,
-		       struct mvm_error **err)
+int mvm_client_stream(struct mvm_client *client, const char *op, json_t *fields, int *stream, json_int_t *id,
+		      struct mvm_error **err)
 {
-	json_t *fields = json_pack("{ss, ss}", "path", path, "name", name);
-
-	if (!fields)
-		return mvm_fail(err, MVM_ERR_USAGE, "the path is not UTF-8");
-	if (mvm_client_send(client, "archive", fields, id, err) < 0 || wait_answer(client, *id, NULL, err) < 0)
+	if (mvm_client_send(client, op, fields, id, err) < 0 || wait_answer(client, *id, NULL, err) < 0)
 		return -1;
 	return mvm_control_steal_fds(&client->control, stream, 1, err);
 }

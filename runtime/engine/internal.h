@@ -12,6 +12,11 @@ int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_containe
 /* Connects to whoever is in charge of a container. 1: nobody is. */
 int engine_reach(struct mvm_engine *engine, const char *id, struct mvm_client **client, struct mvm_error **err);
 
+/* A stream by one of the requests of the control socket that give one, as mvm_engine_archive() has it. Steals the
+ * fields. */
+int engine_open_archive(struct mvm_engine *engine, const char *what, const char *op, json_t *fields,
+			struct mvm_archive **archive, struct mvm_error **err);
+
 /* mvm_engine_stop(); `keep`: it is not removed at its end. */
 struct engine_stop {
 	int signo;

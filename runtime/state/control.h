@@ -7,7 +7,7 @@
  * JSON, at most MVM_CONTROL_MAX; descriptors travel with its first byte.
  *
  * Who looks into the disk of a container that does not run talks to a helper in the same way; it knows archive,
- * release and destroy, and refuses start.
+ * changes, release and destroy, and refuses start.
  *
  * Requests carry "id" and "op"; the answer has the same "id" and either "ok": true or "error":
  * {"code", "message"}. Answers may come in any order. Without being asked the supervisor sends
@@ -35,6 +35,10 @@
  *   archive   path, name                   when the guest has sent all of it: the tree at `path` of the
  *                                          container's disk as a tar stream, its top called `name`; "": the content
  *                                          of a folder alone. Event "stream" comes before, with the descriptor.
+ *   changes   layer, pause: bool           as archive, and with the same event: what differs from the image's disk, as a
+ *                                          layer or as a list of names. The client has to write into the stream what
+ *                                          that disk holds (guest-agent/proto/listing.h). `pause`: the container's
+ *                                          processes stand still meanwhile.
  *   release                                at once; by a helper without other clients when the container is free
  *   wait                                   when the container has exited: exit_code, error
  *   destroy                                when the machine is gone, whatever the guest says
@@ -42,7 +46,7 @@
  *   event     fields                       sent
  *   notice    text                         to the starting client: a line for the user
  *   log                                    to followers
- *   stream    id, one descriptor           to who asked for the archive `id`
+ *   stream    id, one descriptor           to who asked for the archive or the changes `id`
  *   exit      exit_code, error             to attached clients, after their streams have ended
  *   exit      id, exit_code, error         to who asked for the exec `id`; its streams may still hold something
  */

@@ -16,7 +16,7 @@ struct archive {
 	struct supervisor *supervisor;
 	struct relay *relay;
 	char *path, *name;
-	unsigned port; /* 0: not ordered yet */
+	struct mvm_proto_archive order; /* with port 0: not ordered yet */
 	bool connected, complete;
 };
 
@@ -27,8 +27,8 @@ static void answer(struct archive *archive, const struct mvm_error *error)
 	while (*at != archive)
 		at = &(*at)->next;
 	*at = archive->next;
-	if (archive->port && !archive->connected && archive->supervisor->vsock)
-		mvm_vsock_unlisten(archive->supervisor->vsock, archive->port);
+	if (archive->order.port && !archive->connected && archive->supervisor->vsock)
+		mvm_vsock_unlisten(archive->supervisor->vsock, archive->order.port);
 	relayed(archive->relay, error);
 	free(archive->path);
 	free(archive->name);
@@ -51,7 +51,7 @@ static struct archive *by_port(const struct supervisor *supervisor, unsigned por
 {
 	struct archive *archive = supervisor->archives;
 
-	while (archive && archive->port != port)
+	while (archive && archive->order.port != port)
 		archive = archive->next;
 	return archive;
 }
@@ -59,23 +59,23 @@ static struct archive *by_port(const struct supervisor *supervisor, unsigned por
 static void order(struct archive *archive)
 {
 	struct supervisor *supervisor = archive->supervisor;
-	struct mvm_proto_archive message = {.path = archive->path, .name = archive->name, .port = ARCHIVE_PORT};
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	uint32_t port = ARCHIVE_PORT;
 
-	while (by_port(supervisor, message.port))
-		message.port++;
-	if (message.port >= ARCHIVE_PORT + ARCHIVES_MAX)
+	while (by_port(supervisor, port))
+		port++;
+	if (port >= ARCHIVE_PORT + ARCHIVES_MAX)
 		mvm_fail(&err, MVM_ERR_CONFLICT, "%d copies and exports of container %s are under way already",
 			 ARCHIVES_MAX, supervisor->container->config.name);
-	if (err || mvm_vsock_listen(supervisor->vsock, message.port, &err) < 0) {
+	if (err || mvm_vsock_listen(supervisor->vsock, port, &err) < 0) {
 		answer(archive, err);
 		return;
 	}
-	archive->port = message.port;
-	agent_archive(supervisor->agent, &message, done, archive);
+	archive->order.port = port;
+	agent_archive(supervisor->agent, &archive->order, done, archive);
 }
 
-void archives_add(struct supervisor *supervisor, const char *path, const char *name, struct relay *relay)
+void archives_add(struct supervisor *supervisor, const struct mvm_proto_archive *wanted, struct relay *relay)
 {
 	struct archive *archive = mvm_alloc(sizeof(*archive));
 
@@ -83,9 +83,12 @@ void archives_add(struct supervisor *supervisor, const char *path, const char *n
 		.next = supervisor->archives,
 		.supervisor = supervisor,
 		.relay = relay,
-		.path = mvm_strdup(path),
-		.name = mvm_strdup(name),
+		.path = mvm_strdup(wanted->path),
+		.name = mvm_strdup(wanted->name),
+		.order = *wanted,
 	};
+	archive->order.path = archive->path;
+	archive->order.name = archive->name;
 	supervisor->archives = archive;
 	if (supervisor->phase == PHASE_SERVING || supervisor->phase == PHASE_RUNNING)
 		order(archive);
@@ -95,7 +98,7 @@ void archives_ready(struct supervisor *supervisor)
 {
 	for (struct archive *archive = supervisor->archives, *next; archive; archive = next) {
 		next = archive->next;
-		if (!archive->port)
+		if (!archive->order.port)
 			order(archive);
 	}
 }

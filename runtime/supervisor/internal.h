@@ -217,8 +217,8 @@ bool relay_is_dead(const struct relay *relay);
 
 /* archives.c: MVM_PROTO_ARCHIVE for clients. */
 enum { ARCHIVE_PORT = MVM_PROTO_STREAM_PORT + STREAM_COUNT };
-/* Ordered as soon as the guest takes such orders. Takes the relay. */
-void archives_add(struct supervisor *supervisor, const char *path, const char *name, struct relay *relay);
+/* Ordered as soon as the guest takes such orders, with a port. Takes the relay. */
+void archives_add(struct supervisor *supervisor, const struct mvm_proto_archive *order, struct relay *relay);
 /* The guest takes orders. */
 void archives_ready(struct supervisor *supervisor);
 void archives_connected(struct supervisor *supervisor, unsigned port, int fd);

@@ -227,17 +227,10 @@ static void exec(struct client *client, json_int_t id, json_t *request)
 /* Some room is left in the guest's message for what else is in it. */
 #define ARCHIVE_PATH_MAX 4096
 
-static void archive(struct client *client, json_int_t id, json_t *request)
+static void add_archive(struct client *client, json_int_t id, const struct mvm_proto_archive *order)
 {
 	struct supervisor *supervisor = client->supervisor;
-	const char *path, *name;
 
-	if (mvm_json_get_string(request, "path", "", &path, NULL) < 0 ||
-	    mvm_json_get_string(request, "name", "", &name, NULL) < 0 || *path != '/' ||
-	    strlen(path) > ARCHIVE_PATH_MAX || strlen(name) > ARCHIVE_PATH_MAX) {
-		client_refuse(client, id, MVM_ERR_USAGE, "malformed archive request");
-		return;
-	}
 	if (is_paused(supervisor)) {
 		answer_paused(client, id, "unpause the container first");
 		return;
@@ -246,9 +239,34 @@ static void archive(struct client *client, json_int_t id, json_t *request)
 		client_refuse(client, id, MVM_ERR_CONFLICT, "the container is just ending; try again");
 		return;
 	}
-	archives_add(supervisor, path, name, client_relay(client, id));
+	archives_add(supervisor, order, client_relay(client, id));
 	if (supervisor->helper)
 		supervisor_event(supervisor, EVENT_START);
+}
+
+static void archive(struct client *client, json_int_t id, json_t *request)
+{
+	struct mvm_proto_archive order = {0};
+
+	if (mvm_json_get_string(request, "path", "", &order.path, NULL) < 0 ||
+	    mvm_json_get_string(request, "name", "", &order.name, NULL) < 0 || *order.path != '/' ||
+	    strlen(order.path) > ARCHIVE_PATH_MAX || strlen(order.name) > ARCHIVE_PATH_MAX) {
+		client_refuse(client, id, MVM_ERR_USAGE, "malformed archive request");
+		return;
+	}
+	add_archive(client, id, &order);
+}
+
+static void changes(struct client *client, json_int_t id, json_t *request)
+{
+	struct mvm_proto_archive order = {
+		.path = "/",
+		.name = "",
+		.changes = json_is_true(json_object_get(request, "layer")) ? MVM_CHANGES_LAYER : MVM_CHANGES_LIST,
+		.freeze = json_is_true(json_object_get(request, "pause")),
+	};
+
+	add_archive(client, id, &order);
 }
 
 /* Nobody else works with the helper: then the container is to be free when the answer comes. */
@@ -296,6 +314,7 @@ static const struct {
 	{"unpause", unpause_machine, false},
 	{"wait", wait_exit, false},
 	{"archive", archive, true},
+	{"changes", changes, true},
 	{"release", release, true},
 	{"destroy", destroy, true},
 	{"exec", exec, false},

@@ -399,7 +399,8 @@ static void test_signal(void **state)
 
 static void test_archive(void **state)
 {
-	const struct mvm_proto_archive sent = {.path = "/var/log", .name = "log", .port = 1028};
+	const struct mvm_proto_archive sent = {
+		.path = "/var/log", .name = "log", .port = 1028, .changes = MVM_CHANGES_LAYER, .freeze = true};
 	struct mvm_proto_archive got;
 	struct mvm_wire_frame frame;
 	size_t length;
@@ -412,6 +413,8 @@ static void test_archive(void **state)
 	assert_string_equal(got.path, "/var/log");
 	assert_string_equal(got.name, "log");
 	assert_int_equal(got.port, 1028);
+	assert_int_equal(got.changes, MVM_CHANGES_LAYER);
+	assert_true(got.freeze);
 }
 
 static void test_incomplete_archives_are_refused(void **state)
@@ -424,6 +427,7 @@ static void test_incomplete_archives_are_refused(void **state)
 		{{.path = "", .port = 1028}, "the archive has no absolute path"},
 		{{.path = "etc", .port = 1028}, "the archive has no absolute path"},
 		{{.path = "/etc"}, "the archive has no port"},
+		{{.path = "/", .port = 1028, .changes = MVM_CHANGES_LAYER + 1}, "the archive is of an unknown kind"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

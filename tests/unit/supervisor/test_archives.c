@@ -90,6 +90,13 @@ static int teardown(void **state)
 	return 0;
 }
 
+static void add(struct world *world, const char *path, const char *name, struct relay *relay)
+{
+	const struct mvm_proto_archive order = {.path = path, .name = name};
+
+	archives_add(&world->supervisor, &order, relay);
+}
+
 static void guest_answers(size_t order, const struct mvm_error *error)
 {
 	fake.done[order](fake.done_arg[order], error);
@@ -104,7 +111,7 @@ static void complete_after_stream_and_word(void **state)
 {
 	struct world *world = *state;
 
-	archives_add(&world->supervisor, "/etc", "etc", &world->relays[1]);
+	add(world, "/etc", "etc", &world->relays[1]);
 	expect_calls("listen:1028 order:/etc:etc:1028");
 	archives_connected(&world->supervisor, 1028, any_descriptor());
 	expect_calls("stream1");
@@ -116,7 +123,7 @@ static void the_word_may_be_seen_before_the_stream(void **state)
 {
 	struct world *world = *state;
 
-	archives_add(&world->supervisor, "/", "", &world->relays[1]);
+	add(world, "/", "", &world->relays[1]);
 	guest_answers(0, NULL);
 	expect_calls("listen:1028 order:/::1028");
 	archives_connected(&world->supervisor, 1028, any_descriptor());
@@ -129,7 +136,7 @@ static void what_the_guest_cannot_begin_needs_no_stream(void **state)
 	struct world *world = *state;
 
 	mvm_fail(&err, MVM_ERR_MACHINE, "no such file");
-	archives_add(&world->supervisor, "/nowhere", "", &world->relays[1]);
+	add(world, "/nowhere", "", &world->relays[1]);
 	guest_answers(0, err);
 	expect_calls("listen:1028 order:/nowhere::1028 unlisten:1028 answer1:machine");
 }
@@ -139,8 +146,8 @@ static void they_wait_for_the_guest(void **state)
 	struct world *world = *state;
 
 	world->supervisor.phase = PHASE_BOOTING;
-	archives_add(&world->supervisor, "/a", "", &world->relays[1]);
-	archives_add(&world->supervisor, "/b", "", &world->relays[2]);
+	add(world, "/a", "", &world->relays[1]);
+	add(world, "/b", "", &world->relays[2]);
 	expect_calls("");
 	world->supervisor.phase = PHASE_SERVING;
 	archives_ready(&world->supervisor);
@@ -156,12 +163,12 @@ static void a_port_is_used_again(void **state)
 {
 	struct world *world = *state;
 
-	archives_add(&world->supervisor, "/a", "", &world->relays[1]);
-	archives_add(&world->supervisor, "/b", "", &world->relays[2]);
+	add(world, "/a", "", &world->relays[1]);
+	add(world, "/b", "", &world->relays[2]);
 	archives_connected(&world->supervisor, 1028, any_descriptor());
 	guest_answers(0, NULL);
 	forget_calls();
-	archives_add(&world->supervisor, "/c", "", &world->relays[3]);
+	add(world, "/c", "", &world->relays[3]);
 	expect_calls("listen:1028 order:/c::1028");
 	archives_end(&world->supervisor);
 	expect_calls("unlisten:1028 answer3:conflict unlisten:1029 answer2:conflict");
@@ -172,9 +179,9 @@ static void there_is_a_limit(void **state)
 	struct world *world = *state;
 
 	for (int i = 0; i < 32; i++)
-		archives_add(&world->supervisor, "/", "", &world->relays[i]);
+		add(world, "/", "", &world->relays[i]);
 	forget_calls();
-	archives_add(&world->supervisor, "/", "", &world->relays[32]);
+	add(world, "/", "", &world->relays[32]);
 	expect_calls("answer32:conflict");
 	archives_end(&world->supervisor);
 }
@@ -184,7 +191,7 @@ static void a_port_that_cannot_be_had(void **state)
 	struct world *world = *state;
 
 	fake.listen_fails = true;
-	archives_add(&world->supervisor, "/", "", &world->relays[1]);
+	add(world, "/", "", &world->relays[1]);
 	expect_calls("answer1:io");
 }
 
@@ -195,7 +202,7 @@ static void a_machine_that_dies_under_them(void **state)
 	struct world *world = *state;
 
 	mvm_fail(&lost, MVM_ERR_CONFLICT, "the container has ended");
-	archives_add(&world->supervisor, "/", "", &world->relays[1]);
+	add(world, "/", "", &world->relays[1]);
 	archives_connected(&world->supervisor, 1028, any_descriptor());
 	fake.connected = false;
 	guest_answers(0, lost);
@@ -215,11 +222,11 @@ static void a_helpers_refusal_is_the_reason(void **state)
 	world->supervisor.helper = true;
 	world->supervisor.phase = PHASE_IDLE;
 	world->supervisor.refusal = refusal;
-	archives_add(&world->supervisor, "/", "", &world->relays[1]);
+	add(world, "/", "", &world->relays[1]);
 	archives_end(&world->supervisor);
 	expect_calls("answer1:not-found");
 	world->supervisor.refusal = NULL;
-	archives_add(&world->supervisor, "/", "", &world->relays[2]);
+	add(world, "/", "", &world->relays[2]);
 	archives_end(&world->supervisor);
 	expect_calls("answer2:interrupted");
 }

@@ -87,9 +87,12 @@ void streams_attach(struct streams *streams, enum stream_kind kind, int fd)
 	fake.attached[kind] = fd;
 }
 
-void archives_add(struct supervisor *supervisor, const char *path, const char *name, struct relay *relay)
+void archives_add(struct supervisor *supervisor, const struct mvm_proto_archive *order, struct relay *relay)
 {
-	called("archive:%s:%s", path, name);
+	static const char *const kinds[] = {[MVM_CHANGES_LIST] = ":list", [MVM_CHANGES_LAYER] = ":layer"};
+
+	called("archive:%s:%s%s%s", order->path, order->name, order->changes ? kinds[order->changes] : "",
+	       order->freeze ? ":freeze" : "");
 	fake.archive = relay;
 }
 
@@ -250,6 +253,7 @@ static void a_paused_one_is_treated_as_docker_does(void **state)
 		{"start", 0, "cannot start a paused container, try unpause instead", ""},
 		{"pause", 0, "Container 0123456789abcdef is already paused", ""},
 		{"archive", 0, "Container 0123456789abcdef is paused, unpause the container first", ""},
+		{"changes", 0, "Container 0123456789abcdef is paused, unpause the container first", ""},
 		{"signal", 10, "\"ok\":true", "signal:10"},
 		{"signal", 15, "\"ok\":true", "signal:15 resume"},
 		{"signal", 9, "\"ok\":true", "killed signal:9 resume"},
@@ -596,6 +600,12 @@ static void an_archive_is_a_stream_and_then_an_answer(void **state)
 	add_client(world, &client);
 	ask(world, &client, json_pack("{ss, si, ss, ss}", "op", "archive", "id", 3, "path", "/etc", "name", "etc"));
 	expect_calls("archive:/etc:etc");
+	relay_release(fake.archive);
+	ask(world, &client, json_pack("{ss, si}", "op", "changes", "id", 4));
+	expect_calls("archive:/::list");
+	relay_release(fake.archive);
+	ask(world, &client, json_pack("{ss, si, sb, sb}", "op", "changes", "id", 3, "layer", 1, "pause", 1));
+	expect_calls("archive:/::layer:freeze");
 	assert_hears(&client, "");
 	assert_int_equal(mvm_socketpair(SOCK_STREAM, pair), 0);
 	relay_stream(fake.archive, pair[1]);
