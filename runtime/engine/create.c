@@ -11,6 +11,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/text.h"
+#include "runtime/state/events.h"
 #include "runtime/state/log_policy.h"
 
 #define DEFAULT_MEMORY	   (1ULL << 30)
@@ -263,6 +264,7 @@ int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request
 	    mvm_state_create(mvm_engine_state(engine), &made->config, &folder, &held, err) < 0 ||
 	    fill_and_commit(engine, request, image, folder, &made->config, err) < 0)
 		return -1;
+	mvm_event_container(mvm_engine_state(engine), &made->config, "create", NULL);
 	made->folder = mvm_format("%s/containers/%s", mvm_state_home(mvm_engine_state(engine)), made->config.id);
 	*container = made;
 	made = NULL;

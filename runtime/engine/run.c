@@ -18,6 +18,7 @@
 #include "runtime/base/spawn.h"
 #include "runtime/base/text.h"
 #include "runtime/state/control.h"
+#include "runtime/state/events.h"
 
 #define CONNECT_LIMIT_MS 5000
 #define DESTROY_LIMIT_S	 20
@@ -267,5 +268,8 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 		mvm_error_move(err, &local);
 		return mvm_error_wrap(err, "cannot remove container %s", what);
 	}
-	return mvm_state_remove(state, container->config.id, err);
+	if (mvm_state_remove(state, container->config.id, err) < 0)
+		return -1;
+	mvm_event_container(state, &container->config, "destroy", NULL);
+	return 0;
 }

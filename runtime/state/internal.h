@@ -5,6 +5,7 @@
  *   find.c            which there are, and which one is meant
  *   names.c           their names; random_name.c  made-up ones
  *   container_json.c  their files' content
+ *   events.c          what happens to them; event_watch.c  and who is told
  */
 #ifndef MVM_STATE_INTERNAL_H
 #define MVM_STATE_INTERNAL_H
@@ -45,6 +46,9 @@ int state_name_owner(struct mvm_state *state, const char *name, char **owner, st
 int state_pick_name(struct mvm_state *state, struct mvm_container_config *config, struct mvm_error **err);
 /* USAGE where it is no name for a container. */
 int state_check_name(const char *name, struct mvm_error **err);
+
+/* What others may have changed meanwhile; as it is where the container has gone. */
+void state_refresh_name(const struct mvm_state *state, struct mvm_container_config *config);
 
 /* A name for who gave none: adjective_noun. The caller owns it. */
 char *mvm_random_name(void);

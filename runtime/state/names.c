@@ -54,6 +54,19 @@ int state_name_owner(struct mvm_state *state, const char *name, char **owner, st
 	return 0;
 }
 
+void state_refresh_name(const struct mvm_state *state, struct mvm_container_config *config)
+{
+	char *folder MVM_CLEAN_FREE = state_folder(state, "", config->id);
+	json_t *json MVM_CLEAN_JSON = NULL;
+	const char *name;
+
+	if (state_load_part(folder, "config.json", &json, NULL) < 0 ||
+	    mvm_json_get_string(json, "Name", config->name, &name, NULL) < 0 || !strcmp(name, config->name))
+		return;
+	free(config->name);
+	config->name = mvm_strdup(name);
+}
+
 static int check_name(struct mvm_state *state, const char *name, struct mvm_error **err)
 {
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;

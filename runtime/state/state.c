@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "events.h"
 #include "internal.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
@@ -222,6 +223,7 @@ static int settle_crash(struct mvm_state *state, struct mvm_container *container
 	char *socket MVM_CLEAN_FREE = mvm_state_socket_path(state, container->config.id);
 	int lock MVM_CLEAN_FD = -1;
 	int busy = mvm_state_lock(state, container->config.id, &lock, err);
+	bool ran;
 
 	if (busy)
 		return busy < 0 ? -1 : 0;
@@ -231,10 +233,18 @@ static int settle_crash(struct mvm_state *state, struct mvm_container *container
 	if (!mvm_status_alive(container->state.status))
 		return 0;
 	unlink(socket);
-	if (container->config.auto_remove)
-		return mvm_state_remove(state, container->config.id, err) < 0 ? -1 : 1;
+	ran = container->state.status != MVM_STATUS_STARTING;
 	note_crash(&container->state);
-	return mvm_state_save(container, err);
+	if (!container->config.auto_remove && mvm_state_save(container, err) < 0)
+		return -1;
+	if (ran)
+		mvm_event_died(state, container);
+	if (!container->config.auto_remove)
+		return 0;
+	if (mvm_state_remove(state, container->config.id, err) < 0)
+		return -1;
+	mvm_event_container(state, &container->config, "destroy", NULL);
+	return 1;
 }
 
 /* Loads one for a listing. 1: it vanished meanwhile, or a crash took it with it. */

@@ -14,6 +14,7 @@
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/state/events.h"
 
 #define BOOT_LIMIT_MS	  20000 /* of the first try on an idle host; each further one gets twice as long */
 #define BOOT_LIMIT_MAX_MS 600000
@@ -157,6 +158,7 @@ static void note_running(struct supervisor *supervisor)
 	supervisor->container->state.status = MVM_STATUS_RUNNING;
 	clock_gettime(CLOCK_REALTIME, &supervisor->container->state.started);
 	save(supervisor);
+	mvm_event_container(supervisor->state, &supervisor->container->config, "start", NULL);
 	/* The terminal may have changed since the order was written. */
 	if (supervisor->container->config.tty && supervisor->rows)
 		agent_resize(supervisor->agent, CONTAINER_PROCESS, supervisor->rows, supervisor->cols, NULL, NULL);
@@ -298,7 +300,13 @@ static void settle_container(struct supervisor *supervisor)
 	container->state.pid = 0;
 	if (!is_removed_at_end(supervisor))
 		save(supervisor);
-	else if (mvm_state_remove(supervisor->state, container->config.id, &err) < 0)
+	if (supervisor->ran)
+		mvm_event_died(supervisor->state, container);
+	if (!is_removed_at_end(supervisor))
+		return;
+	if (mvm_state_remove(supervisor->state, container->config.id, &err) == 0)
+		mvm_event_container(supervisor->state, &container->config, "destroy", NULL);
+	else
 		mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
 }
 
