@@ -24,6 +24,9 @@ static int check_running(const struct mvm_container *container, struct mvm_error
 {
 	if (container->state.status == MVM_STATUS_PAUSED)
 		return mvm_fail(err, MVM_ERR_CONFLICT, "cannot attach to a paused container, unpause it first");
+	if (container->state.status == MVM_STATUS_RESTARTING)
+		return mvm_fail(err, MVM_ERR_CONFLICT,
+				"cannot attach to a restarting container, wait until it is running");
 	if (container->state.status != MVM_STATUS_RUNNING)
 		return mvm_fail(err, MVM_ERR_CONFLICT, "cannot attach to a stopped container, start it first");
 	return 0;

@@ -67,12 +67,14 @@ static json_t *ulimits_json(const struct mvm_strv *ulimits)
 
 static json_t *state_json(const struct mvm_container_state *state)
 {
-	bool paused = state->status == MVM_STATUS_PAUSED, running = paused || state->status == MVM_STATUS_RUNNING;
+	bool paused = state->status == MVM_STATUS_PAUSED, restarting = state->status == MVM_STATUS_RESTARTING;
+	bool running = paused || restarting || state->status == MVM_STATUS_RUNNING;
 	enum mvm_status shown = state->status == MVM_STATUS_STARTING ? MVM_STATUS_CREATED : state->status;
 
 	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:o, s:o, s:o}", "Status", mvm_status_name(shown),
-			 "Running", (int)running, "Paused", (int)paused, "Restarting", 0, "OOMKilled",
-			 (int)state->oom_killed, "Dead", 0, "Pid", (json_int_t)(running ? state->pid : 0), "ExitCode",
+			 "Running", (int)running, "Paused", (int)paused, "Restarting", (int)restarting, "OOMKilled",
+			 (int)state->oom_killed, "Dead", 0, "Pid",
+			 (json_int_t)(running && !restarting ? state->pid : 0), "ExitCode",
 			 (json_int_t)state->exit_code, "Error", text_json(state->error), "StartedAt",
 			 time_json(&state->started), "FinishedAt", time_json(&state->finished));
 }
@@ -103,11 +105,11 @@ static void add_rights_and_limits(json_t *host, const struct mvm_container_confi
 
 static json_t *host_config_json(const struct mvm_container_config *config)
 {
-	json_t *host =
-		json_pack("{s:n, s:s, s:{s:s*, s:o}, s:s, s:{}, s:{s:s, s:i}, s:b}", "Binds", "ContainerIDFile", "",
-			  "LogConfig", "Type", config->log_driver, "Config", pairs_json(&config->log_options, "="),
-			  "NetworkMode", "none", "PortBindings", "RestartPolicy", "Name", "no", "MaximumRetryCount", 0,
-			  "AutoRemove", (int)config->auto_remove);
+	json_t *host = json_pack(
+		"{s:n, s:s, s:{s:s*, s:o}, s:s, s:{}, s:{s:s, s:I}, s:b}", "Binds", "ContainerIDFile", "", "LogConfig",
+		"Type", config->log_driver, "Config", pairs_json(&config->log_options, "="), "NetworkMode", "none",
+		"PortBindings", "RestartPolicy", "Name", config->restart_policy ? config->restart_policy : "no",
+		"MaximumRetryCount", (json_int_t)config->restart_max, "AutoRemove", (int)config->auto_remove);
 
 	add_rights_and_limits(host, config);
 	json_object_set_new(host, "ReadonlyRootfs", json_boolean(config->read_only));
@@ -202,7 +204,7 @@ json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_conta
 	json_object_set_new(document, "Image", json_string(config->image_id));
 	json_object_set_new(document, "LogPath", text_json(log));
 	json_object_set_new(document, "Name", json_sprintf("/%s", config->name));
-	json_object_set_new(document, "RestartCount", json_integer(0));
+	json_object_set_new(document, "RestartCount", json_integer(container->state.restart_count));
 	json_object_set_new(document, "Driver", json_string(config->disk_format));
 	json_object_set_new(document, "Platform", json_stringn(platform, strcspn(platform, "/")));
 	json_object_set_new(document, "MountLabel", json_string(""));

@@ -27,7 +27,8 @@ static int count_containers(struct mvm_engine *engine, json_t *info, struct mvm_
 	if (mvm_state_list(mvm_engine_state(engine), &list, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		running += list[i]->state.status == MVM_STATUS_RUNNING;
+		running +=
+			list[i]->state.status == MVM_STATUS_RUNNING || list[i]->state.status == MVM_STATUS_RESTARTING;
 		paused += list[i]->state.status == MVM_STATUS_PAUSED;
 	}
 	mvm_container_list_free(list, count);

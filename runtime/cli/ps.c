@@ -32,7 +32,7 @@ static const struct cli_option options[] = {
 
 static bool shown_running(const struct mvm_container *container)
 {
-	return container->state.status == MVM_STATUS_RUNNING || container->state.status == MVM_STATUS_PAUSED;
+	return mvm_status_alive(container->state.status) && container->state.status != MVM_STATUS_STARTING;
 }
 
 char *cli_status_text(const struct mvm_container *container)
@@ -49,11 +49,13 @@ char *cli_status_text(const struct mvm_container *container)
 	case MVM_STATUS_PAUSED:
 		age = mvm_format_age(now - state->started.tv_sec);
 		return mvm_format("Up %s%s", age, state->status == MVM_STATUS_PAUSED ? " (Paused)" : "");
+	case MVM_STATUS_RESTARTING:
 	case MVM_STATUS_EXITED:
 		break;
 	}
 	age = mvm_format_age(now - state->finished.tv_sec);
-	return mvm_format("Exited (%lld) %s ago", (long long)state->exit_code, age);
+	return mvm_format("%s (%lld) %s ago", state->status == MVM_STATUS_EXITED ? "Exited" : "Restarting",
+			  (long long)state->exit_code, age);
 }
 
 static const char *state_text(const struct mvm_container *container)

@@ -11,9 +11,11 @@
 
 #include "runtime/base/io.h"
 #include "runtime/engine/client.h"
+#include "runtime/state/restart_policy.h"
 
 struct values {
 	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy;
+	const char *restart;
 	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
 		*downloads, *kernel, *cidfile, *log_driver, *detach_keys;
 	struct mvm_strv env, env_files, labels, log_options;
@@ -58,6 +60,7 @@ static const struct cli_option options[] = {
 	{"pull", 0, CLI_STRING, AT(pull), "WHEN", "always, missing (the default) or never"},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Pull without a word"},
 	{"read-only", 0, CLI_FLAG, AT(read_only), NULL, "Mount the root read-only"},
+	{"restart", 0, CLI_STRING, AT(restart), "POLICY", "no, always, unless-stopped, on-failure or on-failure:N"},
 	{"rm", 0, CLI_FLAG, AT(rm), NULL, "Remove the container when it has ended"},
 	{"security-opt", 0, CLI_LIST, AT(security_opt), "OPTION", "no-new-privileges, systempaths=unconfined"},
 	{"shm-size", 0, CLI_STRING, AT(shm_size), "SIZE", "Size of /dev/shm (default 64m)"},
@@ -107,6 +110,18 @@ static const char *default_kernel(void)
 	return path && *path ? path : NULL;
 }
 
+static int check_restart(const struct values *values, struct mvm_error **err)
+{
+	const char *name;
+	int64_t max;
+
+	if (mvm_restart_policy_parse(values->restart, &name, &max, err) < 0)
+		return -1;
+	if (values->rm && strcmp(name, "no") != 0)
+		return mvm_fail(err, MVM_ERR_USAGE, "conflicting options: cannot specify both --restart and --rm");
+	return 0;
+}
+
 /* Everything that can be refused without looking at an image. */
 static int make_request(const struct values *values, char **args, struct mvm_strv *env, struct mvm_strv *command,
 			struct mvm_create_request *request, struct mvm_error **err)
@@ -132,8 +147,9 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 		.init = values->init,
 		.read_only = values->read_only,
 		.auto_remove = values->rm,
+		.restart = values->restart,
 	};
-	if (cli_detach_init(&detach, values->detach_keys, err) < 0 ||
+	if (cli_detach_init(&detach, values->detach_keys, err) < 0 || check_restart(values, err) < 0 ||
 	    cli_parse_pull_policy(values->pull, &request->image.pull, err) < 0 ||
 	    cli_parse_downloads(values->downloads, &request->image.downloads, err) < 0 ||
 	    cli_parse_cpus(values->cpus, &request->nano_cpus, err) < 0 ||

@@ -13,6 +13,7 @@
 #include "runtime/base/text.h"
 #include "runtime/state/events.h"
 #include "runtime/state/log_policy.h"
+#include "runtime/state/restart_policy.h"
 
 #define DEFAULT_MEMORY	   (1ULL << 30)
 #define DEFAULT_CPUS	   4
@@ -151,9 +152,11 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	const struct mvm_image_config *theirs = mvm_image_config(image);
 	const char *stop_signal = first_of(request->stop_signal, theirs->stop_signal);
 	struct mvm_log_policy policy;
+	const char *restart;
 	int signo;
 
-	if (mvm_log_policy_parse(request->log_driver, request->log_options, &policy, err) < 0 ||
+	if (mvm_restart_policy_parse(request->restart, &restart, &config->restart_max, err) < 0 ||
+	    mvm_log_policy_parse(request->log_driver, request->log_options, &policy, err) < 0 ||
 	    set_resources(request, config, err) < 0 || set_command(request, theirs, config, err) < 0 ||
 	    engine_confine(request, config, err) < 0)
 		return -1;
@@ -184,6 +187,7 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	config->init = request->init;
 	config->read_only = request->read_only;
 	config->auto_remove = request->auto_remove;
+	config->restart_policy = mvm_strdup(restart);
 	if (config->working_dir && *config->working_dir != '/')
 		return mvm_fail(err, MVM_ERR_USAGE,
 				"the working directory '%s' is invalid, it needs to be an absolute path",

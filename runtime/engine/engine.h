@@ -117,6 +117,7 @@ struct mvm_create_request {
 	const char *log_driver;
 	const struct mvm_strv *log_options;
 	bool tty, open_stdin, stdin_once, init, read_only, auto_remove;
+	const char *restart; /* restart_policy.h */
 	int64_t nano_cpus;
 	uint64_t memory;    /* bytes */
 	uint64_t disk_size; /* bytes */

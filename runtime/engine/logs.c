@@ -165,6 +165,14 @@ static int time_left(const struct timespec *until)
 	return left <= 0 ? 0 : left > 1e9 ? 1000000000 : (int)left + 1;
 }
 
+/* Should it be started again, it is followed no further: docker's rule. */
+static bool is_end(const json_t *message)
+{
+	const char *event = json_string_value(json_object_get(message, "event"));
+
+	return event && !strcmp(event, "exit");
+}
+
 static int follow(struct mvm_client *client, struct reader *reader, const struct timespec *until,
 		  struct mvm_error **err)
 {
@@ -182,7 +190,7 @@ static int follow(struct mvm_client *client, struct reader *reader, const struct
 		result = mvm_client_receive(client, &message, NULL);
 		if (read_to_end(reader, err) < 0)
 			return -1;
-		if (result < 0 || result == MVM_CONTROL_CLOSED)
+		if (result < 0 || result == MVM_CONTROL_CLOSED || is_end(message))
 			return 0;
 	}
 	return 0;

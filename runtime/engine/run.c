@@ -254,9 +254,10 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 	if (busy > 0 && !force)
 		return mvm_fail(
 			err, MVM_ERR_CONFLICT,
-			"cannot remove container \"/%s\": container is running: stop the container before removing "
-			"or force remove",
-			container->config.name);
+			"cannot remove container \"/%s\": container is %s: stop the container before removing or force "
+			"remove",
+			container->config.name,
+			container->state.status == MVM_STATUS_RESTARTING ? "restarting" : "running");
 	if (busy > 0) {
 		end_by_force(engine, container->config.id, container->state.pid);
 		busy = take_charge(engine, container->config.id, &lock, &local);

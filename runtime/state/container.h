@@ -70,6 +70,8 @@ struct mvm_container_config {
 	struct mvm_strv annotations; /* key=value, sorted by key */
 	bool read_only;
 	bool auto_remove;
+	char *restart_policy;	     /* a name of restart_policy.h; NULL: "no" */
+	int64_t restart_max;	     /* of "on-failure"; 0: no limit */
 	char *log_driver;	     /* log_policy.h */
 	struct mvm_strv log_options; /* key=value */
 
@@ -83,6 +85,7 @@ enum mvm_status {
 	MVM_STATUS_STARTING, /* shown as created */
 	MVM_STATUS_RUNNING,
 	MVM_STATUS_PAUSED,
+	MVM_STATUS_RESTARTING, /* it has ended, and its supervisor is about to start it again */
 	MVM_STATUS_EXITED,
 };
 
@@ -92,6 +95,8 @@ struct mvm_container_state {
 	int64_t pid; /* of the supervisor, 0 when not alive */
 	int64_t exit_code;
 	bool oom_killed;
+	int64_t restart_count;		   /* by the policy, since the user started it */
+	bool stopped_by_user;		   /* or killed, since then */
 	char *error;			   /* why it could not run, or how the machine died */
 	struct timespec started, finished; /* zero: never */
 };

@@ -53,6 +53,8 @@ static const struct field config_fields[] = {
 	FIELD("HostConfig", "Memory", INTEGER, memory),
 	FIELD("HostConfig", "ReadonlyRootfs", BOOLEAN, read_only),
 	FIELD("HostConfig", "AutoRemove", BOOLEAN, auto_remove),
+	FIELD("HostConfig", "RestartPolicy", STRING, restart_policy),
+	FIELD("HostConfig", "MaximumRetryCount", INTEGER, restart_max),
 	FIELD("HostConfig", "CpuShares", INTEGER, cpu_shares),
 	FIELD("HostConfig", "PidsLimit", INTEGER, pids_limit),
 	FIELD("HostConfig", "ShmSize", INTEGER, shm_size),
@@ -198,8 +200,8 @@ void mvm_container_config_finish(struct mvm_container_config *config)
 }
 
 static const char *const status_names[] = {
-	[MVM_STATUS_CREATED] = "created", [MVM_STATUS_STARTING] = "starting", [MVM_STATUS_RUNNING] = "running",
-	[MVM_STATUS_PAUSED] = "paused",	  [MVM_STATUS_EXITED] = "exited",
+	[MVM_STATUS_CREATED] = "created", [MVM_STATUS_STARTING] = "starting",	  [MVM_STATUS_RUNNING] = "running",
+	[MVM_STATUS_PAUSED] = "paused",	  [MVM_STATUS_RESTARTING] = "restarting", [MVM_STATUS_EXITED] = "exited",
 };
 
 const char *mvm_status_name(enum mvm_status status)
@@ -209,16 +211,19 @@ const char *mvm_status_name(enum mvm_status status)
 
 bool mvm_status_alive(enum mvm_status status)
 {
-	return status == MVM_STATUS_STARTING || status == MVM_STATUS_RUNNING || status == MVM_STATUS_PAUSED;
+	return status == MVM_STATUS_STARTING || status == MVM_STATUS_RUNNING || status == MVM_STATUS_PAUSED ||
+	       status == MVM_STATUS_RESTARTING;
 }
 
 json_t *mvm_container_state_to_json(const struct mvm_container_state *state)
 {
 	/* An error may quote what the guest said: any bytes. */
-	return json_pack("{ss, sI, sI, sb, so*, so, so}", "Status", mvm_status_name(state->status), "Pid",
+	return json_pack("{ss, sI, sI, sb, so*, so, so, sI, sb}", "Status", mvm_status_name(state->status), "Pid",
 			 (json_int_t)state->pid, "ExitCode", (json_int_t)state->exit_code, "OOMKilled",
 			 (int)state->oom_killed, "Error", state->error ? mvm_json_message(state->error) : NULL,
-			 "StartedAt", time_to_json(&state->started), "FinishedAt", time_to_json(&state->finished));
+			 "StartedAt", time_to_json(&state->started), "FinishedAt", time_to_json(&state->finished),
+			 "RestartCount", (json_int_t)state->restart_count, "StoppedByUser",
+			 (int)state->stopped_by_user);
 }
 
 static int status_from_name(const char *name, enum mvm_status *status, struct mvm_error **err)
@@ -241,6 +246,8 @@ int mvm_container_state_from_json(const json_t *json, struct mvm_container_state
 	    mvm_json_get_int(json, "Pid", 0, &state->pid, err) < 0 ||
 	    mvm_json_get_int(json, "ExitCode", 0, &state->exit_code, err) < 0 ||
 	    mvm_json_get_bool(json, "OOMKilled", false, &state->oom_killed, err) < 0 ||
+	    mvm_json_get_int(json, "RestartCount", 0, &state->restart_count, err) < 0 ||
+	    mvm_json_get_bool(json, "StoppedByUser", false, &state->stopped_by_user, err) < 0 ||
 	    mvm_json_get_string(json, "Error", NULL, &error, err) < 0 ||
 	    time_from_json(json, "StartedAt", &state->started, err) < 0 ||
 	    time_from_json(json, "FinishedAt", &state->finished, err) < 0)

@@ -15,7 +15,8 @@
  *
  *   op        fields                       answered
  *   start                                  when the container's process runs, or cannot. INTERRUPTED: it was just
- *                                          ending, and has; another supervisor can be started
+ *                                          ending, and has; another supervisor can be started. One that its policy
+ *                                          restarts is started already
  *   attach    stdin, stdout, stderr: bool  at once, with one stream descriptor for each that is
  *                                          true, in this order. What the process writes from now
  *                                          on is delivered without loss: a client that does not read stalls it.
@@ -43,11 +44,15 @@
  *   wait                                   when the container has exited: exit_code, error
  *   destroy                                when the machine is gone, whatever the guest says
  *
+ * A container with a restart policy may end more than once under one supervisor. Each end is announced, and ends what
+ * clients attached, followed and waited for. Between an end and the next run attach, follow, exec, pause and archive
+ * are refused; stop, signal and destroy are obeyed at once.
+ *
  *   event     fields                       sent
  *   notice    text                         to the starting client: a line for the user
  *   log                                    to followers
  *   stream    id, one descriptor           to who asked for the archive or the changes `id`
- *   exit      exit_code, error             to attached clients, after their streams have ended
+ *   exit      exit_code, error             to attached clients, after their streams have ended, and to followers
  *   exit      id, exit_code, error         to who asked for the exec `id`; its streams may still hold something
  */
 #ifndef MVM_STATE_CONTROL_H

@@ -205,14 +205,17 @@ int mvm_state_lock(struct mvm_state *state, const char *id, int *lock, struct mv
 static void note_crash(struct mvm_container_state *state)
 {
 	bool ran = state->status != MVM_STATUS_STARTING;
+	/* How that one ended is known. */
+	bool between_runs = state->status == MVM_STATUS_RESTARTING;
 
 	state->status = ran || state->started.tv_sec ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
-	state->exit_code = ran ? 255 : 125;
+	if (!between_runs)
+		state->exit_code = ran ? 255 : 125;
 	state->pid = 0;
 	free(state->error);
 	state->error = mvm_strdup(ran ? "the supervisor of the VM was killed"
 				      : "the supervisor of the VM was killed before the program ran");
-	if (ran)
+	if (ran && !between_runs)
 		clock_gettime(CLOCK_REALTIME, &state->finished);
 }
 

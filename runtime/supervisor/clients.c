@@ -143,6 +143,13 @@ void clients_ended(struct supervisor *supervisor)
 	clients_answer(supervisor, WAIT_RESUMED, err);
 }
 
+void clients_between_rounds(struct supervisor *supervisor)
+{
+	clients_started(supervisor, NULL);
+	clients_ended(supervisor);
+	clients_exited(supervisor);
+}
+
 static json_t *exit_message(struct supervisor *supervisor)
 {
 	const struct mvm_container_state *state = &supervisor->container->state;
@@ -167,8 +174,9 @@ void clients_exited(struct supervisor *supervisor)
 		json_t *message;
 
 		next = client->next;
-		if (!client->attached)
+		if (!client->attached && !client->follows)
 			continue;
+		client->attached = client->follows = false;
 		message = exit_message(supervisor);
 		json_object_set_new(message, "event", json_string("exit"));
 		client_send(client, message, NULL, 0);

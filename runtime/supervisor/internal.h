@@ -3,6 +3,7 @@
  *
  *   main.c       arguments, what is inherited, the process's own end
  *   lifecycle.c  the state machine; nothing else changes the phase
+ *   rounds.c     whether and when it goes on after an end, by the restart policy
  *   machine.c    vsock device and backend; the accelerator's fallback
  *   agent.c      the guest agent's connection: orders, answers, events
  *   streams.c    standard streams and the log
@@ -41,6 +42,7 @@ struct waiter;
 
 enum phase {
 	PHASE_IDLE,	 /* created, waiting for the order to start */
+	PHASE_WAITING,	 /* it has ended, and is started again in a moment */
 	PHASE_BOOTING,	 /* the machine is on its way, its agent has not called */
 	PHASE_REBOOTING, /* it did not come up, and has to be gone before the next may have its disk */
 	PHASE_STARTING,	 /* the agent has its orders */
@@ -53,6 +55,7 @@ enum phase {
 	PHASE_CLOSING,	 /* the agent brings the disk in order */
 	PHASE_ENDING,	 /* the plug is pulled, the machine not yet gone */
 	PHASE_FLUSHING,	 /* the machine is gone; clients still take what it wrote */
+	PHASE_SETTLING,	 /* is it the end? decided at once */
 	PHASE_ENDED,
 	PHASE_COUNT
 };
@@ -75,6 +78,8 @@ enum event {
 	EVENT_FAILURE,	 /* agent or vsock lost, or a setup step failed; the outcome is noted */
 	EVENT_DESTROY,	 /* a client wants it gone */
 	EVENT_ABANDONED, /* the last client has gone */
+	EVENT_AGAIN,	 /* one more round, by the restart policy */
+	EVENT_OVER,	 /* that was all */
 	EVENT_TIMEOUT,	 /* the phase took longer than it may */
 	EVENT_COUNT
 };
@@ -108,7 +113,12 @@ struct supervisor {
 	char *lost_reason;
 	struct mvm_timer *lost_timer;
 
-	/* The outcome; the first to note one wins. */
+	/* Each run of the container's process is a round with a machine of its own. */
+	unsigned rounds;	   /* that have ended */
+	uint64_t running_since_ns; /* on the monotonic clock */
+	uint64_t restart_delay_ms; /* before this round; 0 for the first */
+
+	/* The outcome of the round; the first to note one wins. */
 	bool outcome_known;
 	bool ran;		   /* the process did run; else the container stays `created` */
 	struct mvm_error *refusal; /* why it did not */
@@ -117,6 +127,7 @@ struct supervisor {
 	struct mvm_timer *stop_timer;
 	bool stopping;
 	bool kept;    /* by a restart, --rm or not */
+	bool final;   /* somebody has asked for the end: no policy starts it again */
 	bool discard; /* somebody wants it gone: output that no client takes is lost */
 	bool killed;
 
@@ -144,7 +155,22 @@ bool supervisor_has_process(const struct supervisor *supervisor);
 void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout);
 /* SIGKILL is the last signal a process gets: watch that it works. */
 void supervisor_killed(struct supervisor *supervisor);
+/* Writes state.json; what keeps it from that is logged. */
+void supervisor_save(struct supervisor *supervisor);
 int lifecycle_init(struct supervisor *supervisor, struct mvm_error **err);
+
+/* rounds.c: what the table does around a round's end. */
+int rounds_open_streams(struct supervisor *supervisor, struct mvm_error **err);
+/* Raises EVENT_AGAIN or EVENT_OVER. */
+void rounds_settle(struct supervisor *supervisor);
+/* Tells everybody of the end, and starts the time until EVENT_TIMEOUT. */
+void rounds_wait(struct supervisor *supervisor);
+/* Forgets the last round, but for what the next one goes on with. */
+int rounds_renew(struct supervisor *supervisor, struct mvm_error **err);
+/* Between rounds, or at the start of one that is not the first: what docker calls restarting. */
+bool rounds_restarting(const struct supervisor *supervisor);
+/* The user wants it to end: kept on disk, for a later boot of the host, and obeyed. */
+void rounds_stop_by_user(struct supervisor *supervisor, bool final);
 
 /* machine.c */
 int machine_boot(struct supervisor *supervisor, struct mvm_error **err);
@@ -202,7 +228,10 @@ void clients_answer(struct supervisor *supervisor, enum waiter_kind kind, const 
 /* Answers who waits for the start of what has ended: why it did not run, or INTERRUPTED, and the start may be tried
  * again. */
 void clients_ended(struct supervisor *supervisor);
-/* Answers who waits for the end, and tells the attached. */
+/* Answers all of them at the end of a round that is followed by another: who waits for the start has it, by docker's
+ * rule. */
+void clients_between_rounds(struct supervisor *supervisor);
+/* Answers who waits for the end, and tells the attached and the followers, who are none after that. */
 void clients_exited(struct supervisor *supervisor);
 /* A request whose answer comes from the guest. The answer, which frees it: an agent_done_fn. */
 void relayed(void *relay, const struct mvm_error *error);

@@ -28,14 +28,15 @@
 #define EXIT_KILLED	  137
 
 static const char *const phase_names[PHASE_COUNT] = {
-	[PHASE_IDLE] = "idle",	       [PHASE_BOOTING] = "booting", [PHASE_REBOOTING] = "rebooting",
-	[PHASE_STARTING] = "starting", [PHASE_SERVING] = "serving", [PHASE_RUNNING] = "running",
-	[PHASE_PAUSING] = "pausing",   [PHASE_PAUSED] = "paused",   [PHASE_RESUMING] = "resuming",
-	[PHASE_DRAINING] = "draining", [PHASE_CLOSING] = "closing", [PHASE_ENDING] = "ending",
-	[PHASE_FLUSHING] = "flushing", [PHASE_ENDED] = "ended",
+	[PHASE_IDLE] = "idle",		 [PHASE_WAITING] = "waiting",	[PHASE_BOOTING] = "booting",
+	[PHASE_REBOOTING] = "rebooting", [PHASE_STARTING] = "starting", [PHASE_SERVING] = "serving",
+	[PHASE_RUNNING] = "running",	 [PHASE_PAUSING] = "pausing",	[PHASE_PAUSED] = "paused",
+	[PHASE_RESUMING] = "resuming",	 [PHASE_DRAINING] = "draining", [PHASE_CLOSING] = "closing",
+	[PHASE_ENDING] = "ending",	 [PHASE_FLUSHING] = "flushing", [PHASE_SETTLING] = "settling",
+	[PHASE_ENDED] = "ended",
 };
 
-static void save(struct supervisor *supervisor)
+void supervisor_save(struct supervisor *supervisor)
 {
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
@@ -95,7 +96,9 @@ void supervisor_failed(struct supervisor *supervisor, struct mvm_error *error)
 		clock_gettime(CLOCK_REALTIME, &state->finished);
 		mvm_error_free(error);
 	} else {
-		state->exit_code = mvm_error_run_status(error);
+		/* One that could not be started again has ended as it did before. */
+		if (!supervisor->rounds)
+			state->exit_code = mvm_error_run_status(error);
 		supervisor->refusal = error;
 	}
 }
@@ -154,10 +157,14 @@ static void give_orders(struct supervisor *supervisor)
 
 static void note_running(struct supervisor *supervisor)
 {
+	struct mvm_container_state *state = &supervisor->container->state;
+
 	supervisor->ran = true;
-	supervisor->container->state.status = MVM_STATUS_RUNNING;
-	clock_gettime(CLOCK_REALTIME, &supervisor->container->state.started);
-	save(supervisor);
+	supervisor->running_since_ns = mvm_now_ns();
+	state->status = MVM_STATUS_RUNNING;
+	state->exit_code = 0;
+	clock_gettime(CLOCK_REALTIME, &state->started);
+	supervisor_save(supervisor);
 	mvm_event_container(supervisor->state, &supervisor->container->config, "start", NULL);
 	/* The terminal may have changed since the order was written. */
 	if (supervisor->container->config.tty && supervisor->rows)
@@ -178,7 +185,7 @@ static void drain(struct supervisor *supervisor)
 static void set_status(struct supervisor *supervisor, enum mvm_status status)
 {
 	supervisor->container->state.status = status;
-	save(supervisor);
+	supervisor_save(supervisor);
 }
 
 static void note_paused(struct supervisor *supervisor)
@@ -281,6 +288,18 @@ static void boot_again(struct supervisor *supervisor)
 	boot(supervisor);
 }
 
+static void next_round(struct supervisor *supervisor)
+{
+	struct mvm_error *err = NULL;
+
+	if (rounds_renew(supervisor, &err) == 0) {
+		boot(supervisor);
+		return;
+	}
+	supervisor_failed(supervisor, err);
+	supervisor_event(supervisor, EVENT_FAILURE);
+}
+
 static void flush(struct supervisor *supervisor)
 {
 	machine_release(supervisor);
@@ -299,7 +318,7 @@ static void settle_container(struct supervisor *supervisor)
 	container->state.status = container->state.started.tv_sec ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
 	container->state.pid = 0;
 	if (!is_removed_at_end(supervisor))
-		save(supervisor);
+		supervisor_save(supervisor);
 	if (supervisor->ran)
 		mvm_event_died(supervisor->state, container);
 	if (!is_removed_at_end(supervisor))
@@ -316,7 +335,7 @@ static void finish(struct supervisor *supervisor)
 {
 	char *socket MVM_CLEAN_FREE = mvm_state_socket_path(supervisor->state, supervisor->container->config.id);
 
-	if (!supervisor->outcome_known && !supervisor->helper) {
+	if (!supervisor->outcome_known && !supervisor->helper && !supervisor->rounds) {
 		struct mvm_error *stopped = NULL;
 
 		mvm_fail(&stopped, MVM_ERR_INTERRUPTED, "the container was removed before it ran");
@@ -344,6 +363,10 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_START]           = {PHASE_BOOTING,  boot},
 		[EVENT_DESTROY]         = {PHASE_ENDED,    finish},
 		[EVENT_ABANDONED]       = {PHASE_ENDED,    finish},
+	},
+	[PHASE_WAITING] = {
+		[EVENT_TIMEOUT]         = {PHASE_BOOTING,  next_round},
+		[EVENT_DESTROY]         = {PHASE_ENDED,    finish},
 	},
 	[PHASE_BOOTING] = {
 		[EVENT_AGENT_READY]     = {PHASE_STARTING, give_orders},
@@ -422,8 +445,12 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_TIMEOUT]         = {PHASE_FLUSHING, flush},
 	},
 	[PHASE_FLUSHING] = {
-		[EVENT_OUTPUT_ENDED]    = {PHASE_ENDED,    finish},
-		[EVENT_DESTROY]         = {PHASE_ENDED,    finish},
+		[EVENT_OUTPUT_ENDED]    = {PHASE_SETTLING, rounds_settle},
+		[EVENT_DESTROY]         = {PHASE_SETTLING, rounds_settle},
+	},
+	[PHASE_SETTLING] = {
+		[EVENT_AGAIN]           = {PHASE_WAITING,  rounds_wait},
+		[EVENT_OVER]            = {PHASE_ENDED,    finish},
 	},
 };
 /* clang-format on */
@@ -501,5 +528,7 @@ int lifecycle_init(struct supervisor *supervisor, struct mvm_error **err)
 	free(state->error);
 	state->error = NULL;
 	state->oom_killed = false;
+	state->restart_count = 0;
+	state->stopped_by_user = false;
 	return mvm_state_save(supervisor->container, err);
 }

@@ -26,24 +26,13 @@
 #define LOCK_FD		 4
 #define DESCRIPTOR_LIMIT 16384
 
-static void logged(void *arg)
-{
-	clients_logged(arg);
-}
-
-static void output_ended(void *arg)
-{
-	struct supervisor *supervisor = arg;
-
-	supervisor->output_ended = true;
-	supervisor_event(supervisor, EVENT_OUTPUT_ENDED);
-}
-
-/* The user's session ends, or the system goes down: the container gets the chance that docker gives it. */
+/* The user's session ends, or the system goes down: the container gets the chance that docker gives it. That is no
+ * wish of the user's about the container, which may be started again after the next boot. */
 static void asked_to_end(void *arg, int signo)
 {
 	struct supervisor *supervisor = arg;
 
+	supervisor->final = true;
 	supervisor_stop(supervisor, SIGTERM, 10);
 }
 
@@ -57,23 +46,11 @@ static void open_log(struct supervisor *supervisor)
 
 static int set_up(struct supervisor *supervisor, struct mvm_error **err)
 {
-	static const struct streams_events events = {.logged = logged, .ended = output_ended};
-	char *log_path MVM_CLEAN_FREE = mvm_format("%s/container.log", supervisor->container->folder);
-	const struct mvm_container_config *asked = &supervisor->container->config;
-	struct streams_config config = {
-		.tty = asked->tty,
-		.stdin_once = asked->stdin_once,
-		.log_path = log_path,
-	};
-
 	supervisor->output_ended = supervisor->helper;
 	mvm_loop_signal(supervisor->loop, SIGTERM, asked_to_end, supervisor);
-	if (lifecycle_init(supervisor, err) < 0 ||
-	    mvm_log_policy_parse(asked->log_driver, &asked->log_options, &config.log_policy, err) < 0 ||
-	    mvm_backend_find(NULL, &supervisor->backend, err) < 0 ||
+	if (lifecycle_init(supervisor, err) < 0 || mvm_backend_find(NULL, &supervisor->backend, err) < 0 ||
 	    mvm_accel_parse(NULL, &supervisor->accel, err) < 0 ||
-	    (!supervisor->helper &&
-	     streams_create(supervisor->loop, &config, &events, supervisor, &supervisor->streams, err) < 0))
+	    (!supervisor->helper && rounds_open_streams(supervisor, err) < 0))
 		return -1;
 	return clients_listen(supervisor, err);
 }

@@ -22,6 +22,19 @@ static void close_all(const int *fds, size_t count)
 		close(fds[i]);
 }
 
+/* Refuses what has to wait for the next round. */
+static bool check_not_restarting(struct client *client, json_int_t id)
+{
+	char *text MVM_CLEAN_FREE = NULL;
+
+	if (!rounds_restarting(client->supervisor))
+		return true;
+	text = mvm_format("Container %s is restarting, wait until the container is running",
+			  client->supervisor->container->config.id);
+	client_refuse(client, id, MVM_ERR_CONFLICT, text);
+	return false;
+}
+
 static void attach(struct client *client, json_int_t id, json_t *request)
 {
 	static const char *const names[STREAM_COUNT] = {"stdin", "stdout", "stderr"};
@@ -30,6 +43,8 @@ static void attach(struct client *client, json_int_t id, json_t *request)
 	enum stream_kind kinds[STREAM_COUNT];
 	size_t count = 0;
 
+	if (!check_not_restarting(client, id))
+		return;
 	for (int kind = 0; supervisor->streams && kind < STREAM_COUNT; kind++) {
 		int pair[2];
 
@@ -57,8 +72,8 @@ static void attach(struct client *client, json_int_t id, json_t *request)
 	close_all(theirs, count);
 }
 
-/* One that runs is started already, and one that is about to run soon will be. One that is just ending comes to
- * its end first, with the time for its last output that a stop gives. */
+/* One that runs is started already, as is one that its policy starts again, and one that is about to run soon will be.
+ * One that is just ending comes to its end first, with the time for its last output that a stop gives. */
 static void start(struct client *client, json_int_t id, json_t *request)
 {
 	struct supervisor *supervisor = client->supervisor;
@@ -68,7 +83,7 @@ static void start(struct client *client, json_int_t id, json_t *request)
 			      "another command reads its disk, such as export: try again when that has ended");
 	} else if (supervisor->phase == PHASE_PAUSED || supervisor->phase == PHASE_PAUSING) {
 		client_refuse(client, id, MVM_ERR_CONFLICT, "cannot start a paused container, try unpause instead");
-	} else if (supervisor_has_process(supervisor)) {
+	} else if (supervisor_has_process(supervisor) || rounds_restarting(supervisor)) {
 		client_answer(client, id, NULL);
 	} else {
 		client_wait(client, id, WAIT_STARTED);
@@ -88,6 +103,8 @@ static void answer_not_running(struct client *client, json_int_t id)
 /* Refuses what needs a process where there is none. */
 static bool check_running(struct client *client, json_int_t id)
 {
+	if (!check_not_restarting(client, id))
+		return false;
 	if (supervisor_has_process(client->supervisor))
 		return true;
 	answer_not_running(client, id);
@@ -117,6 +134,18 @@ static bool is_ending_signal(const struct supervisor *supervisor, int signo)
 	return signo == 9 || signo == its_own;
 }
 
+/* Docker's rule for a restart policy: SIGKILL and the container's own signal mean its end, and where that is the usual
+ * one, which docker keeps as none, any signal does. */
+static bool is_final_signal(const struct supervisor *supervisor, int signo)
+{
+	const char *name = supervisor->container->config.stop_signal;
+	int its_own = SIGTERM;
+
+	if (name)
+		mvm_parse_signal(name, &its_own);
+	return its_own == SIGTERM || is_ending_signal(supervisor, signo);
+}
+
 static void deliver_signal(struct client *client, json_int_t id, json_t *request)
 {
 	int64_t signo;
@@ -125,8 +154,17 @@ static void deliver_signal(struct client *client, json_int_t id, json_t *request
 		client_refuse(client, id, MVM_ERR_USAGE, "no such signal");
 		return;
 	}
+	if (rounds_restarting(client->supervisor)) {
+		/* There is no process, and with that word there will be none. */
+		rounds_stop_by_user(client->supervisor, is_final_signal(client->supervisor, (int)signo));
+		client_answer(client, id, NULL);
+		if (client->supervisor->final)
+			supervisor_event(client->supervisor, EVENT_DESTROY);
+		return;
+	}
 	if (!check_running(client, id))
 		return;
+	rounds_stop_by_user(client->supervisor, is_final_signal(client->supervisor, (int)signo));
 	if (signo == 9)
 		supervisor_killed(client->supervisor);
 	if (!is_paused(client->supervisor)) {
@@ -179,6 +217,7 @@ static void stop(struct client *client, json_int_t id, json_t *request)
 	}
 	client->supervisor->kept = client->supervisor->kept || json_is_true(json_object_get(request, "keep"));
 	client_wait(client, id, WAIT_EXIT);
+	rounds_stop_by_user(client->supervisor, true);
 	supervisor_stop(client->supervisor, (int)signo, timeout);
 }
 
@@ -235,6 +274,8 @@ static void add_archive(struct client *client, json_int_t id, const struct mvm_p
 		answer_paused(client, id, "unpause the container first");
 		return;
 	}
+	if (!check_not_restarting(client, id))
+		return;
 	if (supervisor->phase > PHASE_RUNNING) {
 		client_refuse(client, id, MVM_ERR_CONFLICT, "the container is just ending; try again");
 		return;
@@ -282,8 +323,11 @@ static void release(struct client *client, json_int_t id, json_t *request)
 	supervisor_event(supervisor, EVENT_DESTROY);
 }
 
+/* Docker's followers leave at each end, and none come until it runs again. */
 static void follow(struct client *client, json_int_t id, json_t *request)
 {
+	if (!check_not_restarting(client, id))
+		return;
 	client->follows = true;
 	client_answer(client, id, NULL);
 }
@@ -296,6 +340,7 @@ static void wait_exit(struct client *client, json_int_t id, json_t *request)
 static void destroy(struct client *client, json_int_t id, json_t *request)
 {
 	client_wait(client, id, WAIT_EXIT);
+	client->supervisor->final = true;
 	supervisor_event(client->supervisor, EVENT_DESTROY);
 }
 

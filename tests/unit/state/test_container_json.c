@@ -20,6 +20,8 @@ static void fill(struct mvm_container_config *config)
 	config->tty = config->open_stdin = config->stdin_once = config->init = true;
 	mvm_strv_add(&config->labels, "key=value");
 	config->stop_signal = mvm_strdup("SIGQUIT");
+	config->restart_policy = mvm_strdup("on-failure");
+	config->restart_max = 3;
 	config->stop_timeout = -1;
 	config->hostname = mvm_strdup("host");
 	config->platform = mvm_strdup("linux/amd64");
@@ -71,6 +73,8 @@ static void assert_configs_equal(const struct mvm_container_config *a, const str
 	assert_int_equal(a->init, b->init);
 	assert_strv_equal(&a->labels, &b->labels);
 	assert_string_equal(a->stop_signal, b->stop_signal);
+	assert_string_equal(a->restart_policy, b->restart_policy);
+	assert_int_equal(a->restart_max, b->restart_max);
 	assert_int_equal(a->stop_timeout, b->stop_timeout);
 	assert_string_equal(a->hostname, b->hostname);
 	assert_string_equal(a->platform, b->platform);
@@ -220,6 +224,8 @@ static void every_field_of_the_state(void **state)
 	struct mvm_container_state saved = {.pid = 4242,
 					    .exit_code = 137,
 					    .oom_killed = true,
+					    .restart_count = 5,
+					    .stopped_by_user = true,
 					    .error = (char *)"the VM died: \xff",
 					    .started = {100, 1},
 					    .finished = {200, 2}};
@@ -237,6 +243,8 @@ static void every_field_of_the_state(void **state)
 		assert_int_equal(back.pid, 4242);
 		assert_int_equal(back.exit_code, 137);
 		assert_true(back.oom_killed);
+		assert_int_equal(back.restart_count, 5);
+		assert_true(back.stopped_by_user);
 		/* What a guest said may be any bytes; the state must be saved all the same. */
 		assert_string_equal(back.error, "the VM died: \xef\xbf\xbd");
 		assert_memory_equal(&back.started, &saved.started, sizeof(back.started));

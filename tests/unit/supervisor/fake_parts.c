@@ -57,6 +57,11 @@ void mvm_timer_stop(struct mvm_timer *timer)
 	timer->milliseconds = -1;
 }
 
+uint64_t mvm_now_ns(void)
+{
+	return fake_parts.now_ms * 1000000;
+}
+
 void mvm_loop_stop(struct mvm_loop *loop)
 {
 	fake_parts.loop_stopped = true;
@@ -168,7 +173,27 @@ void streams_abandon(struct streams *streams)
 	called("abandon");
 }
 
+int streams_create(struct mvm_loop *loop, const struct streams_config *config, const struct streams_events *events,
+		   void *arg, struct streams **out, struct mvm_error **err)
+{
+	called("streams");
+	return fake_parts.streams_fail ? mvm_fail(err, MVM_ERR_IO, "there is no room") : 0;
+}
+
+void streams_destroy(struct streams *streams)
+{
+}
+
 /* clients.c */
+
+void clients_between_rounds(struct supervisor *supervisor)
+{
+	called("end-of-round");
+}
+
+void clients_logged(struct supervisor *supervisor)
+{
+}
 
 void clients_started(struct supervisor *supervisor, const struct mvm_error *error)
 {

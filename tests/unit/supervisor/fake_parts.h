@@ -9,7 +9,8 @@
 
 struct fake_parts {
 	struct mvm_buf calls;
-	bool boot_fails;
+	bool boot_fails, streams_fail;
+	uint64_t now_ms; /* on the monotonic clock */
 	bool loop_stopped;
 	/* Looks at the world at the moment when clients learn of the end. */
 	void (*at_exit)(struct supervisor *supervisor);

@@ -48,6 +48,17 @@ bool supervisor_has_process(const struct supervisor *supervisor)
 	return supervisor->phase >= PHASE_RUNNING && supervisor->phase <= PHASE_RESUMING;
 }
 
+bool rounds_restarting(const struct supervisor *supervisor)
+{
+	return supervisor->container->state.status == MVM_STATUS_RESTARTING;
+}
+
+void rounds_stop_by_user(struct supervisor *supervisor, bool final)
+{
+	supervisor->final = supervisor->final || final;
+	supervisor->container->state.stopped_by_user = true;
+}
+
 void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
 {
 	called("signal:%d", signo);
@@ -271,6 +282,102 @@ static void a_paused_one_is_treated_as_docker_does(void **state)
 		assert_says(&client, cases[i].says);
 		mvm_control_finish(&client);
 	}
+}
+
+static void one_that_is_restarting_is_treated_as_docker_does(void **state)
+{
+	static const char wait[] = "Container 0123456789abcdef is restarting, wait until the container is running";
+	static const struct {
+		const char *op;
+		int signo;
+		const char *says, *calls;
+		bool final;
+	} cases[] = {
+		{"start", 0, "\"ok\":true", "", false},
+		{"attach", 0, wait, "", false},
+		{"exec", 0, wait, "", false},
+		{"pause", 0, wait, "", false},
+		{"archive", 0, wait, "", false},
+		{"follow", 0, wait, "", false},
+		{"unpause", 0, "is not paused", "", false},
+		{"signal", 9, "\"ok\":true", "destroy", true},
+		/* Its stop signal is the usual one: then any means the end. */
+		{"signal", 10, "\"ok\":true", "destroy", true},
+		{"stop", 15, "", "stop:15:10", true},
+		{"destroy", 0, "", "destroy", true},
+		{"wait", 0, "", "", false},
+	};
+	struct world *world = *state;
+
+	world->container.state.status = MVM_STATUS_RESTARTING;
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		struct mvm_control client;
+
+		add_client(world, &client);
+		world->supervisor.phase = i % 2 ? PHASE_WAITING : PHASE_BOOTING;
+		world->supervisor.final = false;
+		ask(world, &client,
+		    json_pack("{ss, si, si, ss}", "op", cases[i].op, "id", 1, "signo",
+			      cases[i].signo ? cases[i].signo : 15, "path", "/"));
+		expect_calls(cases[i].calls);
+		assert_says(&client, cases[i].says);
+		assert_int_equal(world->supervisor.final, cases[i].final);
+		mvm_control_finish(&client);
+		turn(world);
+		forget_calls();
+	}
+}
+
+/* Docker's rule: where the container has a stop signal of its own, other signals leave its policy alone, but the user
+ * has had a word in it. */
+static void other_signals_leave_the_policy_alone(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	world->container.config.stop_signal = (char *)"SIGQUIT";
+	world->supervisor.phase = PHASE_RUNNING;
+	ask(world, &client, json_pack("{ss, si, si}", "op", "signal", "id", 1, "signo", 10));
+	expect_calls("signal:10");
+	assert_false(world->supervisor.final);
+	assert_true(world->container.state.stopped_by_user);
+	fake.done(fake.done_arg, NULL);
+	ask(world, &client, json_pack("{ss, si, si}", "op", "signal", "id", 2, "signo", 3));
+	assert_true(world->supervisor.final);
+	fake.done(fake.done_arg, NULL);
+	expect_calls("signal:3");
+	mvm_control_finish(&client);
+}
+
+/* Each end is told, and once: who was attached or followed has left then. */
+static void an_end_between_rounds_is_told_once(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control attached, follower, starter;
+
+	add_client(world, &attached);
+	add_client(world, &follower);
+	add_client(world, &starter);
+	world->supervisor.phase = PHASE_RUNNING;
+	ask(world, &attached, json_pack("{ss, si}", "op", "attach", "id", 1));
+	ask(world, &follower, json_pack("{ss, si}", "op", "follow", "id", 1));
+	world->supervisor.phase = PHASE_DRAINING;
+	ask(world, &starter, json_pack("{ss, si}", "op", "start", "id", 1));
+	expect_calls("start stop:15:10");
+	assert_hears(&attached, "{\"id\":1,\"ok\":true}");
+	assert_hears(&follower, "{\"id\":1,\"ok\":true}");
+	clients_between_rounds(&world->supervisor);
+	assert_hears(&attached, "{\"event\":\"exit\",\"exit_code\":0}");
+	assert_hears(&follower, "{\"event\":\"exit\",\"exit_code\":0}");
+	assert_hears(&starter, "{\"id\":1,\"ok\":true}");
+	clients_logged(&world->supervisor);
+	clients_between_rounds(&world->supervisor);
+	assert_hears(&attached, "");
+	assert_hears(&follower, "");
+	mvm_control_finish(&attached);
+	mvm_control_finish(&follower);
+	mvm_control_finish(&starter);
 }
 
 static void pause_and_unpause_are_answered_when_it_is_so(void **state)
@@ -811,6 +918,9 @@ int main(void)
 		CLIENTS_TEST(a_start_of_one_that_is_ending_waits_for_the_end),
 		CLIENTS_TEST(a_stop_may_keep_one_that_was_to_be_removed),
 		CLIENTS_TEST(a_paused_one_is_treated_as_docker_does),
+		CLIENTS_TEST(an_end_between_rounds_is_told_once),
+		CLIENTS_TEST(other_signals_leave_the_policy_alone),
+		CLIENTS_TEST(one_that_is_restarting_is_treated_as_docker_does),
 		CLIENTS_TEST(pause_and_unpause_are_answered_when_it_is_so),
 		CLIENTS_TEST(the_end_is_told_to_who_waits_and_who_is_attached),
 		CLIENTS_TEST(a_client_that_left_is_told_nothing),

@@ -312,6 +312,9 @@ static void stop_before_the_program_runs_removes_the_machine(void **state)
 	for (enum phase phase = PHASE_IDLE; phase < PHASE_RUNNING; phase++) {
 		struct vm vm;
 
+		/* That one has run before: test_rounds.c. */
+		if (phase == PHASE_WAITING)
+			continue;
 		begin(&vm, *state, false);
 		go_to(&vm, phase);
 		vm.supervisor.output_ended = true;
