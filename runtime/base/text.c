@@ -85,6 +85,13 @@ static const char *const signal_names[] = {
 	[29] = "IO",   [30] = "PWR",	[31] = "SYS",  [34] = "RTMIN", [64] = "RTMAX",
 };
 
+const char *mvm_signal_name(int signo)
+{
+	if (signo < 0 || (size_t)signo >= MVM_COUNT(signal_names))
+		return NULL;
+	return signal_names[signo];
+}
+
 bool mvm_parse_signal(const char *text, int *signo)
 {
 	int64_t number;

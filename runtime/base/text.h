@@ -17,6 +17,8 @@ bool mvm_parse_decimal_size(const char *text, uint64_t *bytes);
 bool mvm_parse_int(const char *text, int64_t min, int64_t max, int64_t *value);
 /* "TERM", "SIGTERM", "sigterm", "15": a signal's number on Linux, the guest's. False where unknown. */
 bool mvm_parse_signal(const char *text, int *signo);
+/* "TERM"; NULL for a number that has no name. */
+const char *mvm_signal_name(int signo);
 
 /* "1.5kB", "24.3MB": powers of 1000 and three or four digits, as docker prints sizes. */
 char *mvm_format_size(uint64_t bytes);

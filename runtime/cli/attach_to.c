@@ -14,7 +14,8 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
-	{"detach-keys", 0, CLI_STRING, AT(detach_keys), "KEYS", "Leave by these keys (default ctrl-p,ctrl-q)"},
+	{"detach-keys", 0, CLI_STRING, AT(detach_keys), "KEYS", "Leave by these keys (default ctrl-p,ctrl-q)",
+	 CLI_WORDS("ctrl-")},
 	{"no-stdin", 0, CLI_FLAG, AT(no_stdin), NULL, "Do not attach stdin"},
 	{"sig-proxy", 0, CLI_FLAG, AT(sig_proxy), NULL, "Pass signals on to the process (default true)"},
 	CLI_OPTIONS_END,
@@ -76,6 +77,7 @@ const struct cli_command cli_attach = {
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,
+	.complete = cli_complete_unpaused,
 	.values_size = sizeof(struct values),
 	.defaults = &defaults,
 	.run = run,

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "complete.h"
 #include "detach.h"
 #include "runtime/base/error.h"
 #include "runtime/base/mem.h"
@@ -32,6 +33,9 @@ struct cli_option {
 	size_t offset;
 	const char *argument; /* what help calls the value */
 	const char *help;
+	/* What shells offer as its value, either: known words (CLI_WORDS()), or what is found out (complete.h). */
+	const char *const *words;
+	void (*complete)(struct cli_completion *completion);
 };
 
 /* A line for help, at the end of each table. */
@@ -55,17 +59,18 @@ struct cli_command {
 	size_t min_args, max_args;  /* SIZE_MAX: any number */
 	/* Options after the first argument are the program's, not ours. */
 	bool options_first;
-	size_t values_size;   /* of the struct that the options fill */
-	const void *defaults; /* what it holds before; NULL: zeroes */
+	void (*complete)(struct cli_completion *completion); /* what shells offer as its arguments; NULL: nothing */
+	size_t values_size;				     /* of the struct that the options fill */
+	const void *defaults;				     /* what it holds before; NULL: zeroes */
 	int (*run)(const void *values, char **args, struct mvm_error **err);
 	/* Exit status for errors: `run` has its own rules. */
 	int (*status)(const struct mvm_error *err);
 };
 
-extern const struct cli_command cli_attach, cli_container_inspect, cli_container_prune, cli_create, cli_exec,
-	cli_export, cli_history, cli_image_inspect, cli_image_prune, cli_images, cli_import, cli_info, cli_inspect,
-	cli_kill, cli_load, cli_login, cli_logout, cli_logs, cli_pause, cli_unpause, cli_ps, cli_pull, cli_push,
-	cli_rename, cli_restart, cli_rm, cli_rmi, cli_run, cli_save, cli_start, cli_stop, cli_system_df,
+extern const struct cli_command cli_attach, cli_completion, cli_container_inspect, cli_container_prune, cli_create,
+	cli_exec, cli_export, cli_history, cli_image_inspect, cli_image_prune, cli_images, cli_import, cli_info,
+	cli_inspect, cli_kill, cli_load, cli_login, cli_logout, cli_logs, cli_pause, cli_unpause, cli_ps, cli_pull,
+	cli_push, cli_rename, cli_restart, cli_rm, cli_rmi, cli_run, cli_save, cli_start, cli_stop, cli_system_df,
 	cli_system_prune, cli_tag, cli_version, cli_wait;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
@@ -73,6 +78,10 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, void *va
 	      struct mvm_error **err);
 void cli_values_finish(const struct cli_command *command, void *values);
 void cli_print_help(const struct cli_command *command, FILE *out);
+/* Its options that are not left out; the name needs no end. NULL where it has none such. */
+const struct cli_option *cli_option_named(const struct cli_command *command, const char *name, size_t length);
+const struct cli_option *cli_option_lettered(const struct cli_command *command, char letter);
+bool cli_has_option(const struct cli_command *command, const struct cli_option *option);
 
 /* attach.c: joins the terminal or the pipes of this process to a container that is about to start. */
 struct cli_attach {

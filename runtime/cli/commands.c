@@ -3,7 +3,10 @@
  */
 #include "commands.h"
 
+#include <stddef.h>
 #include <string.h>
+
+#include "guess.h"
 
 /* In the order of the help: docker's. */
 static const struct cli_command *const commands[] = {
@@ -18,6 +21,7 @@ static const struct cli_command *const commands[] = {
 	&cli_version,
 	&cli_info,
 	&cli_attach,
+	&cli_completion,
 	&cli_container_inspect,
 	&cli_container_prune,
 	&cli_create,
@@ -49,6 +53,27 @@ static const struct cli_group groups[] = {
 	{"container", "Manage containers"},
 	{"image", "Manage images"},
 	{"system", "Manage what mvm keeps"},
+};
+
+static const struct cli_option global_options[] = {
+	{"config", 0, CLI_STRING, offsetof(struct cli_globals, config), "FOLDER",
+	 "Where docker's config.json with credentials is (default ~/.docker)", .complete = cli_complete_files},
+	{"debug", 'D', CLI_FLAG, offsetof(struct cli_globals, debug), NULL, "Say all that goes on inside"},
+	{"log-level", 'l', CLI_STRING, offsetof(struct cli_globals, log_level), "LEVEL",
+	 "What to say of it: error (the default), warn, info or debug", CLI_WORDS("debug", "error", "info", "warn")},
+	{"version", 'v', CLI_FLAG, offsetof(struct cli_globals, version), NULL, "Print the version and quit"},
+	CLI_OPTIONS_END,
+};
+
+const struct cli_command cli_root = {
+	.name = "",
+	.usage = "[OPTIONS] COMMAND",
+	.summary = "Containers, each in a small virtual machine of its own",
+	.options = global_options,
+	.max_args = SIZE_MAX,
+	.options_first = true,
+	.complete = cli_complete_commands,
+	.values_size = sizeof(struct cli_globals),
 };
 
 /* "image ls" is the words "image" and "ls". */
@@ -99,6 +124,16 @@ static const struct cli_group *find_group(const char *name)
 	return NULL;
 }
 
+const struct cli_command *cli_command_at(size_t index)
+{
+	return index < MVM_COUNT(commands) ? commands[index] : NULL;
+}
+
+bool cli_is_group(const char *word)
+{
+	return find_group(word) != NULL;
+}
+
 static bool is_flag(const char *word)
 {
 	return word[0] == '-';
@@ -118,58 +153,9 @@ int cli_find(char *const *words, struct cli_found *found)
 	return found->command ? 0 : -1;
 }
 
-/* The number of letters to add, drop, change or swap with their neighbour that make one word the other. */
-static size_t distance(const char *a, const char *b)
-{
-	enum { LONGEST = 24 };
-	size_t rows[3][LONGEST + 1], width = strlen(b), height = strlen(a);
-
-	if (width > LONGEST || height > LONGEST)
-		return LONGEST;
-	for (size_t x = 0; x <= width; x++)
-		rows[0][x] = x;
-	for (size_t y = 1; y <= height; y++) {
-		size_t *row = rows[y % 3];
-		const size_t *above = rows[(y + 2) % 3], *before = rows[(y + 1) % 3];
-
-		row[0] = y;
-		for (size_t x = 1; x <= width; x++) {
-			size_t best = above[x - 1] + (a[y - 1] != b[x - 1]);
-
-			best = above[x] + 1 < best ? above[x] + 1 : best;
-			best = row[x - 1] + 1 < best ? row[x - 1] + 1 : best;
-			if (x > 1 && y > 1 && a[y - 1] == b[x - 2] && a[y - 2] == b[x - 1] && before[x - 2] + 1 < best)
-				best = before[x - 2] + 1;
-			row[x] = best;
-		}
-	}
-	return rows[height % 3][width];
-}
-
-/* What the user may have meant; NULL where nothing is near. */
-struct guess {
-	const char *typed;
-	const char *nearest;
-	size_t distance;
-};
-
-static void consider(struct guess *guess, const char *name)
-{
-	size_t far = distance(guess->typed, name), length = strlen(guess->typed);
-	/* Of a short word, less may be wrong. */
-	size_t limit = length < 3 ? 1 : 2;
-
-	if (length >= 3 && !strncmp(name, guess->typed, length))
-		far = 1;
-	if (far <= limit && (!guess->nearest || far < guess->distance)) {
-		guess->nearest = name;
-		guess->distance = far;
-	}
-}
-
 const char *cli_nearest(const char *group, const char *typed)
 {
-	struct guess guess = {.typed = typed};
+	struct cli_guess guess = {.typed = typed};
 
 	for (size_t i = 0; i < MVM_COUNT(commands); i++)
 		for (size_t n = 0; name_of(commands[i], n); n++) {
@@ -180,10 +166,10 @@ const char *cli_nearest(const char *group, const char *typed)
 			else if (strchr(name, ' '))
 				name = NULL;
 			if (name)
-				consider(&guess, name);
+				cli_consider(&guess, name);
 		}
 	for (size_t i = 0; !group && i < MVM_COUNT(groups); i++)
-		consider(&guess, groups[i].name);
+		cli_consider(&guess, groups[i].name);
 	return guess.nearest;
 }
 
@@ -194,6 +180,22 @@ static const char *name_within(const struct cli_command *command, const char *gr
 		if (within(name_of(command, n), group))
 			return within(name_of(command, n), group);
 	return NULL;
+}
+
+void cli_offer_commands(struct cli_completion *completion, const char *group)
+{
+	for (size_t i = 0; i < MVM_COUNT(commands); i++) {
+		const char *name = group			    ? name_within(commands[i], group)
+				   : strchr(commands[i]->name, ' ') ? NULL
+								    : commands[i]->name;
+
+		if (name)
+			cli_offer(completion, name, commands[i]->summary);
+	}
+	for (size_t i = 0; !group && i < MVM_COUNT(groups); i++)
+		cli_offer(completion, groups[i].name, groups[i].summary);
+	if (!group)
+		cli_offer(completion, "help", "Show what there is, or how a command is used");
 }
 
 static void print_line(FILE *out, const char *name, const char *summary)

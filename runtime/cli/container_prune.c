@@ -25,7 +25,8 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
-	{"filter", 0, CLI_LIST, AT(filters), "FILTER", "until=TIME, label=NAME[=VALUE] or label!=NAME[=VALUE]"},
+	{"filter", 0, CLI_LIST, AT(filters), "FILTER", "until=TIME, label=NAME[=VALUE] or label!=NAME[=VALUE]",
+	 CLI_PRUNE_FILTERS},
 	{"force", 'f', CLI_FLAG, AT(force), NULL, "Do not prompt for confirmation"},
 	CLI_OPTIONS_END,
 };

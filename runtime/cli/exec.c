@@ -13,8 +13,9 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"detach", 'd', CLI_FLAG, AT(detach), NULL, "Leave it running in the background"},
-	{"env", 'e', CLI_LIST, AT(env), "NAME[=VALUE]", "Set a variable, or pass one of yours on"},
-	{"env-file", 0, CLI_LIST, AT(env_files), "FILE", "Read variables from a file"},
+	{"env", 'e', CLI_LIST, AT(env), "NAME[=VALUE]", "Set a variable, or pass one of yours on",
+	 .complete = cli_complete_env},
+	{"env-file", 0, CLI_LIST, AT(env_files), "FILE", "Read variables from a file", .complete = cli_complete_files},
 	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "Give it our stdin"},
 	{"privileged", 0, CLI_FLAG, AT(privileged), NULL, "With all capabilities"},
 	{"tty", 't', CLI_FLAG, AT(tty), NULL, "Give it a terminal"},
@@ -101,6 +102,7 @@ const struct cli_command cli_exec = {
 	.min_args = 2,
 	.max_args = SIZE_MAX,
 	.options_first = true,
+	.complete = cli_complete_unpaused_one,
 	.values_size = sizeof(struct values),
 	.run = run,
 	.status = status,

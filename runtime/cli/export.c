@@ -7,7 +7,8 @@ struct values {
 };
 
 static const struct cli_option options[] = {
-	{"output", 'o', CLI_STRING, offsetof(struct values, output), "FILE", "Write to this file, not to stdout"},
+	{"output", 'o', CLI_STRING, offsetof(struct values, output), "FILE", "Write to this file, not to stdout",
+	 .complete = cli_complete_files},
 	CLI_OPTIONS_END,
 };
 
@@ -48,6 +49,7 @@ const struct cli_command cli_export = {
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,
+	.complete = cli_complete_containers,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

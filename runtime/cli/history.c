@@ -18,7 +18,7 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
-	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP},
+	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP, CLI_WORDS("json", "table")},
 	{"human", 'H', CLI_FLAG, AT(human), NULL, "Sizes and dates for people (default true)"},
 	{"no-trunc", 0, CLI_FLAG, AT(no_trunc), NULL, "Show IDs and commands in full"},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Show image IDs only"},
@@ -164,6 +164,7 @@ const struct cli_command cli_history = {
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,
+	.complete = cli_complete_images,
 	.values_size = sizeof(struct values),
 	.defaults = &defaults,
 	.run = run,

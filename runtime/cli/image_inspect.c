@@ -13,7 +13,8 @@ struct values {
 };
 
 static const struct cli_option options[] = {
-	{"format", 'f', CLI_STRING, offsetof(struct values, format), "FORMAT", CLI_DOCUMENT_FORMAT_HELP},
+	{"format", 'f', CLI_STRING, offsetof(struct values, format), "FORMAT", CLI_DOCUMENT_FORMAT_HELP,
+	 CLI_WORDS("json")},
 	CLI_OPTIONS_END,
 };
 
@@ -112,6 +113,7 @@ const struct cli_command cli_image_inspect = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_images,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

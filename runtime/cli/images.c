@@ -20,8 +20,9 @@ enum { ID_COLUMN = 3 };
 static const struct cli_option options[] = {
 	{"all", 'a', CLI_FLAG, AT(all), NULL, "Accepted for docker's sake: all are shown anyway"},
 	{"digests", 0, CLI_FLAG, AT(digests), NULL, "Show digests"},
-	{"filter", 'f', CLI_LIST, AT(filters), "FILTER", "dangling=, label=, before=, since=, until= or reference="},
-	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP},
+	{"filter", 'f', CLI_LIST, AT(filters), "FILTER", "dangling=, label=, before=, since=, until= or reference=",
+	 CLI_WORDS("before=", "dangling=false", "dangling=true", "label=", "reference=", "since=", "until=")},
+	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP, CLI_WORDS("json", "table")},
 	{"no-trunc", 0, CLI_FLAG, AT(no_trunc), NULL, "Show IDs in full"},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Show IDs only"},
 	CLI_OPTIONS_END,
@@ -194,6 +195,7 @@ const struct cli_command cli_images = {
 	.summary = "List images",
 	.options = options,
 	.max_args = 1,
+	.complete = cli_complete_images,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

@@ -18,7 +18,7 @@ struct values {
 static const struct cli_option options[] = {
 	{"change", 'c', CLI_LIST, AT(changes), "INSTRUCTION", "Apply an instruction of a Dockerfile to the image"},
 	{"message", 'm', CLI_STRING, AT(message), "TEXT", "What the image's history says"},
-	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "The platform that the files are for"},
+	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "The platform that the files are for", CLI_PLATFORMS},
 	CLI_OPTIONS_END,
 };
 
@@ -80,6 +80,7 @@ const struct cli_command cli_import = {
 	.options = options,
 	.min_args = 1,
 	.max_args = 2,
+	.complete = cli_complete_file,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

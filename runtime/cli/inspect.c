@@ -29,7 +29,8 @@ struct values {
 static const struct cli_option options[] = {
 	FORMAT_OPTION,
 	SIZE_OPTION,
-	{"type", 0, CLI_STRING, AT(type), "TYPE", "container or image (default: a container, else an image)"},
+	{"type", 0, CLI_STRING, AT(type), "TYPE", "container or image (default: a container, else an image)",
+	 CLI_WORDS("container", "image")},
 	CLI_OPTIONS_END,
 };
 
@@ -160,6 +161,7 @@ const struct cli_command cli_inspect = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_objects,
 	.values_size = sizeof(struct values),
 	.run = run,
 };
@@ -173,6 +175,7 @@ const struct cli_command cli_container_inspect = {
 	.options = container_options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_containers,
 	.values_size = sizeof(struct values),
 	.defaults = &of_containers,
 	.run = run,

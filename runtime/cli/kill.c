@@ -9,7 +9,8 @@ struct values {
 };
 
 static const struct cli_option options[] = {
-	{"signal", 's', CLI_STRING, offsetof(struct values, signal), "SIGNAL", "Send this one (default KILL)"},
+	{"signal", 's', CLI_STRING, offsetof(struct values, signal), "SIGNAL", "Send this one (default KILL)",
+	 .complete = cli_complete_signals},
 	CLI_OPTIONS_END,
 };
 
@@ -39,6 +40,7 @@ const struct cli_command cli_kill = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_running,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

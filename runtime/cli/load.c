@@ -19,8 +19,8 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
-	{"input", 'i', CLI_STRING, AT(input), "FILE", "Read this file, not stdin"},
-	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Take the image for this platform"},
+	{"input", 'i', CLI_STRING, AT(input), "FILE", "Read this file, not stdin", .complete = cli_complete_files},
+	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Take the image for this platform", CLI_PLATFORMS},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Show no progress"},
 	CLI_OPTIONS_END,
 };

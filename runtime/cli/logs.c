@@ -120,6 +120,7 @@ const struct cli_command cli_logs = {
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,
+	.complete = cli_complete_containers,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,13 +21,20 @@ void cli_print_error(const struct mvm_error *err)
 static int unknown_command(char *const *words, const struct cli_found *found)
 {
 	const char *group = found->group ? found->group->name : NULL, *typed = words[found->words - 1];
-	const char *nearest = cli_nearest(group, typed);
+	const char *nearest = cli_nearest(group, typed), *before = group ? group : "", *blank = group ? " " : "";
 
-	fprintf(stderr, "mvm: '%s%s%.200s' is not a mvm command; ", group ? group : "", group ? " " : "", typed);
+	fprintf(stderr, "mvm: '%s%s%.200s' is not a mvm command", before, blank, typed);
 	if (nearest)
-		fprintf(stderr, "did you mean '%s'?\n", nearest);
-	else
-		fprintf(stderr, "see 'mvm %s%s--help'\n", group ? group : "", group ? " " : "");
+		fprintf(stderr, "; did you mean '%s%s%s'?", before, blank, nearest);
+	fprintf(stderr, "%s\nSee 'mvm %s%s--help'\n", nearest ? "" : ".", before, blank);
+	return STATUS_USAGE;
+}
+
+/* Of what is wrong with the options or the number of arguments; docker's two lines. */
+static int wrong_usage(const struct cli_command *command, const struct mvm_error *err)
+{
+	cli_print_error(err);
+	fprintf(stderr, "See 'mvm %s%s--help'.\n", command->name, *command->name ? " " : "");
 	return STATUS_USAGE;
 }
 
@@ -57,10 +65,12 @@ static int run_command(const struct cli_found *found, int argc, char **argv)
 	if (command.defaults)
 		memcpy(values, command.defaults, command.values_size);
 	result = cli_parse(&command, argc, argv, values, &first, &err);
-	if (result == 1) {
+	if (result < 0) {
+		result = wrong_usage(&command, err);
+	} else if (result == 1) {
 		cli_print_help(&command, stdout);
 		result = 0;
-	} else if (result == 0) {
+	} else {
 		result = command.run(values, argv + first, &err);
 	}
 	cli_values_finish(&command, values);
@@ -102,11 +112,11 @@ static bool asks_for_help(const char *word)
 static int run_group(const struct cli_group *group, char **words)
 {
 	if (words[0] && !asks_for_help(words[0])) {
-		fprintf(stderr, "mvm: unknown flag: %.200s; see 'mvm %s --help'\n", words[0], group->name);
+		fprintf(stderr, "mvm: unknown flag: %.200s\nSee 'mvm %s --help'.\n", words[0], group->name);
 		return STATUS_USAGE;
 	}
 	cli_print_group(group, words[0] ? stdout : stderr);
-	return words[0] ? finish_stdout(0) : STATUS_USAGE;
+	return words[0] ? finish_stdout(0) : 0;
 }
 
 /* A descriptor that the caller closed must not become that of a file we open. */
@@ -121,29 +131,71 @@ static void open_standard_streams(void)
 		close(fd);
 }
 
+/* What stands before the command; the environment is where all of mvm looks for it. */
+static int apply_globals(const struct cli_globals *globals)
+{
+	static const char *const levels[] = {"error", "warn", "info", "debug"};
+	const char *level = globals->debug ? "debug" : globals->log_level;
+	size_t known = 0;
+
+	while (level && known < MVM_COUNT(levels) && strcmp(levels[known], level))
+		known++;
+	if (known == MVM_COUNT(levels)) {
+		fprintf(stderr, "mvm: unable to parse logging level: %.200s; use error, warn, info or debug\n", level);
+		return STATUS_USAGE;
+	}
+	if (level)
+		setenv("MVM_LOG", level, true);
+	if (globals->config)
+		setenv("DOCKER_CONFIG", globals->config, true);
+	return 0;
+}
+
+static int run_words(char **words)
+{
+	struct cli_found found;
+	int count = 0;
+
+	while (words[count])
+		count++;
+	if (!count) {
+		cli_print_overview(stderr);
+		return 0;
+	}
+	if (asks_for_help(words[0]))
+		return run_help(words + 1);
+	if (cli_find(words, &found) < 0)
+		return unknown_command(words, &found);
+	if (!found.command)
+		return run_group(found.group, words + 1);
+	return run_command(&found, count - found.words, words + found.words);
+}
+
 int main(int argc, char **argv)
 {
-	static const char *const version_flags[] = {"--version", "-v"};
-	struct cli_found found;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct cli_globals globals = {0};
+	int first, status;
 
 	open_standard_streams();
 	signal(SIGPIPE, SIG_IGN);
-	mvm_log_open("mvm", STDERR_FILENO, MVM_LOG_ERROR);
-	if (argc < 2) {
-		cli_print_overview(stderr);
-		return STATUS_USAGE;
+	if (argc > 2 && !strcmp(argv[1], "__complete")) {
+		cli_complete(argv + 2, stdout);
+		return finish_stdout(0);
 	}
-	for (size_t i = 0; i < MVM_COUNT(version_flags); i++) {
-		if (strcmp(argv[1], version_flags[i]))
-			continue;
+	/* "mvm --help run" is "mvm help run". */
+	if (argc > 1 && asks_for_help(argv[1]))
+		return run_help(argv + 2);
+	status = cli_parse(&cli_root, argc - 1, argv + 1, &globals, &first, &err);
+	if (status < 0)
+		return wrong_usage(&cli_root, err);
+	if (status == 1)
+		return run_help(argv + argc);
+	if (globals.version) {
 		printf("mvm version %s\n", MVM_VERSION);
 		return finish_stdout(0);
 	}
-	if (asks_for_help(argv[1]))
-		return run_help(argv + 2);
-	if (cli_find(argv + 1, &found) < 0)
-		return unknown_command(argv + 1, &found);
-	if (!found.command)
-		return run_group(found.group, argv + 2);
-	return run_command(&found, argc - 1 - found.words, argv + 1 + found.words);
+	status = apply_globals(&globals);
+	mvm_log_open("mvm", STDERR_FILENO, MVM_LOG_ERROR);
+	return status ? status : run_words(argv + 1 + first);
 }

@@ -37,6 +37,7 @@ const struct cli_command cli_pause = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_unpaused,
 	.values_size = 1,
 	.run = run_pause,
 };
@@ -49,6 +50,7 @@ const struct cli_command cli_unpause = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_paused,
 	.values_size = 1,
 	.run = run_unpause,
 };

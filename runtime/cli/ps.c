@@ -20,8 +20,10 @@ struct values {
 static const struct cli_option options[] = {
 	{"all", 'a', CLI_FLAG, AT(all), NULL, "Show those that do not run too"},
 	{"filter", 'f', CLI_LIST, AT(filters), "FILTER",
-	 "name=, id=, status=, label=, exited=, ancestor=, before= or since="},
-	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP},
+	 "name=, id=, status=, label=, exited=, ancestor=, before= or since=",
+	 CLI_WORDS("ancestor=", "before=", "exited=", "id=", "label=", "name=", "since=", "status=created",
+		   "status=exited", "status=paused", "status=running")},
+	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP, CLI_WORDS("json", "table")},
 	{"last", 'n', CLI_STRING, AT(last), "N", "Show the last N made, whether they run or not"},
 	{"latest", 'l', CLI_FLAG, AT(latest), NULL, "Show the last one made"},
 	{"no-trunc", 0, CLI_FLAG, AT(no_trunc), NULL, "Show IDs and commands in full"},

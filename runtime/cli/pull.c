@@ -94,7 +94,8 @@ static const struct cli_option options[] = {
 	{"all-tags", 'a', CLI_FLAG, offsetof(struct values, all_tags), NULL, "Pull every tag of the repository"},
 	{"max-concurrent-downloads", 0, CLI_STRING, offsetof(struct values, downloads), "N",
 	 "Layers to fetch at once (default 3)"},
-	{"platform", 0, CLI_STRING, offsetof(struct values, platform), "OS/ARCH", "Take the image for this platform"},
+	{"platform", 0, CLI_STRING, offsetof(struct values, platform), "OS/ARCH", "Take the image for this platform",
+	 CLI_PLATFORMS},
 	{"quiet", 'q', CLI_FLAG, offsetof(struct values, quiet), NULL, "Print the digest only"},
 	CLI_OPTIONS_END,
 };
@@ -168,6 +169,7 @@ const struct cli_command cli_pull = {
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,
+	.complete = cli_complete_images,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

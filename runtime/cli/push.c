@@ -16,7 +16,7 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"all-tags", 'a', CLI_FLAG, AT(all_tags), NULL, "Push every tag that the repository has here"},
-	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Only if the image is for this platform"},
+	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Only if the image is for this platform", CLI_PLATFORMS},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Print the name only"},
 	CLI_OPTIONS_END,
 };
@@ -119,6 +119,7 @@ const struct cli_command cli_push = {
 	.options = options,
 	.min_args = 1,
 	.max_args = 1,
+	.complete = cli_complete_images,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

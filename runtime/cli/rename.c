@@ -22,6 +22,7 @@ const struct cli_command cli_rename = {
 	.options = options,
 	.min_args = 2,
 	.max_args = 2,
+	.complete = cli_complete_container,
 	.values_size = 1,
 	.run = run,
 };

@@ -45,6 +45,7 @@ const struct cli_command cli_rm = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_containers,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

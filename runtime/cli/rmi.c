@@ -54,6 +54,7 @@ const struct cli_command cli_rmi = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_images,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

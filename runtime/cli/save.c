@@ -12,8 +12,10 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
-	{"output", 'o', CLI_STRING, AT(output), "FILE", "Write to this file, not to stdout"},
-	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Refuse images that are for another platform"},
+	{"output", 'o', CLI_STRING, AT(output), "FILE", "Write to this file, not to stdout",
+	 .complete = cli_complete_files},
+	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Refuse images that are for another platform",
+	 CLI_PLATFORMS},
 	CLI_OPTIONS_END,
 };
 
@@ -63,6 +65,7 @@ const struct cli_command cli_save = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_images,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

@@ -14,7 +14,8 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"attach", 'a', CLI_FLAG, AT(attach), NULL, "Stay with it: its output, signals and exit code"},
-	{"detach-keys", 0, CLI_STRING, AT(detach_keys), "KEYS", "Leave by these keys (default ctrl-p,ctrl-q)"},
+	{"detach-keys", 0, CLI_STRING, AT(detach_keys), "KEYS", "Leave by these keys (default ctrl-p,ctrl-q)",
+	 CLI_WORDS("ctrl-")},
 	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "The same, and its stdin where it has one"},
 	{"sig-proxy", 0, CLI_FLAG, AT(sig_proxy), NULL, "Pass signals on to the process (default true)"},
 	CLI_OPTIONS_END,
@@ -88,6 +89,7 @@ const struct cli_command cli_start = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_stopped,
 	.values_size = sizeof(struct values),
 	.defaults = &defaults,
 	.run = run,

@@ -11,7 +11,7 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"signal", 's', CLI_STRING, offsetof(struct values, signal), "SIGNAL",
-	 "Send this instead of the container's stop signal"},
+	 "Send this instead of the container's stop signal", .complete = cli_complete_signals},
 	{"time", 't', CLI_STRING, offsetof(struct values, time), "SECONDS",
 	 "Wait so long before killing it, -1 for ever (default 10)"},
 	{"timeout", 0, CLI_STRING, offsetof(struct values, time), "SECONDS", "The same"},
@@ -76,6 +76,7 @@ const struct cli_command cli_stop = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_running,
 	.values_size = sizeof(struct values),
 	.run = run_stop,
 };
@@ -88,6 +89,7 @@ const struct cli_command cli_restart = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_containers,
 	.values_size = sizeof(struct values),
 	.run = run_restart,
 };

@@ -19,7 +19,7 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
-	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP},
+	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP, CLI_WORDS("json", "table")},
 	{"verbose", 'v', CLI_FLAG, AT(verbose), NULL, "Show each image and container"},
 	CLI_OPTIONS_END,
 };

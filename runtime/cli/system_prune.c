@@ -12,7 +12,8 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"all", 'a', CLI_FLAG, AT(all), NULL, "Remove all unused images, not just dangling ones"},
-	{"filter", 0, CLI_LIST, AT(filters), "FILTER", "until=TIME, label=NAME[=VALUE] or label!=NAME[=VALUE]"},
+	{"filter", 0, CLI_LIST, AT(filters), "FILTER", "until=TIME, label=NAME[=VALUE] or label!=NAME[=VALUE]",
+	 CLI_PRUNE_FILTERS},
 	{"force", 'f', CLI_FLAG, AT(force), NULL, "Do not prompt for confirmation"},
 	CLI_OPTIONS_END,
 };

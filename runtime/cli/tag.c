@@ -46,6 +46,7 @@ const struct cli_command cli_tag = {
 	.options = options,
 	.min_args = 2,
 	.max_args = 2,
+	.complete = cli_complete_images,
 	.values_size = sizeof(struct values),
 	.run = run,
 };

@@ -26,6 +26,7 @@ const struct cli_command cli_wait = {
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,
+	.complete = cli_complete_running,
 	.values_size = 1,
 	.run = run,
 };

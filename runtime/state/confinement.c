@@ -64,6 +64,11 @@ static const char *const default_capabilities[] = {
 
 static const char all[] = "ALL";
 
+const char *mvm_capability_name(size_t number)
+{
+	return number < MVM_COUNT(capabilities) ? capabilities[number] : NULL;
+}
+
 static const char *capability_name(const char *text)
 {
 	if (!strcasecmp(text, all))

@@ -8,6 +8,7 @@
 #define MVM_STATE_CONFINEMENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct mvm_error;
@@ -17,6 +18,8 @@ struct mvm_strv;
  * the list in errors. */
 int mvm_capabilities_normalize(const struct mvm_strv *given, const char *flag, struct mvm_strv *names,
 			       struct mvm_error **err);
+/* "CAP_CHOWN", by number; NULL after the last. */
+const char *mvm_capability_name(size_t number);
 /* Bits of those that a container has, from normalized lists; all 64 for a privileged one. */
 uint64_t mvm_capabilities_of(bool privileged, const struct mvm_strv *add, const struct mvm_strv *drop);
 

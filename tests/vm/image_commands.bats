@@ -28,11 +28,14 @@ inspect() { mvm image inspect "$1" | jq -r ".[0]$2"; }
   run -0 mvm help image ls
   has "$output" "Usage:  mvm image ls [OPTIONS] [REPOSITORY[:TAG]]" "mvm image ls, mvm image list, mvm images"
   run --separate-stderr -125 mvm image lss
-  same "mvm: 'image lss' is not a mvm command; did you mean 'ls'?" "$stderr"
+  same $'mvm: \'image lss\' is not a mvm command; did you mean \'image ls\'?\nSee \'mvm image --help\'' "$stderr"
   run --separate-stderr -125 mvm imagse
-  same "mvm: 'imagse' is not a mvm command; did you mean 'images'?" "$stderr"
+  same $'mvm: \'imagse\' is not a mvm command; did you mean \'images\'?\nSee \'mvm --help\'' "$stderr"
   run --separate-stderr -125 mvm container xyzzy
-  same "mvm: 'container xyzzy' is not a mvm command; see 'mvm container --help'" "$stderr"
+  same $'mvm: \'container xyzzy\' is not a mvm command.\nSee \'mvm container --help\'' "$stderr"
+  run --separate-stderr -0 mvm container
+  has "$stderr" "Usage:  mvm container COMMAND"
+  same '' "$output"
 }
 
 @test "tag and images: rows, columns, filters" {

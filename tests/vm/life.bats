@@ -28,7 +28,7 @@ load ../lib/vm.bash
 
 @test "create takes the flags of run, but for -d; its errors are 1, wrong usage is 125" {
   run --separate-stderr -125 mvm create -d "$IMAGE" true
-  error_says "unknown shorthand flag: -d"
+  error_says "unknown shorthand flag: 'd' in -d"
   run --separate-stderr -125 mvm create
   error_says 'requires at least 1 argument'
   run --separate-stderr -1 mvm create --pull never nosuch.example/image true

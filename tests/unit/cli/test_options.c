@@ -106,12 +106,13 @@ static void every_form_of_dockers(void **state)
 		{"-e A=1 -eB=2 -e=C=3 --env D=4 --env=E=5", " name=- host=- env=A=1|B=2|C=3|D=4|E=5 args="},
 		{"-ite A=1 x", "it name=- host=- env=A=1 args=x"},
 		{"-iteA=1 x", "it name=- host=- env=A=1 args=x"},
-		{"-e= x", " name=- host=- env= args=x"},
+		/* pflag's own. */
+		{"-e= x", " name=- host=- env== args=x"},
 		{"-h host x", " name=- host=host env= args=x"},
 		{"-hhost x", " name=- host=host env= args=x"},
 		{"--detach=false x", " name=- host=- env= args=x"},
 		{"--detach=true x", "d name=- host=- env= args=x"},
-		{"-d=false -i=1 -t=TRUE", "it name=- host=- env= args="},
+		{"-d=False -i=1 -t=TRUE", "it name=- host=- env= args="},
 		{"-d --detach=0", " name=- host=- env= args="},
 		{"-id=false x", "i name=- host=- env= args=x"},
 		/* A value is taken as it is, whatever it looks like. */
@@ -164,46 +165,47 @@ static void behind_the_image_options_are_the_programs(void **state)
 	}
 }
 
-static void mistakes_are_named_with_the_way_to_help(void **state)
+static void mistakes_are_named_as_pflag_names_them(void **state)
 {
 	static const struct {
 		const char *line, *message;
 	} cases[] = {
 		{"--nope", "unknown flag: --nope"},
 		{"--nope=1", "unknown flag: --nope"},
-		{"--nam x", "unknown flag: --nam"},
-		{"--names x", "unknown flag: --names"},
-		{"--=x", "unknown flag: --"},
-		{"---name x", "unknown flag: ---name"},
-		{"-x", "unknown shorthand flag: -x"},
-		{"-ix", "unknown shorthand flag: -x"},
+		{"--nam x", "unknown flag: --nam; did you mean --name?"},
+		{"--hsotname=x", "unknown flag: --hsotname; did you mean --hostname?"},
+		{"--=x", "bad flag syntax: --=x"},
+		{"---name x", "bad flag syntax: ---name"},
+		{"-x", "unknown shorthand flag: 'x' in -x"},
+		{"-ixt", "unknown shorthand flag: 'x' in -xt"},
+		{"-d=", "unknown shorthand flag: '=' in -="},
 		{"--name", "flag needs an argument: --name"},
-		{"-it -e", "flag needs an argument: -e"},
-		{"-ie", "flag needs an argument: -e"},
-		{"-h", "flag needs an argument: -h"},
+		{"-it -e", "flag needs an argument: 'e' in -e"},
+		{"-ie", "flag needs an argument: 'e' in -e"},
+		{"-h", "flag needs an argument: 'h' in -h"},
 	};
 
 	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
-		char *message MVM_CLEAN_FREE = mvm_format("%s; see 'mvm try --help'", cases[i].message);
 		struct line line;
 
 		assert_int_equal(parse_as(&command, &line, cases[i].line), -1);
 		assert_int_equal(mvm_error_code(line.err), MVM_ERR_USAGE);
-		assert_string_equal(mvm_error_message(line.err), message);
+		assert_string_equal(mvm_error_message(line.err), cases[i].message);
 		finish(&line);
 	}
 }
 
 static void flags_take_only_truth_values(void **state)
 {
-	static const char *const cases[] = {"--detach=maybe", "--detach=", "-d=2", "-d=yes"};
+	static const char *const cases[] = {"--detach=maybe", "--detach=", "-d=2", "-d=yes", "-d=tRue"};
 
 	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
 		struct line line;
 
 		assert_int_equal(parse_as(&command, &line, cases[i]), -1);
 		assert_int_equal(mvm_error_code(line.err), MVM_ERR_USAGE);
-		assert_non_null(strstr(mvm_error_message(line.err), "for --detach"));
+		assert_non_null(
+			strstr(mvm_error_message(line.err), "for \"-d, --detach\" flag: strconv.ParseBool: parsing "));
 		finish(&line);
 	}
 }
@@ -234,13 +236,13 @@ static void arguments_are_counted(void **state)
 		size_t min, max;
 		const char *line, *message;
 	} cases[] = {
-		{0, 0, "x", "\"mvm try\" accepts no arguments"},
-		{1, 1, "", "\"mvm try\" requires exactly 1 argument"},
-		{1, 1, "x y", "\"mvm try\" requires exactly 1 argument"},
-		{2, 2, "x", "\"mvm try\" requires exactly 2 arguments"},
-		{1, SIZE_MAX, "", "\"mvm try\" requires at least 1 argument"},
-		{2, SIZE_MAX, "x", "\"mvm try\" requires at least 2 arguments"},
-		{0, 1, "x y", "\"mvm try\" requires at most 1 argument"},
+		{0, 0, "x", "\"mvm try\" accepts no arguments."},
+		{1, 1, "", "\"mvm try\" requires exactly 1 argument."},
+		{1, 1, "x y", "\"mvm try\" requires exactly 1 argument."},
+		{2, 2, "x", "\"mvm try\" requires exactly 2 arguments."},
+		{1, SIZE_MAX, "", "\"mvm try\" requires at least 1 argument."},
+		{2, SIZE_MAX, "x", "\"mvm try\" requires at least 2 arguments."},
+		{0, 1, "x y", "\"mvm try\" requires at most 1 argument."},
 		{0, 0, "", NULL},
 		{1, 1, "-d x", NULL},
 		{1, SIZE_MAX, "x y z", NULL},
@@ -248,15 +250,13 @@ static void arguments_are_counted(void **state)
 
 	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
 		struct cli_command counted = command;
-		char *message MVM_CLEAN_FREE =
-			mvm_format("%s; see 'mvm try --help'", cases[i].message ? cases[i].message : "");
 		struct line line;
 
 		counted.min_args = cases[i].min;
 		counted.max_args = cases[i].max;
 		assert_int_equal(parse_as(&counted, &line, cases[i].line), cases[i].message ? -1 : 0);
 		if (cases[i].message)
-			assert_string_equal(mvm_error_message(line.err), message);
+			assert_string_equal(mvm_error_message(line.err), cases[i].message);
 		finish(&line);
 	}
 }
@@ -291,7 +291,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_of_dockers),
 		cmocka_unit_test(behind_the_image_options_are_the_programs),
-		cmocka_unit_test(mistakes_are_named_with_the_way_to_help),
+		cmocka_unit_test(mistakes_are_named_as_pflag_names_them),
 		cmocka_unit_test(flags_take_only_truth_values),
 		cmocka_unit_test(help_is_asked_for_in_any_place),
 		cmocka_unit_test(arguments_are_counted),

@@ -1,0 +1,200 @@
+/*
+ * What there is to offer: containers, images, signals, capabilities, variables.
+ */
+#include "complete.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "image/reference.h"
+#include "image/store.h"
+#include "runtime/base/paths.h"
+#include "runtime/base/text.h"
+#include "runtime/state/confinement.h"
+
+/* MVM_HOME where it has such a folder: opening what is not there would make it. NULL else; the caller's. */
+static char *home_with(const char *folder)
+{
+	char *home = NULL, *path MVM_CLEAN_FREE = NULL;
+
+	if (mvm_home(&home, NULL) < 0)
+		return NULL;
+	path = mvm_format("%s/%s", home, folder);
+	if (access(path, R_OK) == 0)
+		return home;
+	free(home);
+	return NULL;
+}
+
+typedef bool (*state_fn)(enum mvm_status status);
+
+static bool is_any(enum mvm_status status)
+{
+	return true;
+}
+
+static bool is_running(enum mvm_status status)
+{
+	return status == MVM_STATUS_RUNNING || status == MVM_STATUS_PAUSED;
+}
+
+static bool is_unpaused(enum mvm_status status)
+{
+	return status == MVM_STATUS_RUNNING;
+}
+
+static bool is_paused(enum mvm_status status)
+{
+	return status == MVM_STATUS_PAUSED;
+}
+
+static bool is_stopped(enum mvm_status status)
+{
+	return !is_running(status);
+}
+
+/* `suffix` stands behind each name. */
+static void offer_containers(struct cli_completion *completion, state_fn fits, const char *suffix)
+{
+	char *home MVM_CLEAN_FREE = home_with("containers");
+	struct mvm_strv damaged MVM_CLEAN_STRV = {0};
+	struct mvm_container **list = NULL;
+	struct mvm_state *state = NULL;
+	size_t count = 0;
+
+	if (!home || mvm_state_open(home, &state, NULL) < 0)
+		return;
+	(void)mvm_state_list_readable(state, &list, &count, &damaged, NULL);
+	for (size_t i = 0; i < count; i++) {
+		char *word MVM_CLEAN_FREE = mvm_format("%s%s", list[i]->config.name, suffix);
+
+		if (fits(list[i]->state.status))
+			cli_offer(completion, word, list[i]->config.image);
+	}
+	mvm_container_list_free(list, count);
+	mvm_state_close(state);
+}
+
+void cli_complete_containers(struct cli_completion *completion)
+{
+	offer_containers(completion, is_any, "");
+}
+
+void cli_complete_container(struct cli_completion *completion)
+{
+	if (!cli_completed_args(completion))
+		offer_containers(completion, is_any, "");
+}
+
+void cli_complete_running(struct cli_completion *completion)
+{
+	offer_containers(completion, is_running, "");
+}
+
+void cli_complete_unpaused(struct cli_completion *completion)
+{
+	offer_containers(completion, is_unpaused, "");
+}
+
+void cli_complete_unpaused_one(struct cli_completion *completion)
+{
+	if (!cli_completed_args(completion))
+		offer_containers(completion, is_unpaused, "");
+}
+
+void cli_complete_paused(struct cli_completion *completion)
+{
+	offer_containers(completion, is_paused, "");
+}
+
+void cli_complete_stopped(struct cli_completion *completion)
+{
+	offer_containers(completion, is_stopped, "");
+}
+
+void cli_complete_copy(struct cli_completion *completion)
+{
+	/* Of a path in a container nothing is known here. */
+	if (strchr(cli_typed(completion), ':'))
+		return;
+	cli_complete_files(completion);
+	if (!strchr(cli_typed(completion), '/'))
+		offer_containers(completion, is_any, ":");
+}
+
+void cli_complete_images(struct cli_completion *completion)
+{
+	char *home MVM_CLEAN_FREE = home_with("images/index.json");
+	struct mvm_image_list images MVM_CLEAN_IMAGE_LIST = {0};
+	struct mvm_store *store MVM_CLEAN_STORE = NULL;
+
+	if (!home || mvm_store_open(home, &store, NULL) < 0 || mvm_store_list(store, &images, NULL) < 0)
+		return;
+	for (size_t i = 0; i < images.count; i++) {
+		const struct mvm_strv *names = mvm_image_names(images.items[i]);
+
+		for (size_t n = 0; n < names->count; n++) {
+			struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
+			char *familiar MVM_CLEAN_FREE = NULL;
+
+			if (mvm_reference_parse(names->items[n], &reference, NULL) < 0)
+				continue;
+			familiar = mvm_reference_familiar(&reference);
+			cli_offer(completion, familiar, NULL);
+		}
+	}
+}
+
+void cli_complete_image(struct cli_completion *completion)
+{
+	if (!cli_completed_args(completion))
+		cli_complete_images(completion);
+}
+
+void cli_complete_objects(struct cli_completion *completion)
+{
+	cli_complete_containers(completion);
+	cli_complete_images(completion);
+}
+
+void cli_complete_env(struct cli_completion *completion)
+{
+	extern char **environ;
+
+	for (char **variable = environ; *variable; variable++) {
+		char *name MVM_CLEAN_FREE = mvm_strndup(*variable, strcspn(*variable, "="));
+
+		cli_offer(completion, name, NULL);
+	}
+}
+
+void cli_complete_signals(struct cli_completion *completion)
+{
+	enum { LAST = 64 };
+
+	for (int signo = 1; signo <= LAST; signo++) {
+		const char *name = mvm_signal_name(signo);
+		char *full MVM_CLEAN_FREE = mvm_format("SIG%s", name ? name : "");
+
+		if (!name)
+			continue;
+		if (strlen(cli_typed(completion)) >= 2 && !strncasecmp(cli_typed(completion), "SIG", 2))
+			cli_offer_capitals(completion, full);
+		else
+			cli_offer_capitals(completion, name);
+	}
+}
+
+void cli_complete_capabilities(struct cli_completion *completion)
+{
+	const char *name;
+
+	cli_offer_capitals(completion, "ALL");
+	for (size_t i = 0; (name = mvm_capability_name(i)); i++) {
+		cli_offer_capitals(completion, name);
+		/* The short names for who begins one. */
+		if (*cli_typed(completion))
+			cli_offer_capitals(completion, name + strlen("CAP_"));
+	}
+}

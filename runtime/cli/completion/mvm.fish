@@ -1,0 +1,17 @@
+# Completion of mvm for fish. It asks mvm what fits: `mvm __complete WORD...`.
+
+function __mvm_complete
+    set -l words (commandline -opc)
+    set -l typed (commandline -ct | string unescape)
+    set -l files 0
+    for line in (string replace -r '^~/' "$HOME/" -- $words[1] | read -lz mvm; $mvm __complete $words[2..-1] "$typed" 2>/dev/null)
+        if string match -qr '^:\d+$' -- $line
+            test (math "bitand("(string sub -s 2 -- $line)", 4)") -eq 0; and set files 1
+        else
+            printf '%s\n' $line
+        end
+    end
+    test $files -eq 1; and __fish_complete_path "$typed"
+end
+
+complete -c mvm -f -a '(__mvm_complete)'

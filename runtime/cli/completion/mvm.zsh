@@ -1,0 +1,26 @@
+#compdef mvm
+# Completion of mvm for zsh. It asks mvm what fits: `mvm __complete WORD...`.
+
+_mvm() {
+  local line directive=4 nospace=()
+  local -a answer shown
+  answer=("${(@f)$(${(Q)words[1]/#\~\//$HOME/} __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+  for line in $answer; do
+    case $line in
+      :<->) directive=${line#:} ;;
+      # "word:description", colons of the word's own escaped.
+      *$'\t'*) shown+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}") ;;
+      *) shown+=("${line//:/\\:}") ;;
+    esac
+  done
+  (( directive & 2 )) && nospace=(-S '')
+  (( $#shown )) && _describe -o mvm shown $nospace
+  (( directive & 4 )) || _files
+}
+
+# Autoloaded from a folder of fpath, or read by source <(mvm completion zsh).
+if [[ $funcstack[1] = _mvm ]]; then
+  _mvm "$@"
+else
+  compdef _mvm mvm
+fi
