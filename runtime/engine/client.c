@@ -21,7 +21,18 @@ struct mvm_client *mvm_client_create(int fd)
 	struct mvm_client *client = mvm_alloc(sizeof(*client));
 
 	mvm_control_init(&client->control, fd);
+	mvm_client_set_patience(client, MVM_CLIENT_PATIENCE_MS);
 	return client;
+}
+
+void mvm_client_set_patience(struct mvm_client *client, int milliseconds)
+{
+	mvm_control_set_patience(&client->control, milliseconds);
+}
+
+pid_t mvm_client_peer(const struct mvm_client *client)
+{
+	return mvm_control_peer_pid(client->control.fd);
 }
 
 void mvm_client_destroy(struct mvm_client *client)
@@ -43,14 +54,23 @@ void mvm_client_on_event(struct mvm_client *client, void (*fn)(void *arg, const 
 	client->arg = arg;
 }
 
+static int fail_silent(struct mvm_error **err)
+{
+	return mvm_fail(err, MVM_ERR_TIMEOUT,
+			"the supervisor of the container does not answer; 'mvm rm -f' ends it, container and all");
+}
+
 int mvm_client_send(struct mvm_client *client, const char *op, json_t *fields, json_int_t *id, struct mvm_error **err)
 {
 	json_t *message = fields ? fields : json_object();
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
 
 	*id = ++client->last_id;
 	json_object_set_new(message, "op", json_string(op));
 	json_object_set_new(message, "id", json_integer(*id));
-	return mvm_control_send(&client->control, message, NULL, 0, err);
+	if (mvm_control_send(&client->control, message, NULL, 0, &local) == 0)
+		return 0;
+	return mvm_error_code(local) == MVM_ERR_TIMEOUT ? fail_silent(err) : mvm_error_move(err, &local);
 }
 
 int mvm_client_receive(struct mvm_client *client, json_t **message, struct mvm_error **err)
@@ -61,12 +81,24 @@ int mvm_client_receive(struct mvm_client *client, json_t **message, struct mvm_e
 /* The next message about a request: an event, or its answer. Other events are passed on. */
 static int wait_message(struct mvm_client *client, json_int_t id, json_t **out, struct mvm_error **err)
 {
+	bool asked = false;
+
 	for (;;) {
 		json_t *message MVM_CLEAN_JSON = NULL;
 		int result = mvm_client_receive(client, &message, err);
+		json_int_t ping;
 
 		if (result < 0)
 			return -1;
+		if (result == MVM_CONTROL_AGAIN && asked)
+			return fail_silent(err);
+		if (result == MVM_CONTROL_AGAIN) {
+			asked = true;
+			if (mvm_client_send(client, "ping", NULL, &ping, err) < 0)
+				return -1;
+			continue;
+		}
+		asked = false;
 		if (result > 0)
 			return mvm_fail(err, MVM_ERR_MACHINE, "the supervisor of the container has gone");
 		if (json_integer_value(json_object_get(message, "id")) == id) {

@@ -1,5 +1,9 @@
 /*
  * A connection to a container's supervisor: requests and answers of runtime/state/control.h, blocking.
+ *
+ * An answer may take as long as it takes, but a supervisor is heard of in any case: one that has said nothing for
+ * MVM_CLIENT_PATIENCE_MS is asked whether it is there, and where that too has no answer for so long, waiting ends with
+ * TIMEOUT. It may then be killed: the process is mvm_client_peer().
  */
 #ifndef MVM_ENGINE_CLIENT_H
 #define MVM_ENGINE_CLIENT_H
@@ -7,6 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct mvm_error;
 struct mvm_client;
@@ -21,6 +26,12 @@ static inline void mvm_client_cleanup(struct mvm_client **client)
 #define MVM_CLEAN_CLIENT __attribute__((cleanup(mvm_client_cleanup)))
 
 int mvm_client_fd(const struct mvm_client *client);
+
+enum { MVM_CLIENT_PATIENCE_MS = 10000 };
+void mvm_client_set_patience(struct mvm_client *client, int milliseconds);
+/* The supervisor's process, of a connection to a socket that it listens on; else 0. As it holds the socket while we
+ * are connected, the number is nobody else's. */
+pid_t mvm_client_peer(const struct mvm_client *client);
 
 /* Called for each event that arrives while waiting; the message is borrowed. */
 void mvm_client_on_event(struct mvm_client *client, void (*fn)(void *arg, const json_t *event), void *arg);

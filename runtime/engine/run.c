@@ -20,8 +20,9 @@
 #include "runtime/state/control.h"
 #include "runtime/state/events.h"
 
-#define CONNECT_LIMIT_MS 5000
-#define DESTROY_LIMIT_S	 20
+#define CONNECT_LIMIT_MS    5000
+#define DESTROY_PATIENCE_MS 3000 /* twice that before it is killed */
+#define DESTROY_LIMIT_S	    20
 
 int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_container *container, int lock, bool helper,
 			    struct mvm_client **client, struct mvm_error **err)
@@ -178,21 +179,37 @@ int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int6
 	return engine_stop(engine, what, &(struct engine_stop){signo, timeout, false}, err);
 }
 
+/* Where nobody can be reached: the word of the last supervisor about who it is holds as long as the lock is held, since
+ * whoever takes the lock next sets the state right before. */
+static pid_t noted_supervisor(struct mvm_engine *engine, const char *id)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_state *state = mvm_engine_state(engine);
+	int lock MVM_CLEAN_FD = -1;
+
+	if (mvm_state_lock(state, id, &lock, NULL) <= 0 || mvm_state_load(state, id, &container, NULL) < 0)
+		return 0;
+	return mvm_status_alive(container->state.status) ? (pid_t)container->state.pid : 0;
+}
+
 /* Ends what runs: by its supervisor, and where that hangs, by ending the supervisor, with which its machine dies. */
-static void end_by_force(struct mvm_engine *engine, const char *container_id, int64_t pid)
+static void end_by_force(struct mvm_engine *engine, const char *id)
 {
 	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
-	struct pollfd poll_fd;
-	json_int_t id;
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+	pid_t pid = 0;
+	int result = engine_reach(engine, id, &client, NULL);
 
-	if (engine_reach(engine, container_id, &client, NULL) == 0 &&
-	    mvm_client_send(client, "destroy", NULL, &id, NULL) == 0) {
-		poll_fd = (struct pollfd){.fd = mvm_client_fd(client), .events = POLLIN};
-		if (poll(&poll_fd, 1, DESTROY_LIMIT_S * 1000) > 0)
-			return;
+	if (result < 0) {
+		pid = noted_supervisor(engine, id);
+	} else if (result == 0) {
+		mvm_client_set_patience(client, DESTROY_PATIENCE_MS);
+		if (mvm_client_call(client, "destroy", NULL, NULL, &local) < 0 &&
+		    mvm_error_code(local) == MVM_ERR_TIMEOUT)
+			pid = mvm_client_peer(client);
 	}
 	if (pid > 1)
-		kill((pid_t)pid, SIGKILL);
+		kill(pid, SIGKILL);
 }
 
 /* Waits until the one in charge has let go. */
@@ -221,7 +238,7 @@ static int remove_damaged(struct mvm_engine *engine, const char *what, struct mv
 		return -1;
 	busy = mvm_state_lock(state, id, &lock, err);
 	if (busy > 0) {
-		end_by_force(engine, id, 0);
+		end_by_force(engine, id);
 		busy = take_charge(engine, id, &lock, err);
 	}
 	return busy < 0 ? -1 : mvm_state_remove(state, id, err);
@@ -259,7 +276,7 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 			container->config.name,
 			container->state.status == MVM_STATUS_RESTARTING ? "restarting" : "running");
 	if (busy > 0) {
-		end_by_force(engine, container->config.id, container->state.pid);
+		end_by_force(engine, container->config.id);
 		busy = take_charge(engine, container->config.id, &lock, &local);
 	}
 	/* One that was to be removed at its end, or that another removes too, is gone by now. */

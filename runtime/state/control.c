@@ -3,17 +3,32 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
 
-#define LENGTH_SIZE sizeof(uint32_t)
+#define LENGTH_SIZE	 sizeof(uint32_t)
+#define CONNECT_LIMIT_MS 3000
 
 void mvm_control_init(struct mvm_control *control, int fd)
 {
 	*control = (struct mvm_control){.fd = fd};
+}
+
+static void set_patience(int fd, int milliseconds)
+{
+	struct timeval time = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+}
+
+void mvm_control_set_patience(struct mvm_control *control, int milliseconds)
+{
+	set_patience(control->fd, milliseconds);
 }
 
 void mvm_control_finish(struct mvm_control *control)
@@ -48,6 +63,8 @@ int mvm_control_send(struct mvm_control *control, json_t *message, const int *fd
 
 		n = rest < 0 ? -1 : n + rest;
 	}
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return mvm_fail(err, MVM_ERR_TIMEOUT, "control socket: the other side does not read");
 	if (n < 0)
 		return mvm_fail_errno(err, errno, "control socket");
 	return 0;
@@ -132,6 +149,21 @@ int mvm_control_check_peer(int fd, struct mvm_error **err)
 	return mvm_fail(err, MVM_ERR_AUTH, "control socket: another user connected");
 }
 
+pid_t mvm_control_peer_pid(int fd)
+{
+#ifdef __linux__
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ? 0 : peer.pid;
+#else
+	pid_t pid;
+	socklen_t size = sizeof(pid);
+
+	return getsockopt(fd, SOL_LOCAL, LOCAL_PEERPID, &pid, &size) < 0 ? 0 : pid;
+#endif
+}
+
 static int set_address(const char *path, struct sockaddr_un *address, struct mvm_error **err)
 {
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -174,6 +206,9 @@ int mvm_control_connect(const char *path, int *out, struct mvm_error **err)
 
 	if (set_address(path, &address, err) < 0)
 		return -1;
+	/* A listener that is stuck has a queue, which may be full. */
+	if (fd >= 0)
+		set_patience(fd, CONNECT_LIMIT_MS);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return mvm_fail_errno(err, errno, "cannot connect to %s", path);
 	*out = fd;

@@ -22,7 +22,7 @@
  *                                          on is delivered without loss: a client that does not read stalls it.
  *                                          Writing side of stdin shut down = end of input.
  *   follow                                 at once; then event "log" when the log file has grown
- *   signal    signo                        when the guest has delivered it
+ *   signal    signo                        when the guest has delivered it; SIGKILL: when the container has exited
  *   stop      signo, timeout (seconds, -1  when the container has exited; `keep`: not to be removed then, whatever
  *             for ever), keep: bool          was asked for when it was made
  *   pause                                  when the machine stands still
@@ -36,13 +36,12 @@
  *   archive   path, name                   when the guest has sent all of it: the tree at `path` of the
  *                                          container's disk as a tar stream, its top called `name`; "": the content
  *                                          of a folder alone. Event "stream" comes before, with the descriptor.
- *   changes   layer, pause: bool           as archive, and with the same event: what differs from the image's disk, as a
- *                                          layer or as a list of names. The client has to write into the stream what
- *                                          that disk holds (guest-agent/proto/listing.h). `pause`: the container's
- *                                          processes stand still meanwhile.
- *   release                                at once; by a helper without other clients when the container is free
- *   wait                                   when the container has exited: exit_code, error
- *   destroy                                when the machine is gone, whatever the guest says
+ *   changes   layer, pause: bool           as archive, and with the same event: what differs from the image's disk, as
+ * a layer or as a list of names. The client has to write into the stream what that disk holds
+ * (guest-agent/proto/listing.h). `pause`: the container's processes stand still meanwhile. release at once; by a helper
+ * without other clients when the container is free wait                                   when the container has
+ * exited: exit_code, error ping                                   at once: whether somebody is there destroy when the
+ * machine is gone, whatever the guest says
  *
  * A container with a restart policy may end more than once under one supervisor. Each end is announced, and ends what
  * clients attached, followed and waited for. Between an end and the next run attach, follow, exec, pause and archive
@@ -80,13 +79,16 @@ struct mvm_control {
 void mvm_control_init(struct mvm_control *control, int fd);
 void mvm_control_finish(struct mvm_control *control);
 
-/* Steals the reference to `message`. On a non-blocking socket whose peer does not read this fails rather
- * than waits: the connection is of no use then. */
+/* Steals the reference to `message`. Where the peer does not read, on a non-blocking socket or for as long as one may
+ * wait, this is TIMEOUT: the connection is of no use then. */
 int mvm_control_send(struct mvm_control *control, json_t *message, const int *fds, size_t count,
 		     struct mvm_error **err);
 
+/* A blocking socket waits no longer than this for each message. */
+void mvm_control_set_patience(struct mvm_control *control, int milliseconds);
+
 /* The next message, owned by the caller: 0, or MVM_CONTROL_AGAIN where none is complete on a
- * non-blocking socket, or MVM_CONTROL_CLOSED at its end. */
+ * non-blocking socket or for as long as one may wait, or MVM_CONTROL_CLOSED at its end. */
 enum { MVM_CONTROL_AGAIN = 1, MVM_CONTROL_CLOSED = 2 };
 int mvm_control_receive(struct mvm_control *control, json_t **message, struct mvm_error **err);
 
@@ -95,8 +97,11 @@ int mvm_control_steal_fds(struct mvm_control *control, int *fds, size_t count, s
 
 /* True where the peer of a unix socket is this user. */
 int mvm_control_check_peer(int fd, struct mvm_error **err);
+/* The process that listened on the socket that we connected to; 0 where the system does not say. */
+pid_t mvm_control_peer_pid(int fd);
 
-/* Listens on `path` (replacing a socket nobody listens on), or connects to it. */
+/* Listens on `path` (replacing a socket nobody listens on), or connects to it, which takes at most some seconds where
+ * nobody accepts any more. */
 int mvm_control_listen(const char *path, int *fd, struct mvm_error **err);
 int mvm_control_connect(const char *path, int *fd, struct mvm_error **err);
 

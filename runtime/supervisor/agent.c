@@ -11,18 +11,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "orders.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
-
-/* A request that the guest has not answered. */
-struct pending {
-	struct pending *next;
-	uint32_t request;
-	agent_done_fn done;
-	void *arg;
-};
 
 struct agent {
 	struct supervisor *supervisor;
@@ -31,8 +24,7 @@ struct agent {
 	struct mvm_wire_reader reader;
 	void *buffer;
 	struct mvm_buf out;
-	struct pending *pending;
-	uint32_t last_request;
+	struct orders orders;
 };
 
 struct agent *agent_create(struct supervisor *supervisor)
@@ -41,22 +33,8 @@ struct agent *agent_create(struct supervisor *supervisor)
 
 	agent->supervisor = supervisor;
 	agent->fd = -1;
+	orders_init(&agent->orders, supervisor);
 	return agent;
-}
-
-static void forget_pending(struct agent *agent)
-{
-	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
-
-	mvm_fail(&err, MVM_ERR_CONFLICT, "the container has ended");
-	while (agent->pending) {
-		struct pending *pending = agent->pending;
-
-		agent->pending = pending->next;
-		if (pending->done)
-			pending->done(pending->arg, err);
-		free(pending);
-	}
 }
 
 static void disconnect(struct agent *agent)
@@ -64,7 +42,7 @@ static void disconnect(struct agent *agent)
 	mvm_watch_remove(agent->watch);
 	agent->watch = NULL;
 	mvm_close(&agent->fd);
-	forget_pending(agent);
+	orders_fail(&agent->orders);
 }
 
 void agent_destroy(struct agent *agent)
@@ -72,6 +50,7 @@ void agent_destroy(struct agent *agent)
 	if (!agent)
 		return;
 	disconnect(agent);
+	orders_finish(&agent->orders);
 	mvm_buf_finish(&agent->out);
 	free(agent->buffer);
 	free(agent);
@@ -99,31 +78,6 @@ static void flush_out(struct agent *agent)
 		mvm_buf_consume(&agent->out, (size_t)n);
 	}
 	mvm_watch_set(agent->watch, agent->out.length ? POLLIN | POLLOUT : POLLIN);
-}
-
-static uint32_t expect_answer(struct agent *agent, agent_done_fn done, void *arg)
-{
-	struct pending *pending = mvm_alloc(sizeof(*pending));
-
-	*pending = (struct pending){.next = agent->pending, .request = ++agent->last_request, .done = done, .arg = arg};
-	agent->pending = pending;
-	return pending->request;
-}
-
-static void answered(struct agent *agent, uint32_t request, const struct mvm_error *error)
-{
-	for (struct pending **at = &agent->pending; *at; at = &(*at)->next) {
-		struct pending *pending = *at;
-
-		if (pending->request != request)
-			continue;
-		*at = pending->next;
-		if (pending->done)
-			pending->done(pending->arg, error);
-		free(pending);
-		return;
-	}
-	mvm_log(MVM_LOG_WARN, "the guest answers request %u, which nobody made", request);
 }
 
 /* Room for one frame at the end of what waits to be sent; taken by queued(). */
@@ -225,7 +179,7 @@ static void order_machine(struct agent *agent)
 	};
 	size_t length = 0;
 
-	mvm_proto_encode_machine(&machine, expect_answer(agent, setup_done, agent), frame_space(agent), &length);
+	mvm_proto_encode_machine(&machine, orders_add(&agent->orders, setup_done, agent), frame_space(agent), &length);
 	queued(agent, length);
 }
 
@@ -240,7 +194,7 @@ unsigned agent_stream_port(const struct agent *agent, enum stream_kind kind)
 
 static void send_process(struct agent *agent, struct mvm_proto_process *process, agent_done_fn done, void *arg)
 {
-	uint32_t request = expect_answer(agent, done, arg);
+	uint32_t request = orders_add(&agent->orders, done, arg);
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	size_t length = 0;
 
@@ -250,7 +204,7 @@ static void send_process(struct agent *agent, struct mvm_proto_process *process,
 	}
 	mvm_fail(&err, MVM_ERR_CANNOT_RUN, "command line and environment are larger than %d bytes",
 		 MVM_WIRE_PAYLOAD_MAX);
-	answered(agent, request, err);
+	orders_answered(&agent->orders, request, err);
 }
 
 static void order_process(struct agent *agent)
@@ -302,7 +256,7 @@ void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
 	struct mvm_proto_signal order = {.id = CONTAINER_PROCESS, .signo = (uint32_t)signo};
 	size_t length = 0;
 
-	mvm_proto_encode_signal(&order, expect_answer(agent, done, arg), frame_space(agent), &length);
+	mvm_proto_encode_signal(&order, orders_add(&agent->orders, done, arg), frame_space(agent), &length);
 	queued(agent, length);
 }
 
@@ -311,7 +265,7 @@ void agent_resize(struct agent *agent, uint32_t process, int rows, int cols, age
 	struct mvm_proto_resize order = {.id = process, .rows = (uint16_t)rows, .cols = (uint16_t)cols};
 	size_t length = 0;
 
-	mvm_proto_encode_resize(&order, expect_answer(agent, done, arg), frame_space(agent), &length);
+	mvm_proto_encode_resize(&order, orders_add(&agent->orders, done, arg), frame_space(agent), &length);
 	queued(agent, length);
 }
 
@@ -326,7 +280,7 @@ void agent_set_clock(struct agent *agent)
 	struct mvm_proto_clock order = {.clock = clock_of_now()};
 	size_t length = 0;
 
-	mvm_proto_encode_clock(&order, expect_answer(agent, clock_done, agent), frame_space(agent), &length);
+	mvm_proto_encode_clock(&order, orders_add(&agent->orders, clock_done, agent), frame_space(agent), &length);
 	queued(agent, length);
 }
 
@@ -334,7 +288,7 @@ void agent_archive(struct agent *agent, const struct mvm_proto_archive *order, a
 {
 	size_t length = 0;
 
-	mvm_proto_encode_archive(order, expect_answer(agent, done, arg), frame_space(agent), &length);
+	mvm_proto_encode_archive(order, orders_add(&agent->orders, done, arg), frame_space(agent), &length);
 	queued(agent, length);
 }
 
@@ -358,7 +312,7 @@ void agent_shutdown(struct agent *agent)
 {
 	size_t length = 0;
 
-	mvm_proto_encode_shutdown(expect_answer(agent, shutdown_done, agent), frame_space(agent), &length);
+	mvm_proto_encode_shutdown(orders_add(&agent->orders, shutdown_done, agent), frame_space(agent), &length);
 	queued(agent, length);
 }
 
@@ -400,7 +354,7 @@ static int got_reply(struct agent *agent, const struct mvm_wire_frame *frame, co
 		(unsigned long long)reply.uptime / 1000);
 	if (reply.type == MVM_PROTO_ERROR)
 		guest_error(&reply, &err);
-	answered(agent, reply.request, err);
+	orders_answered(&agent->orders, reply.request, err);
 	return 0;
 }
 
@@ -451,6 +405,7 @@ static bool read_some(struct agent *agent)
 		return false;
 	}
 	mvm_wire_reader_filled(&agent->reader, (size_t)n);
+	orders_heard(&agent->orders);
 	return true;
 }
 

@@ -4,9 +4,12 @@
  */
 #include "internal.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "runtime/base/error.h"
+#include "runtime/base/io.h"
 #include "runtime/base/mem.h"
 
 enum { ARCHIVES_MAX = 32 }; /* at a time, each a process in the guest */
@@ -17,6 +20,7 @@ struct archive {
 	struct relay *relay;
 	char *path, *name;
 	struct mvm_proto_archive order; /* with port 0: not ordered yet */
+	int fd;				/* one more of the stream, which is the client's; -1 for none */
 	bool connected, complete;
 };
 
@@ -29,6 +33,10 @@ static void answer(struct archive *archive, const struct mvm_error *error)
 	*at = archive->next;
 	if (archive->order.port && !archive->connected && archive->supervisor->vsock)
 		mvm_vsock_unlisten(archive->supervisor->vsock, archive->order.port);
+	/* A guest that hangs would let the client wait for the stream's end for ever. */
+	if (archive->fd >= 0 && error)
+		shutdown(archive->fd, SHUT_RDWR);
+	mvm_close(&archive->fd);
 	relayed(archive->relay, error);
 	free(archive->path);
 	free(archive->name);
@@ -83,6 +91,7 @@ void archives_add(struct supervisor *supervisor, const struct mvm_proto_archive 
 		.next = supervisor->archives,
 		.supervisor = supervisor,
 		.relay = relay,
+		.fd = -1,
 		.path = mvm_strdup(wanted->path),
 		.name = mvm_strdup(wanted->name),
 		.order = *wanted,
@@ -112,6 +121,7 @@ void archives_connected(struct supervisor *supervisor, unsigned port, int fd)
 		return;
 	}
 	archive->connected = true;
+	archive->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	relay_stream(archive->relay, fd);
 	if (archive->complete)
 		answer(archive, NULL);

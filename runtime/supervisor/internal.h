@@ -5,7 +5,8 @@
  *   lifecycle.c  the state machine; nothing else changes the phase
  *   rounds.c     whether and when it goes on after an end, by the restart policy
  *   machine.c    vsock device and backend; the accelerator's fallback
- *   agent.c      the guest agent's connection: orders, answers, events
+ *   agent.c      the guest agent's connection: orders, answers, events; orders.c  what it has not answered, and that it
+ *                answers at all
  *   streams.c    standard streams and the log
  *   clients.c    connections to the control socket and their answers; requests.c  what each request does
  *   archives.c   parts of the disk on their way to clients as tar streams
@@ -151,6 +152,8 @@ void supervisor_failed(struct supervisor *supervisor, struct mvm_error *error);
 char *supervisor_boot_log(const struct supervisor *supervisor);
 /* Paused or not. */
 bool supervisor_has_process(const struct supervisor *supervisor);
+/* So long is enough on an idle host: how long it may take on this one, where many may want the processors. */
+uint64_t supervisor_patience(uint64_t milliseconds);
 /* Sends signo and sees to the end: SIGKILL after `timeout` seconds (-1: never), the plug some seconds later. */
 void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout);
 /* SIGKILL is the last signal a process gets: watch that it works. */
@@ -195,7 +198,7 @@ void confine_process(const struct mvm_container_config *config, bool privileged,
 struct agent *agent_create(struct supervisor *supervisor);
 void agent_destroy(struct agent *agent);
 void agent_connected(struct agent *agent, int fd);
-/* `done` gets NULL or the guest's error; it may be NULL itself. */
+/* `done` gets NULL or the guest's error; it may be NULL itself. TIMEOUT where the guest does not answer: orders.c. */
 typedef void (*agent_done_fn)(void *arg, const struct mvm_error *error);
 /* The machine alone, for a helper: EVENT_GUEST_READY. */
 void agent_prepare(struct agent *agent);

@@ -17,7 +17,7 @@
 #include "runtime/state/events.h"
 
 #define BOOT_LIMIT_MS	  20000 /* of the first try on an idle host; each further one gets twice as long */
-#define BOOT_LIMIT_MAX_MS 600000
+#define PATIENCE_MAX_MS	  600000
 #define BOOT_TRIES	  3
 #define START_LIMIT_MS	  60000
 #define CLOSE_LIMIT_MS	  10000
@@ -115,14 +115,13 @@ bool supervisor_has_process(const struct supervisor *supervisor)
 
 /* Actions */
 
-/* Where many want the processors, a boot takes that much longer, and to begin it anew would not help. */
-static uint64_t first_boot_limit(void)
+uint64_t supervisor_patience(uint64_t milliseconds)
 {
-	double load = 0, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN), limit = BOOT_LIMIT_MS;
+	double load = 0, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN), limit = (double)milliseconds;
 
 	if (getloadavg(&load, 1) == 1 && cpus >= 1 && load > cpus)
 		limit *= load / cpus;
-	return limit < BOOT_LIMIT_MAX_MS ? (uint64_t)limit : BOOT_LIMIT_MAX_MS;
+	return limit < PATIENCE_MAX_MS ? (uint64_t)limit : PATIENCE_MAX_MS;
 }
 
 static void boot(struct supervisor *supervisor)
@@ -133,7 +132,8 @@ static void boot(struct supervisor *supervisor)
 		supervisor_event(supervisor, EVENT_FAILURE);
 		return;
 	}
-	supervisor->boot_limit_ms = supervisor->boot_tries++ ? 2 * supervisor->boot_limit_ms : first_boot_limit();
+	supervisor->boot_limit_ms =
+		supervisor->boot_tries++ ? 2 * supervisor->boot_limit_ms : supervisor_patience(BOOT_LIMIT_MS);
 	mvm_timer_start(supervisor->phase_timer, supervisor->boot_limit_ms);
 	if (machine_boot(supervisor, &err) < 0) {
 		supervisor_failed(supervisor, err);
@@ -255,6 +255,11 @@ static void destroy(struct supervisor *supervisor)
 	if (supervisor->ran)
 		supervisor_exited(supervisor, EXIT_KILLED, false);
 	pull_plug(supervisor);
+}
+
+static void note_discard(struct supervisor *supervisor)
+{
+	supervisor->discard = true;
 }
 
 static void give_up(struct supervisor *supervisor)
@@ -442,6 +447,7 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 	},
 	[PHASE_ENDING] = {
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
+		[EVENT_DESTROY]         = {PHASE_ENDING,   note_discard},
 		[EVENT_TIMEOUT]         = {PHASE_FLUSHING, flush},
 	},
 	[PHASE_FLUSHING] = {
@@ -467,10 +473,13 @@ void supervisor_event(struct supervisor *supervisor, enum event event)
 	if (!transition->action)
 		return;
 	mvm_log(MVM_LOG_DEBUG, "%s -> %s", phase_names[supervisor->phase], phase_names[transition->next]);
-	supervisor->phase = transition->next;
-	mvm_timer_stop(supervisor->phase_timer);
-	if (limits_ms[transition->next])
-		mvm_timer_start(supervisor->phase_timer, limits_ms[transition->next]);
+	/* What does not change the phase does not prolong it. */
+	if (transition->next != supervisor->phase) {
+		supervisor->phase = transition->next;
+		mvm_timer_stop(supervisor->phase_timer);
+		if (limits_ms[transition->next])
+			mvm_timer_start(supervisor->phase_timer, limits_ms[transition->next]);
+	}
 	transition->action(supervisor);
 }
 
@@ -495,7 +504,7 @@ static void stop_timed_out(void *arg)
 	if (supervisor_has_process(supervisor) && !supervisor->killed) {
 		agent_signal(supervisor->agent, 9, NULL, NULL);
 		supervisor_killed(supervisor);
-	} else if (supervisor->phase != PHASE_CLOSING && supervisor->phase != PHASE_ENDING) {
+	} else if (supervisor->phase != PHASE_CLOSING) {
 		supervisor_event(supervisor, EVENT_DESTROY);
 	}
 }

@@ -134,6 +134,17 @@ static bool is_ending_signal(const struct supervisor *supervisor, int signo)
 	return signo == 9 || signo == its_own;
 }
 
+/* As docker: who kills one may remove it next. */
+static void kill_process(struct client *client, json_int_t id)
+{
+	struct supervisor *supervisor = client->supervisor;
+
+	client_wait(client, id, WAIT_EXIT);
+	supervisor_killed(supervisor);
+	agent_signal(supervisor->agent, SIGKILL, NULL, NULL);
+	supervisor_event(supervisor, EVENT_RESUME);
+}
+
 /* Docker's rule for a restart policy: SIGKILL and the container's own signal mean its end, and where that is the usual
  * one, which docker keeps as none, any signal does. */
 static bool is_final_signal(const struct supervisor *supervisor, int signo)
@@ -165,8 +176,10 @@ static void deliver_signal(struct client *client, json_int_t id, json_t *request
 	if (!check_running(client, id))
 		return;
 	rounds_stop_by_user(client->supervisor, is_final_signal(client->supervisor, (int)signo));
-	if (signo == 9)
-		supervisor_killed(client->supervisor);
+	if (signo == 9) {
+		kill_process(client, id);
+		return;
+	}
 	if (!is_paused(client->supervisor)) {
 		agent_signal(client->supervisor->agent, (int)signo, relayed, client_relay(client, id));
 		return;
@@ -337,6 +350,11 @@ static void wait_exit(struct client *client, json_int_t id, json_t *request)
 	client_wait(client, id, WAIT_EXIT);
 }
 
+static void ping(struct client *client, json_int_t id, json_t *request)
+{
+	client_answer(client, id, NULL);
+}
+
 static void destroy(struct client *client, json_int_t id, json_t *request)
 {
 	client_wait(client, id, WAIT_EXIT);
@@ -358,6 +376,7 @@ static const struct {
 	{"pause", pause_machine, false},
 	{"unpause", unpause_machine, false},
 	{"wait", wait_exit, false},
+	{"ping", ping, true},
 	{"archive", archive, true},
 	{"changes", changes, true},
 	{"release", release, true},

@@ -140,6 +140,79 @@ static void a_supervisor_that_goes_away_is_told(void **state)
 	assert_error(mvm_client_call(world->client, "start", NULL, NULL, &err), MVM_ERR_IO, "control socket");
 }
 
+static json_t *next_request(struct world *world)
+{
+	json_t *request = NULL;
+	struct mvm_error *err = NULL;
+
+	assert_ok(mvm_control_receive(&world->supervisor, &request, &err));
+	return request;
+}
+
+/* Who says nothing is asked whether it is there, and is given up when it has no answer to that either. */
+static void a_supervisor_that_is_stuck_is_not_waited_for(void **state)
+{
+	struct world *world = *state;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	json_t *request MVM_CLEAN_JSON = NULL, *ping MVM_CLEAN_JSON = NULL;
+
+	mvm_client_set_patience(world->client, 20);
+	assert_error(mvm_client_call(world->client, "start", NULL, NULL, &err), MVM_ERR_TIMEOUT,
+		     "the supervisor of the container does not answer; 'mvm rm -f' ends it");
+	request = next_request(world);
+	assert_string_equal(json_string_value(json_object_get(request, "op")), "start");
+	ping = next_request(world);
+	assert_string_equal(json_string_value(json_object_get(ping, "op")), "ping");
+}
+
+/* The supervisor: takes its time, but is there. */
+static int slow_supervisor(struct mvm_control *control)
+{
+	json_t *start = NULL;
+	int pings = 0;
+
+	if (mvm_control_receive(control, &start, NULL) != 0)
+		return 1;
+	while (pings < 3) {
+		json_t *ping MVM_CLEAN_JSON = NULL;
+
+		if (mvm_control_receive(control, &ping, NULL) != 0 ||
+		    strcmp(json_string_value(json_object_get(ping, "op")), "ping") ||
+		    mvm_control_send(control, json_pack("{sO, sb}", "id", json_object_get(ping, "id"), "ok", 1), NULL,
+				     0, NULL) < 0)
+			return 2;
+		pings++;
+	}
+	return mvm_control_send(control, json_pack("{sO, sb}", "id", json_object_get(start, "id"), "ok", 1), NULL, 0,
+				NULL) < 0;
+}
+
+static void a_supervisor_that_is_slow_is_waited_for(void **state)
+{
+	struct world *world = *state;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(slow_supervisor(&world->supervisor));
+	mvm_client_set_patience(world->client, 200);
+	assert_ok(mvm_client_call(world->client, "start", NULL, NULL, &err));
+	assert_int_equal(wait_for_exit(pid), 0);
+}
+
+static void a_supervisor_that_does_not_read_is_not_waited_for(void **state)
+{
+	struct world *world = *state;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	char *large MVM_CLEAN_FREE = mvm_alloc(1000001);
+	json_int_t id;
+
+	memset(large, 'x', 1000000);
+	mvm_client_set_patience(world->client, 20);
+	assert_error(mvm_client_send(world->client, "exec", json_pack("{ss}", "args", large), &id, &err),
+		     MVM_ERR_TIMEOUT, "does not answer");
+}
+
 static void an_answer_that_makes_no_sense_is_an_error(void **state)
 {
 	struct world *world = *state;
@@ -215,6 +288,9 @@ int main(void)
 		CLIENT_TEST(an_error_in_the_answer_is_ours),
 		CLIENT_TEST(events_are_heard_while_waiting),
 		CLIENT_TEST(a_supervisor_that_goes_away_is_told),
+		CLIENT_TEST(a_supervisor_that_is_stuck_is_not_waited_for),
+		CLIENT_TEST(a_supervisor_that_is_slow_is_waited_for),
+		CLIENT_TEST(a_supervisor_that_does_not_read_is_not_waited_for),
 		CLIENT_TEST(an_answer_that_makes_no_sense_is_an_error),
 		cmocka_unit_test(attached_streams_stand_where_they_were_asked_for),
 		CLIENT_TEST(too_few_streams_are_an_error),

@@ -187,6 +187,44 @@ static void a_supervisor_that_dies_is_no_obstacle(void **state)
 	assert_int_equal(world_count(world), 0);
 }
 
+/* It has the request and does nothing, not even say that it is there. */
+static int be_stuck(struct world *world, const char *id, struct mvm_control *client)
+{
+	kill(getpid(), SIGSTOP);
+	return 1;
+}
+
+static void a_supervisor_that_is_stuck_is_killed(void **state)
+{
+	struct world *world = *state;
+	char *id MVM_CLEAN_FREE = world_add(world, "web", false, NULL);
+	pid_t pid = world_supervise(world, id, be_stuck);
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	int status;
+
+	assert_ok(mvm_engine_remove(world->engine, "web", true, &err));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	assert_int_equal(world_count(world), 0);
+}
+
+/* Its socket is gone, or was never there: then its word in the state counts, while the lock is held. */
+static void a_supervisor_that_cannot_be_reached_is_killed(void **state)
+{
+	struct world *world = *state;
+	char *id MVM_CLEAN_FREE = world_add(world, "web", false, NULL);
+	pid_t pid = world_supervise(world, id, be_stuck);
+	char *path MVM_CLEAN_FREE = mvm_state_socket_path(mvm_engine_state(world->engine), id);
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	int status;
+
+	assert_int_equal(unlink(path), 0);
+	assert_ok(mvm_engine_remove(world->engine, "web", true, &err));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	assert_int_equal(world_count(world), 0);
+}
+
 /* Somebody is just making it: what holds the lock is no supervisor. */
 static void one_that_is_being_started_is_not_removed(void **state)
 {
@@ -245,6 +283,8 @@ int main(void)
 		WORLD_TEST(what_runs_is_removed_by_force_only),
 		WORLD_TEST(one_that_removes_itself_meanwhile_is_success),
 		WORLD_TEST(a_supervisor_that_dies_is_no_obstacle),
+		WORLD_TEST(a_supervisor_that_is_stuck_is_killed),
+		WORLD_TEST(a_supervisor_that_cannot_be_reached_is_killed),
 		WORLD_TEST(one_that_is_being_started_is_not_removed),
 		WORLD_TEST(connecting_needs_somebody_in_charge),
 		WORLD_TEST(without_a_supervisor_program_the_lock_is_let_go),

@@ -1,6 +1,8 @@
 /* Archives between a client and the guest, both of them fakes that write down what reaches them. */
 #include "calls.h"
 
+#include <sys/socket.h>
+
 #include "runtime/supervisor/internal.h"
 
 struct relay {
@@ -141,6 +143,26 @@ static void what_the_guest_cannot_begin_needs_no_stream(void **state)
 	expect_calls("listen:1028 order:/nowhere::1028 unlisten:1028 answer1:machine");
 }
 
+/* The stream's end is what its reader waits for: where the guest hangs it has to come from here. */
+static void a_stream_that_will_not_be_completed_ends(void **state)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+	int pair[2];
+	char byte;
+
+	assert_int_equal(mvm_socketpair(SOCK_STREAM, pair), 0);
+	add(world, "/", "", &world->relays[1]);
+	archives_connected(&world->supervisor, 1028, dup(pair[1]));
+	assert_int_equal(recv(pair[1], &byte, 1, MSG_DONTWAIT), -1);
+	mvm_fail(&err, MVM_ERR_TIMEOUT, "the VM hangs");
+	guest_answers(0, err);
+	expect_calls("listen:1028 order:/::1028 stream1 answer1:timeout");
+	assert_int_equal(recv(pair[1], &byte, 1, MSG_DONTWAIT), 0);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void they_wait_for_the_guest(void **state)
 {
 	struct world *world = *state;
@@ -252,6 +274,7 @@ int main(void)
 		ARCHIVES_TEST(complete_after_stream_and_word),
 		ARCHIVES_TEST(the_word_may_be_seen_before_the_stream),
 		ARCHIVES_TEST(what_the_guest_cannot_begin_needs_no_stream),
+		ARCHIVES_TEST(a_stream_that_will_not_be_completed_ends),
 		ARCHIVES_TEST(they_wait_for_the_guest),
 		ARCHIVES_TEST(a_port_is_used_again),
 		ARCHIVES_TEST(there_is_a_limit),

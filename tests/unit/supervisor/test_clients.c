@@ -267,7 +267,6 @@ static void a_paused_one_is_treated_as_docker_does(void **state)
 		{"changes", 0, "Container 0123456789abcdef is paused, unpause the container first", ""},
 		{"signal", 10, "\"ok\":true", "signal:10"},
 		{"signal", 15, "\"ok\":true", "signal:15 resume"},
-		{"signal", 9, "\"ok\":true", "killed signal:9 resume"},
 	};
 	struct world *world = *state;
 
@@ -554,11 +553,47 @@ static void a_signal_is_answered_when_the_guest_has_it(void **state)
 	assert_hears(&client, "");
 	fake.done(fake.done_arg, NULL);
 	assert_hears(&client, "{\"id\":3,\"ok\":true}");
-	ask(world, &client, json_pack("{ss, si, si}", "op", "signal", "id", 4, "signo", 9));
-	expect_calls("killed signal:9");
+	ask(world, &client, json_pack("{ss, si, si}", "op", "signal", "id", 4, "signo", 12));
+	forget_calls();
 	mvm_fail(&error, MVM_ERR_CONFLICT, "no such process");
 	fake.done(fake.done_arg, error);
 	assert_hears(&client, "{\"error\":{\"code\":\"conflict\",\"message\":\"no such process\"},\"id\":4}");
+	mvm_control_finish(&client);
+}
+
+/* As docker: who kills one may remove it next. */
+static void a_kill_is_answered_when_the_container_has_ended(void **state)
+{
+	static const enum phase phases[] = {PHASE_RUNNING, PHASE_PAUSED};
+	struct world *world = *state;
+
+	for (size_t i = 0; i < MVM_COUNT(phases); i++) {
+		struct mvm_control client;
+
+		world->supervisor.phase = phases[i];
+		add_client(world, &client);
+		ask(world, &client, json_pack("{ss, si, si}", "op", "signal", "id", 4, "signo", 9));
+		expect_calls("killed signal:9 resume");
+		assert_hears(&client, "");
+		world->supervisor.container->state.exit_code = 137;
+		clients_exited(&world->supervisor);
+		assert_says(&client, "\"exit_code\":137");
+		mvm_control_finish(&client);
+	}
+}
+
+static void a_ping_is_answered_in_any_phase(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	for (enum phase phase = PHASE_IDLE; phase < PHASE_COUNT; phase++) {
+		world->supervisor.phase = phase;
+		ask(world, &client, json_pack("{ss, si}", "op", "ping", "id", 5));
+		expect_calls("");
+		assert_hears(&client, "{\"id\":5,\"ok\":true}");
+	}
 	mvm_control_finish(&client);
 }
 
@@ -928,6 +963,8 @@ int main(void)
 		CLIENTS_TEST(streams_come_in_order_and_only_those_asked_for),
 		CLIENTS_TEST(attaching_to_one_that_was_not_set_up_says_why),
 		CLIENTS_TEST(a_signal_is_answered_when_the_guest_has_it),
+		CLIENTS_TEST(a_kill_is_answered_when_the_container_has_ended),
+		CLIENTS_TEST(a_ping_is_answered_in_any_phase),
 		CLIENTS_TEST(a_client_may_leave_before_the_guest_answers),
 		CLIENTS_TEST(without_a_program_there_is_nothing_to_signal),
 		CLIENTS_TEST(sizes_are_kept_until_there_is_a_terminal),

@@ -147,6 +147,15 @@ static void destroyed_while_a_client_does_not_read(void **state)
 	fake_parts_expect("exited");
 	expect_final(&vm, MVM_STATUS_EXITED, 42, NULL);
 	finish(&vm);
+	/* The same when the order comes while the machine goes; it gives that no more time either. */
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	event(&vm, EVENT_FAILURE);
+	mvm_timer_stop(vm.supervisor.phase_timer);
+	event(&vm, EVENT_DESTROY);
+	assert_int_equal(fake_timer_ms(vm.supervisor.phase_timer), -1);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	finish(&vm);
 }
 
 /* Timeouts */
