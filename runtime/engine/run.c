@@ -22,7 +22,8 @@
 
 #define CONNECT_LIMIT_MS    5000
 #define DESTROY_PATIENCE_MS 3000 /* twice that before it is killed */
-#define DESTROY_LIMIT_S	    20
+#define DESTROY_LIMIT_S	    30
+#define END_MS		    2000
 
 int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_container *container, int lock, bool helper,
 			    struct mvm_client **client, struct mvm_error **err)
@@ -212,16 +213,28 @@ static void end_by_force(struct mvm_engine *engine, const char *id)
 		kill(pid, SIGKILL);
 }
 
-/* Waits until the one in charge has let go. */
+/* Waits for a moment until the one in charge has let go. 1: it has not. */
 static int take_charge(struct mvm_engine *engine, const char *id, int *lock, struct mvm_error **err)
 {
-	uint64_t deadline = mvm_now_ns() + DESTROY_LIMIT_S * 1000000000ULL;
+	uint64_t deadline = mvm_now_ns() + END_MS * 1000000ULL;
 	int busy;
 
-	while ((busy = mvm_state_lock(mvm_engine_state(engine), id, lock, err)) > 0) {
+	while ((busy = mvm_state_lock(mvm_engine_state(engine), id, lock, err)) > 0 && mvm_now_ns() < deadline)
+		pause_ms(10);
+	return busy;
+}
+
+/* Whatever has charge of it ends. Another command may start it as soon as it has; then it is ended again. */
+static int seize(struct mvm_engine *engine, const char *id, int *lock, struct mvm_error **err)
+{
+	uint64_t deadline = mvm_now_ns() + DESTROY_LIMIT_S * 1000000000ULL;
+	int busy = 1;
+
+	while (busy > 0) {
 		if (mvm_now_ns() > deadline)
 			return mvm_fail(err, MVM_ERR_TIMEOUT, "its processes do not end");
-		pause_ms(10);
+		end_by_force(engine, id);
+		busy = take_charge(engine, id, lock, err);
 	}
 	return busy;
 }
@@ -237,10 +250,8 @@ static int remove_damaged(struct mvm_engine *engine, const char *what, struct mv
 	if (mvm_state_find_damaged(state, what, &id, err) < 0)
 		return -1;
 	busy = mvm_state_lock(state, id, &lock, err);
-	if (busy > 0) {
-		end_by_force(engine, id);
-		busy = take_charge(engine, id, &lock, err);
-	}
+	if (busy > 0)
+		busy = seize(engine, id, &lock, err);
 	return busy < 0 ? -1 : mvm_state_remove(state, id, err);
 }
 
@@ -258,6 +269,9 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 		return mvm_error_move(err, &local);
 	}
 	busy = mvm_state_lock(state, container->config.id, &lock, &local);
+	/* Somebody's helper, or a supervisor that has just written down its end: they are about to go. */
+	if (busy > 0 && !force && !mvm_status_alive(container->state.status))
+		busy = take_charge(engine, container->config.id, &lock, &local);
 	if (busy > 0 && !force && !mvm_status_alive(container->state.status))
 		return mvm_fail(
 			err, MVM_ERR_CONFLICT,
@@ -275,10 +289,8 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 			"remove",
 			container->config.name,
 			container->state.status == MVM_STATUS_RESTARTING ? "restarting" : "running");
-	if (busy > 0) {
-		end_by_force(engine, container->config.id);
-		busy = take_charge(engine, container->config.id, &lock, &local);
-	}
+	if (busy > 0)
+		busy = seize(engine, container->config.id, &lock, &local);
 	/* One that was to be removed at its end, or that another removes too, is gone by now. */
 	if (access(container->folder, F_OK) < 0)
 		return 0;
