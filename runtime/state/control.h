@@ -1,10 +1,10 @@
+/* clang-format off */
 /*
  * The control socket: how clients (the engine, on behalf of the CLI) talk to the
  * supervisor of a running container. One unix stream socket per container in the
  * runtime folder; the client that starts a supervisor holds its first connection.
  *
- * A message is a u32 length in the host's byte order and that many bytes of
- * JSON, at most MVM_CONTROL_MAX; descriptors travel with its first byte.
+ * Messages are those of runtime/base/control.h.
  *
  * Who looks into the disk of a container that does not run talks to a helper in the same way; it knows archive,
  * changes, release and destroy, and refuses start.
@@ -36,12 +36,14 @@
  *   archive   path, name                   when the guest has sent all of it: the tree at `path` of the
  *                                          container's disk as a tar stream, its top called `name`; "": the content
  *                                          of a folder alone. Event "stream" comes before, with the descriptor.
- *   changes   layer, pause: bool           as archive, and with the same event: what differs from the image's disk, as
- * a layer or as a list of names. The client has to write into the stream what that disk holds
- * (guest-agent/proto/listing.h). `pause`: the container's processes stand still meanwhile. release at once; by a helper
- * without other clients when the container is free wait                                   when the container has
- * exited: exit_code, error ping                                   at once: whether somebody is there destroy when the
- * machine is gone, whatever the guest says
+ *   changes   layer, pause: bool           as archive, and with the same event: what differs from the image's disk, as a
+ *                                          layer or as a list of names. The client has to write into the stream what
+ *                                          that disk holds (guest-agent/proto/listing.h). `pause`: the container's
+ *                                          processes stand still meanwhile.
+ *   release                                at once; by a helper without other clients when the container is free
+ *   wait                                   when the container has exited: exit_code, error
+ *   ping                                   at once: whether somebody is there
+ *   destroy                                when the machine is gone, whatever the guest says
  *
  * A container with a restart policy may end more than once under one supervisor. Each end is announced, and ends what
  * clients attached, followed and waited for. Between an end and the next run attach, follow, exec, pause and archive
@@ -54,59 +56,10 @@
  *   exit      exit_code, error             to attached clients, after their streams have ended, and to followers
  *   exit      id, exit_code, error         to who asked for the exec `id`; its streams may still hold something
  */
+/* clang-format on */
 #ifndef MVM_STATE_CONTROL_H
 #define MVM_STATE_CONTROL_H
 
-#include <jansson.h>
-#include <stddef.h>
-#include <sys/types.h>
-
-#include "runtime/base/mem.h"
-
-struct mvm_error;
-
-/* A command and its environment are at most 1 MiB, and JSON may need two bytes for one. */
-enum { MVM_CONTROL_MAX = 2 * 1024 * 1024, MVM_CONTROL_MAX_FDS = 4 };
-
-struct mvm_control {
-	int fd; /* owned */
-	struct mvm_buf in;
-	int fds[MVM_CONTROL_MAX_FDS]; /* received and not yet taken */
-	size_t fd_count;
-};
-
-/* Takes fd. */
-void mvm_control_init(struct mvm_control *control, int fd);
-void mvm_control_finish(struct mvm_control *control);
-
-/* Steals the reference to `message`. Where the peer does not read, on a non-blocking socket or for as long as one may
- * wait, this is TIMEOUT: the connection is of no use then. */
-int mvm_control_send(struct mvm_control *control, json_t *message, const int *fds, size_t count,
-		     struct mvm_error **err);
-
-/* A blocking socket waits no longer than this for each message. */
-void mvm_control_set_patience(struct mvm_control *control, int milliseconds);
-
-/* The next message, owned by the caller: 0, or MVM_CONTROL_AGAIN where none is complete on a
- * non-blocking socket or for as long as one may wait, or MVM_CONTROL_CLOSED at its end. */
-enum { MVM_CONTROL_AGAIN = 1, MVM_CONTROL_CLOSED = 2 };
-int mvm_control_receive(struct mvm_control *control, json_t **message, struct mvm_error **err);
-
-/* Hands out the first `count` received descriptors; CORRUPT where fewer came. */
-int mvm_control_steal_fds(struct mvm_control *control, int *fds, size_t count, struct mvm_error **err);
-
-/* True where the peer of a unix socket is this user. */
-int mvm_control_check_peer(int fd, struct mvm_error **err);
-/* The process that listened on the socket that we connected to; 0 where the system does not say. */
-pid_t mvm_control_peer_pid(int fd);
-
-/* Listens on `path` (replacing a socket nobody listens on), or connects to it, which takes at most some seconds where
- * nobody accepts any more. */
-int mvm_control_listen(const char *path, int *fd, struct mvm_error **err);
-int mvm_control_connect(const char *path, int *fd, struct mvm_error **err);
-
-/* {"error": {...}} to and from an error. */
-json_t *mvm_control_error_to_json(const struct mvm_error *error);
-int mvm_control_error_from_json(const json_t *error, struct mvm_error **err);
+#include "runtime/base/control.h"
 
 #endif

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "runtime/base/json.h"
-#include "runtime/state/control.h"
+#include "runtime/base/control.h"
 
 /* Two ends; what is not given to a mvm_control is plain. */
 struct ends {

@@ -6,9 +6,9 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-#include "runtime/base/error.h"
-#include "runtime/base/io.h"
-#include "runtime/base/json.h"
+#include "error.h"
+#include "io.h"
+#include "json.h"
 
 #define LENGTH_SIZE	 sizeof(uint32_t)
 #define CONNECT_LIMIT_MS 3000
@@ -190,7 +190,7 @@ int mvm_control_listen(const char *path, int *out, struct mvm_error **err)
 
 	if (set_address(path, &address, err) < 0)
 		return -1;
-	/* Who gets here holds the container's lock, so a socket that is there is a dead one's. */
+	/* Who gets here holds the lock that goes with it, so a socket that is there is a dead one's. */
 	unlink(path);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 64) < 0)
 		return mvm_fail_errno(err, errno, "cannot listen on %s", path);
