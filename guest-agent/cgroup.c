@@ -34,22 +34,26 @@ static int set_limit(const char *name, const char *value, struct failure *failur
 	return 0;
 }
 
-int cgroup_limit(const struct mvm_proto_machine *order, struct failure *failure)
+int cgroup_limit(const struct mvm_proto_limits *limits, struct failure *failure)
 {
+	const struct {
+		const char *file;
+		uint64_t value;
+		const char *more; /* after the value */
+	} settings[] = {
+		{"memory.low", limits->memory_low, ""},	   {"memory.max", limits->memory_max, ""},
+		{"cpu.max", limits->cpu_quota, " 100000"}, {"cpu.weight", limits->cpu_weight, ""},
+		{"pids.max", limits->pids_max, ""},
+	};
 	char value[48];
 
-	snprintf(value, sizeof(value), "%llu", (unsigned long long)order->memory_max);
-	if (order->memory_max && set_limit("memory.max", value, failure))
-		return -1;
-	snprintf(value, sizeof(value), "%llu 100000", (unsigned long long)order->cpu_quota);
-	if (order->cpu_quota && set_limit("cpu.max", value, failure))
-		return -1;
-	snprintf(value, sizeof(value), "%llu", (unsigned long long)order->cpu_weight);
-	if (order->cpu_weight && set_limit("cpu.weight", value, failure))
-		return -1;
-	snprintf(value, sizeof(value), "%llu", (unsigned long long)order->pids_max);
-	if (order->pids_max && set_limit("pids.max", value, failure))
-		return -1;
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		if (!settings[i].value)
+			continue;
+		snprintf(value, sizeof(value), "%llu%s", (unsigned long long)settings[i].value, settings[i].more);
+		if (set_limit(settings[i].file, settings[i].value == UINT64_MAX ? "max" : value, failure))
+			return -1;
+	}
 	return 0;
 }
 

@@ -7,12 +7,12 @@
 #include <stdint.h>
 
 struct failure;
-struct mvm_proto_machine;
+struct mvm_proto_limits;
 
 int cgroup_make(struct failure *failure);
 /* In each process that uses what follows. */
 int cgroup_open(struct failure *failure);
-int cgroup_limit(const struct mvm_proto_machine *order, struct failure *failure);
+int cgroup_limit(const struct mvm_proto_limits *limits, struct failure *failure);
 /* The container's group, for CLONE_INTO_CGROUP. */
 int cgroup_fd(void);
 void cgroup_kill(void);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "archive.h"
+#include "cgroup.h"
 #include "failure.h"
 #include "loop.h"
 #include "machine.h"
@@ -13,6 +14,7 @@
 #include "guest-agent/proto/message.h"
 #include "relay.h"
 #include "shared.h"
+#include "stats.h"
 
 /* More than a host that reads at all ever leaves unread. */
 #define OUTBOX_MAX (1024 * 1024)
@@ -223,6 +225,31 @@ static int order_archive(const struct mvm_wire_frame *frame, struct mvm_proto_ar
 	return archive_start(&order, frame->request, failure);
 }
 
+static int order_stats(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
+{
+	struct mvm_proto_figures figures;
+	size_t length = 0;
+	int rc;
+
+	stats_read(&figures);
+	rc = mvm_proto_encode_figures(&figures, frame->request, outbox_room(), &length);
+	sent(rc, length);
+	return 0;
+}
+
+static int order_update(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
+{
+	struct mvm_proto_limits limits;
+	const char *reason = NULL;
+
+	if (mvm_proto_decode_update(frame, &limits, &reason))
+		return malformed(failure, reason);
+	if (cgroup_limit(&limits, failure))
+		return -1;
+	control_reply_ok(frame->request);
+	return 0;
+}
+
 static int order_shutdown(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
 {
 	machine_shut_down(frame->request);
@@ -239,6 +266,8 @@ static const struct {
 	{MVM_PROTO_PROCESS_RESIZE, order_process_resize},
 	{MVM_PROTO_CLOCK, order_clock},
 	{MVM_PROTO_ARCHIVE, order_archive},
+	{MVM_PROTO_STATS, order_stats},
+	{MVM_PROTO_UPDATE, order_update},
 	{MVM_PROTO_SHUTDOWN, order_shutdown},
 };
 

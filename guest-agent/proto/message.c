@@ -27,6 +27,8 @@ struct spec {
 #define REPLY(name)   offsetof(struct mvm_proto_reply, name)
 #define MACHINE(name) offsetof(struct mvm_proto_machine, name)
 #define PROCESS(name) offsetof(struct mvm_proto_process, name)
+#define FIGURES(name) offsetof(struct mvm_proto_figures, name)
+#define LIMITS(name)  offsetof(struct mvm_proto_limits, name)
 #define END                                                                                                            \
 	{                                                                                                              \
 		0, 0, 0                                                                                                \
@@ -53,14 +55,15 @@ static const struct spec machine_specs[] = {
 	{MVM_FIELD_ROOT_TYPE, KIND_TEXT, MACHINE(root_type)},
 	{MVM_FIELD_READ_ONLY, KIND_BOOL, MACHINE(read_only)},
 	{MVM_FIELD_SHM_SIZE, KIND_U64, MACHINE(shm_size)},
-	{MVM_FIELD_MEMORY_MAX, KIND_U64, MACHINE(memory_max)},
-	{MVM_FIELD_CPU_QUOTA, KIND_U64, MACHINE(cpu_quota)},
-	{MVM_FIELD_PIDS_MAX, KIND_U64, MACHINE(pids_max)},
+	{MVM_FIELD_MEMORY_MAX, KIND_U64, MACHINE(limits.memory_max)},
+	{MVM_FIELD_MEMORY_LOW, KIND_U64, MACHINE(limits.memory_low)},
+	{MVM_FIELD_CPU_QUOTA, KIND_U64, MACHINE(limits.cpu_quota)},
+	{MVM_FIELD_CPU_WEIGHT, KIND_U64, MACHINE(limits.cpu_weight)},
+	{MVM_FIELD_PIDS_MAX, KIND_U64, MACHINE(limits.pids_max)},
 	{MVM_FIELD_HOSTS, KIND_LIST, MACHINE(hosts)},
 	{MVM_FIELD_RESOLV_CONF, KIND_TEXT, MACHINE(resolv_conf)},
 	{MVM_FIELD_SYSCTL, KIND_LIST, MACHINE(sysctls)},
 	{MVM_FIELD_ROOT_SCRATCH, KIND_BOOL, MACHINE(root_scratch)},
-	{MVM_FIELD_CPU_WEIGHT, KIND_U64, MACHINE(cpu_weight)},
 	END,
 };
 
@@ -119,6 +122,26 @@ static const struct spec archive_specs[] = {
 	{MVM_FIELD_CHANGES, KIND_U32, offsetof(struct mvm_proto_archive, changes)},
 	{MVM_FIELD_FREEZE, KIND_BOOL, offsetof(struct mvm_proto_archive, freeze)},
 	END,
+};
+
+static const struct spec figures_specs[] = {
+	{MVM_FIELD_UPTIME, KIND_U64, FIGURES(uptime)},
+	{MVM_FIELD_CPU_TIME, KIND_U64, FIGURES(cpu_time)},
+	{MVM_FIELD_MEMORY_USED, KIND_U64, FIGURES(memory_used)},
+	{MVM_FIELD_MEMORY_INACTIVE, KIND_U64, FIGURES(memory_inactive)},
+	{MVM_FIELD_MEMORY_LIMIT, KIND_U64, FIGURES(memory_limit)},
+	{MVM_FIELD_NET_RECEIVED, KIND_U64, FIGURES(net_received)},
+	{MVM_FIELD_NET_SENT, KIND_U64, FIGURES(net_sent)},
+	{MVM_FIELD_BLOCK_READ, KIND_U64, FIGURES(block_read)},
+	{MVM_FIELD_BLOCK_WRITTEN, KIND_U64, FIGURES(block_written)},
+	{MVM_FIELD_PIDS, KIND_U64, FIGURES(pids)},
+	END,
+};
+
+static const struct spec update_specs[] = {
+	{MVM_FIELD_MEMORY_MAX, KIND_U64, LIMITS(memory_max)}, {MVM_FIELD_MEMORY_LOW, KIND_U64, LIMITS(memory_low)},
+	{MVM_FIELD_CPU_QUOTA, KIND_U64, LIMITS(cpu_quota)},   {MVM_FIELD_CPU_WEIGHT, KIND_U64, LIMITS(cpu_weight)},
+	{MVM_FIELD_PIDS_MAX, KIND_U64, LIMITS(pids_max)},     END,
 };
 
 static const struct spec exited_specs[] = {
@@ -240,6 +263,23 @@ int mvm_proto_encode_archive(const struct mvm_proto_archive *archive, uint32_t r
 			     size_t *length)
 {
 	return encode(MVM_PROTO_ARCHIVE, request, archive_specs, archive, to, length);
+}
+
+int mvm_proto_encode_stats(uint32_t request, struct mvm_proto_buffer to, size_t *length)
+{
+	return encode(MVM_PROTO_STATS, request, NULL, NULL, to, length);
+}
+
+int mvm_proto_encode_figures(const struct mvm_proto_figures *figures, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length)
+{
+	return encode(MVM_PROTO_FIGURES, request, figures_specs, figures, to, length);
+}
+
+int mvm_proto_encode_update(const struct mvm_proto_limits *limits, uint32_t request, struct mvm_proto_buffer to,
+			    size_t *length)
+{
+	return encode(MVM_PROTO_UPDATE, request, update_specs, limits, to, length);
 }
 
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length)
@@ -543,6 +583,22 @@ int mvm_proto_decode_archive(const struct mvm_wire_frame *frame, struct mvm_prot
 	if (archive->changes > MVM_CHANGES_LAYER)
 		return refuse(reason, "the archive is of an unknown kind");
 	return archive->port ? 0 : refuse(reason, "the archive has no port");
+}
+
+int mvm_proto_decode_figures(const struct mvm_wire_frame *frame, struct mvm_proto_figures *figures, const char **reason)
+{
+	struct mvm_proto_arena none = {0};
+
+	*figures = (struct mvm_proto_figures){0};
+	return decode(frame, figures_specs, &none, figures, reason);
+}
+
+int mvm_proto_decode_update(const struct mvm_wire_frame *frame, struct mvm_proto_limits *limits, const char **reason)
+{
+	struct mvm_proto_arena none = {0};
+
+	*limits = (struct mvm_proto_limits){0};
+	return decode(frame, update_specs, &none, limits, reason);
 }
 
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason)

@@ -49,6 +49,15 @@ struct mvm_proto_reply {
 	const char *message;
 };
 
+/* Of a container: 0 leaves one as it is, and there are none at first; UINT64_MAX takes it away. */
+struct mvm_proto_limits {
+	uint64_t memory_max; /* bytes */
+	uint64_t memory_low; /* bytes that are left to it when memory is short */
+	uint64_t cpu_quota;  /* microseconds in each 100000 */
+	uint64_t cpu_weight; /* 1 to 10000; usually 100 */
+	uint64_t pids_max;
+};
+
 struct mvm_proto_machine {
 	const char *hostname;
 	uint64_t clock; /* ns since 1970; 0 leaves the clock alone */
@@ -56,14 +65,11 @@ struct mvm_proto_machine {
 	const char *root_type;
 	bool root_scratch; /* it goes with the machine: nobody will see it after a crash */
 	bool read_only;
-	uint64_t shm_size;   /* bytes; 0: 64 MiB */
-	uint64_t memory_max; /* bytes; 0: no limit, as the next two */
-	uint64_t cpu_quota;  /* microseconds in each 100000 */
-	uint64_t pids_max;
+	uint64_t shm_size; /* bytes; 0: 64 MiB */
+	struct mvm_proto_limits limits;
 	char *const *hosts;	 /* lines for /etc/hosts after the usual ones for localhost and the host name */
 	const char *resolv_conf; /* NULL leaves the image's own alone */
 	char *const *sysctls;	 /* name=value */
-	uint64_t cpu_weight;	 /* 1 to 10000; 0: the usual 100 */
 };
 
 struct mvm_proto_rlimit {
@@ -119,6 +125,18 @@ struct mvm_proto_archive {
 	bool freeze;
 };
 
+/* FIGURES: what the container has used since its machine started, and what it uses. Bytes, unless said otherwise. */
+struct mvm_proto_figures {
+	uint64_t uptime;	  /* ns: when that was so */
+	uint64_t cpu_time;	  /* ns, of all processors together */
+	uint64_t memory_used;	  /* files in the cache included */
+	uint64_t memory_inactive; /* of these, files that have not been used for long */
+	uint64_t memory_limit;	  /* without a limit what the machine has */
+	uint64_t net_received, net_sent;
+	uint64_t block_read, block_written;
+	uint64_t pids; /* processes and threads */
+};
+
 struct mvm_proto_exited {
 	uint32_t id;
 	int signal; /* that ended it; 0: it exited by itself */
@@ -146,6 +164,11 @@ int mvm_proto_encode_clock(const struct mvm_proto_clock *clock, uint32_t request
 			   size_t *length);
 int mvm_proto_encode_archive(const struct mvm_proto_archive *archive, uint32_t request, struct mvm_proto_buffer to,
 			     size_t *length);
+int mvm_proto_encode_stats(uint32_t request, struct mvm_proto_buffer to, size_t *length);
+int mvm_proto_encode_figures(const struct mvm_proto_figures *figures, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length);
+int mvm_proto_encode_update(const struct mvm_proto_limits *limits, uint32_t request, struct mvm_proto_buffer to,
+			    size_t *length);
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length);
 int mvm_proto_encode_exited(const struct mvm_proto_exited *exited, struct mvm_proto_buffer to, size_t *length);
 
@@ -163,6 +186,9 @@ int mvm_proto_decode_resize(const struct mvm_wire_frame *frame, struct mvm_proto
 int mvm_proto_decode_clock(const struct mvm_wire_frame *frame, struct mvm_proto_clock *clock, const char **reason);
 int mvm_proto_decode_archive(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
 			     struct mvm_proto_archive *archive, const char **reason);
+int mvm_proto_decode_figures(const struct mvm_wire_frame *frame, struct mvm_proto_figures *figures,
+			     const char **reason);
+int mvm_proto_decode_update(const struct mvm_wire_frame *frame, struct mvm_proto_limits *limits, const char **reason);
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason);
 
 #endif

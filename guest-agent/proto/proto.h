@@ -24,6 +24,7 @@ enum mvm_proto_type {
 	MVM_PROTO_OK = 2,      /* guest: reply */
 	MVM_PROTO_ERROR = 3,   /* guest: reply */
 	MVM_PROTO_STARTED = 4, /* guest: reply to PROCESS_START */
+	MVM_PROTO_FIGURES = 8, /* guest: reply to STATS */
 
 	MVM_PROTO_MACHINE = 16, /* host: requests */
 	MVM_PROTO_PROCESS_START = 17,
@@ -32,6 +33,8 @@ enum mvm_proto_type {
 	MVM_PROTO_SHUTDOWN = 20,
 	MVM_PROTO_ARCHIVE = 21,
 	MVM_PROTO_CLOCK = 24,
+	MVM_PROTO_STATS = 26,
+	MVM_PROTO_UPDATE = 27,
 
 	MVM_PROTO_PROCESS_EXITED = 32, /* guest: event, request id 0 */
 };
@@ -53,14 +56,14 @@ enum mvm_proto_tag {
 	MVM_FIELD_ROOT_TYPE = 19,    /* text: "ext4" */
 	MVM_FIELD_READ_ONLY = 20,    /* u64: 1 when the container sees its root read-only */
 	MVM_FIELD_SHM_SIZE = 21,     /* u64: bytes of /dev/shm */
-	MVM_FIELD_MEMORY_MAX = 22,   /* u64: bytes, 0 for no limit */
-	MVM_FIELD_CPU_QUOTA = 23,    /* u64: microseconds in each 100000, 0 for no limit */
+	MVM_FIELD_MEMORY_MAX = 22,   /* u64: bytes; of all limits 0 leaves as it is, and UINT64_MAX is none */
+	MVM_FIELD_CPU_QUOTA = 23,    /* u64: microseconds in each 100000 */
 	MVM_FIELD_HOSTS = 24,	     /* text, repeated: lines of /etc/hosts */
 	MVM_FIELD_RESOLV_CONF = 25,  /* text: the whole /etc/resolv.conf */
 	MVM_FIELD_SYSCTL = 26,	     /* text, repeated: "net.ipv4.ip_forward=1" */
-	MVM_FIELD_PIDS_MAX = 27,     /* u64: processes and threads, 0 for no limit */
+	MVM_FIELD_PIDS_MAX = 27,     /* u64: processes and threads */
 	MVM_FIELD_ROOT_SCRATCH = 28, /* u64: 1 when the root disk goes with the machine */
-	MVM_FIELD_CPU_WEIGHT = 29,   /* u64: 1 to 10000, 0 for the usual 100 */
+	MVM_FIELD_CPU_WEIGHT = 29,   /* u64: 1 to 10000; usually 100 */
 
 	MVM_FIELD_PROCESS = 32,	    /* u64: the host's id of a process, 32 bits, not 0 */
 	MVM_FIELD_ARG = 33,	    /* text, repeated */
@@ -82,9 +85,9 @@ enum mvm_proto_tag {
 	MVM_FIELD_EXIT_STATUS = 50, /* u64: 0 to 255 */
 	MVM_FIELD_OOM = 51,	    /* u64: 1 when the kernel killed for lack of memory in the container */
 
-	MVM_FIELD_PATH = 56, /* text: absolute, in the root disk */
-	MVM_FIELD_NAME = 57, /* text: what the path is called in the archive; "": a folder's content alone */
-	MVM_FIELD_PORT = 58, /* u64: where the archive goes */
+	MVM_FIELD_PATH = 56,	/* text: absolute, in the root disk */
+	MVM_FIELD_NAME = 57,	/* text: what the path is called in the archive; "": a folder's content alone */
+	MVM_FIELD_PORT = 58,	/* u64: where the archive goes */
 	MVM_FIELD_CHANGES = 59, /* u64: enum mvm_proto_changes: not all of the tree, but what differs from its base */
 	MVM_FIELD_FREEZE = 60,	/* u64: 1 when the container's processes stand still meanwhile */
 
@@ -96,6 +99,19 @@ enum mvm_proto_tag {
 	MVM_FIELD_UNMASKED = 69,      /* u64: 1 when nothing of /proc and /sys is hidden or read-only but /sys itself */
 	MVM_FIELD_PRIVILEGED = 70,    /* u64: 1 when /sys and cgroups can be written too, and /dev has all devices */
 	MVM_FIELD_DOMAINNAME = 71,    /* text */
+
+	/* What the container has used since its machine started, and what it uses. */
+	MVM_FIELD_CPU_TIME = 80,	/* u64: nanoseconds, of all processors together */
+	MVM_FIELD_MEMORY_USED = 81,	/* u64: bytes, as the next two */
+	MVM_FIELD_MEMORY_INACTIVE = 82, /* u64: of these, files that have not been used for long */
+	MVM_FIELD_MEMORY_LIMIT = 83,	/* u64: what it may use, without a limit what the machine has */
+	MVM_FIELD_NET_RECEIVED = 84,	/* u64: bytes, as the next three */
+	MVM_FIELD_NET_SENT = 85,	/* u64 */
+	MVM_FIELD_BLOCK_READ = 86,	/* u64 */
+	MVM_FIELD_BLOCK_WRITTEN = 87,	/* u64 */
+	MVM_FIELD_PIDS = 88,		/* u64: processes and threads */
+
+	MVM_FIELD_MEMORY_LOW = 96, /* u64: bytes that are left to it when memory is short */
 };
 
 /* What ARCHIVE sends of what differs from the base. */

@@ -199,7 +199,7 @@ int mvm_control_listen(const char *path, int *out, struct mvm_error **err)
 	return 0;
 }
 
-int mvm_control_connect(const char *path, int *out, struct mvm_error **err)
+static int connect_to(const char *path, bool nonblock, int *out, struct mvm_error **err)
 {
 	int fd MVM_CLEAN_FD = new_socket();
 	struct sockaddr_un address;
@@ -207,13 +207,25 @@ int mvm_control_connect(const char *path, int *out, struct mvm_error **err)
 	if (set_address(path, &address, err) < 0)
 		return -1;
 	/* A listener that is stuck has a queue, which may be full. */
-	if (fd >= 0)
+	if (fd >= 0 && nonblock)
+		mvm_set_nonblock(fd, true);
+	else if (fd >= 0)
 		set_patience(fd, CONNECT_LIMIT_MS);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return mvm_fail_errno(err, errno, "cannot connect to %s", path);
 	*out = fd;
 	fd = -1;
 	return 0;
+}
+
+int mvm_control_connect(const char *path, int *out, struct mvm_error **err)
+{
+	return connect_to(path, false, out, err);
+}
+
+int mvm_control_connect_now(const char *path, int *out, struct mvm_error **err)
+{
+	return connect_to(path, true, out, err);
 }
 
 json_t *mvm_control_error_to_json(const struct mvm_error *error)

@@ -54,6 +54,8 @@ pid_t mvm_control_peer_pid(int fd);
  * nobody accepts any more. */
 int mvm_control_listen(const char *path, int *fd, struct mvm_error **err);
 int mvm_control_connect(const char *path, int *fd, struct mvm_error **err);
+/* The descriptor is non-blocking, and so is this: it fails where nobody accepts any more. */
+int mvm_control_connect_now(const char *path, int *fd, struct mvm_error **err);
 
 /* {"error": {...}} to and from an error. */
 json_t *mvm_control_error_to_json(const struct mvm_error *error);

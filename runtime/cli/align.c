@@ -43,7 +43,7 @@ static void note_widths(const char *text, size_t length, size_t **widths, size_t
 	}
 }
 
-void cli_align(const char *text, size_t length)
+void cli_align(const char *text, size_t length, FILE *out)
 {
 	size_t *widths MVM_CLEAN_FREE = NULL, count = 0, column = 0;
 
@@ -51,13 +51,13 @@ void cli_align(const char *text, size_t length)
 	for (size_t at = 0; at < length;) {
 		size_t end = cell_end(text, length, at);
 
-		fwrite(text + at, 1, end - at, stdout);
+		fwrite(text + at, 1, end - at, out);
 		if (end < length && text[end] == '\t') {
 			for (size_t i = screen_width(text + at, end - at); i < widths[column]; i++)
-				putchar(' ');
+				putc(' ', out);
 			column++;
 		} else {
-			putchar('\n');
+			putc('\n', out);
 			column = 0;
 		}
 		at = end + 1;

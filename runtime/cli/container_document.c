@@ -115,6 +115,7 @@ static json_t *host_config_json(const struct mvm_container_config *config)
 	json_object_set_new(host, "ReadonlyRootfs", json_boolean(config->read_only));
 	json_object_set_new(host, "Runtime", json_string("mvm"));
 	json_object_set_new(host, "Memory", json_integer((json_int_t)config->memory));
+	json_object_set_new(host, "MemoryReservation", json_integer(config->memory_reservation));
 	json_object_set_new(host, "NanoCpus", json_integer(config->nano_cpus));
 	json_object_set_new(host, "Init", json_boolean(config->init));
 	return host;

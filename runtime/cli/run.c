@@ -21,7 +21,7 @@ struct values {
 	struct mvm_strv env, env_files, labels, log_options;
 
 	bool privileged;
-	const char *domainname, *stop_timeout, *pids_limit, *oom_score_adj, *cpu_shares, *shm_size;
+	const char *domainname, *stop_timeout, *pids_limit, *oom_score_adj, *cpu_shares, *shm_size, *memory_reservation;
 	struct mvm_strv cap_add, cap_drop, security_opt, ulimits, sysctls, group_add, tmpfs, annotations, devices;
 };
 
@@ -59,6 +59,7 @@ static const struct cli_option options[] = {
 	 CLI_WORDS("max-file=", "max-size=")},
 	{"max-concurrent-downloads", 0, CLI_STRING, AT(downloads), "N", "Layers to fetch at once (default 3)"},
 	{"memory", 'm', CLI_STRING, AT(memory), "SIZE", "Memory limit (default 1g)"},
+	{"memory-reservation", 0, CLI_STRING, AT(memory_reservation), "SIZE", "Memory left to it when there is little"},
 	{"name", 0, CLI_STRING, AT(name), "NAME", "Name the container"},
 	{"oom-score-adj", 0, CLI_STRING, AT(oom_score_adj), "N", "Who is killed first without memory, -1000 to 1000"},
 	{"pids-limit", 0, CLI_STRING, AT(pids_limit), "N", "Processes and threads (-1: no limit)"},
@@ -165,6 +166,7 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 	    cli_parse_downloads(values->downloads, &request->image.downloads, err) < 0 ||
 	    cli_parse_cpus(values->cpus, &request->nano_cpus, err) < 0 ||
 	    cli_parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
+	    cli_parse_bytes("memory-reservation", values->memory_reservation, &request->memory_reservation, err) < 0 ||
 	    cli_parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0 ||
 	    confine_request(values, request, err) < 0 || cli_read_env(&values->env_files, &values->env, env, err) < 0)
 		return -1;

@@ -166,7 +166,7 @@ static int add_rows(const struct cli_table *table, const struct layout *layout, 
 	return 0;
 }
 
-int cli_table_print(const struct cli_table *table, const char *format, struct mvm_error **err)
+int cli_table_write(const struct cli_table *table, const char *format, FILE *out, struct mvm_error **err)
 {
 	struct mvm_buf text MVM_CLEAN_BUF = {0};
 	struct layout layout MVM_CLEAN_LAYOUT = {0};
@@ -178,10 +178,15 @@ int cli_table_print(const struct cli_table *table, const char *format, struct mv
 	if (add_rows(table, &layout, &text, err) < 0)
 		return -1;
 	if (layout.table)
-		cli_align(text.data, text.length);
+		cli_align(text.data, text.length, out);
 	else
-		fwrite(text.data ? text.data : "", 1, text.length, stdout);
+		fwrite(text.data ? text.data : "", 1, text.length, out);
 	return 0;
+}
+
+int cli_table_print(const struct cli_table *table, const char *format, struct mvm_error **err)
+{
+	return cli_table_write(table, format, stdout, err);
 }
 
 int cli_print_value(const json_t *value, const char *type, const char *format, struct mvm_error **err)

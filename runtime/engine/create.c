@@ -14,9 +14,9 @@
 #include "runtime/state/events.h"
 #include "runtime/state/log_policy.h"
 #include "runtime/state/restart_policy.h"
+#include "runtime/state/update.h"
 
 #define DEFAULT_MEMORY	   (1ULL << 30)
-#define DEFAULT_CPUS	   4
 #define DEFAULT_STOP_LIMIT 10 /* seconds */
 #define MIN_MEMORY	   (6ULL << 20)
 #define DEFAULT_PATH	   "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -28,22 +28,34 @@ static int64_t host_cpus(void)
 	return count < 1 ? 1 : count;
 }
 
+int engine_check_limits(const struct mvm_container_update *limits, struct mvm_error **err)
+{
+	int64_t host = host_cpus(), most = host * 1000000000;
+
+	if (limits->memory && limits->memory < MIN_MEMORY)
+		return mvm_fail(err, MVM_ERR_INVALID, "Minimum memory limit allowed is 6MB");
+	if (limits->memory_reservation && limits->memory_reservation < (int64_t)MIN_MEMORY)
+		return mvm_fail(err, MVM_ERR_INVALID, "Minimum memory reservation allowed is 6MB");
+	if (limits->nano_cpus && (limits->nano_cpus < 10000000 || limits->nano_cpus > most))
+		return mvm_fail(err, MVM_ERR_INVALID,
+				"range of CPUs is from 0.01 to %lld.00, as there are only %lld CPUs available",
+				(long long)host, (long long)host);
+	return 0;
+}
+
 static int set_resources(const struct mvm_create_request *request, struct mvm_container_config *config,
 			 struct mvm_error **err)
 {
-	int64_t host = host_cpus(), limit = host * 1000000000;
+	const struct mvm_container_update limits = {
+		.memory = request->memory ? request->memory : DEFAULT_MEMORY,
+		.memory_reservation = (int64_t)request->memory_reservation,
+		.nano_cpus = request->nano_cpus,
+	};
 
-	if (request->memory && request->memory < MIN_MEMORY)
-		return mvm_fail(err, MVM_ERR_USAGE, "Minimum memory limit allowed is 6MB");
-	if (request->nano_cpus && (request->nano_cpus < 10000000 || request->nano_cpus > limit))
-		return mvm_fail(err, MVM_ERR_USAGE,
-				"range of CPUs is from 0.01 to %lld.00, as there are only %lld CPUs available",
-				(long long)host, (long long)host);
-	config->memory = request->memory ? request->memory : DEFAULT_MEMORY;
-	config->nano_cpus = request->nano_cpus;
-	config->cpus = request->nano_cpus    ? (request->nano_cpus + 999999999) / 1000000000
-		       : host < DEFAULT_CPUS ? host
-					     : DEFAULT_CPUS;
+	if (engine_check_limits(&limits, err) < 0 || mvm_container_update_check(&limits, config, err) < 0)
+		return -1;
+	mvm_container_update_apply(&limits, config);
+	config->cpus = mvm_cpus_for(request->nano_cpus);
 	return 0;
 }
 

@@ -119,8 +119,9 @@ struct mvm_create_request {
 	bool tty, open_stdin, stdin_once, init, read_only, auto_remove;
 	const char *restart; /* restart_policy.h */
 	int64_t nano_cpus;
-	uint64_t memory;    /* bytes */
-	uint64_t disk_size; /* bytes */
+	uint64_t memory; /* bytes, as the next two */
+	uint64_t memory_reservation;
+	uint64_t disk_size;
 
 	/* Rights and limits, as docker's flags of these names have them. */
 	bool privileged;
@@ -172,6 +173,41 @@ enum { MVM_STOP_DEFAULT = -2 };
 int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int64_t timeout, struct mvm_error **err);
 /* `force` ends one that runs, whatever its guest does. */
 int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, struct mvm_error **err);
+
+/* New limits, for one that runs at once. CONFLICT where its machine was started with less, TIMEOUT where its guest does
+ * not answer. */
+struct mvm_container_update;
+int mvm_engine_update(struct mvm_engine *engine, const char *what, const struct mvm_container_update *update,
+		      struct mvm_error **err);
+
+/* What a container has used since its machine started, and what it uses. Bytes, unless said otherwise; all but the last
+ * are the guest's word. */
+struct mvm_stats {
+	uint64_t at;		  /* ns on the guest's clock: when that was so */
+	uint64_t cpu;		  /* ns, of all processors together */
+	uint64_t memory;	  /* files in the cache included */
+	uint64_t memory_inactive; /* of these, files that have not been used for long */
+	uint64_t memory_limit;
+	uint64_t net_received, net_sent;
+	uint64_t block_read, block_written;
+	uint64_t pids;	      /* processes and threads */
+	uint64_t host_memory; /* what the whole VM takes of the host */
+};
+
+/* Asks any number of containers at once, over and over; one that does not answer holds up none of the others. */
+struct mvm_stats_board;
+struct mvm_stats_board *mvm_stats_board_create(struct mvm_engine *engine);
+void mvm_stats_board_destroy(struct mvm_stats_board *board);
+/* Asks these containers, but for those that have not answered the last time yet, and forgets all others. */
+void mvm_stats_board_ask(struct mvm_stats_board *board, struct mvm_container *const *list, size_t count);
+/* Takes what is answered until `deadline` (mvm_now_ns()), or until all have answered, `stay` or not. */
+int mvm_stats_board_collect(struct mvm_stats_board *board, uint64_t deadline, bool stay, struct mvm_error **err);
+/* The two latest answers of a container; a member that there has not been is NULL, and so are those that are older than
+ * 2 s. Borrowed until the next call. */
+struct mvm_stats_pair {
+	const struct mvm_stats *before, *now;
+};
+struct mvm_stats_pair mvm_stats_board_get(const struct mvm_stats_board *board, const char *id);
 
 /* A process beside the container's own. All borrowed; NULL or empty leaves it to the container. */
 struct mvm_exec_request {

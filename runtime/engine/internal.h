@@ -25,6 +25,9 @@ struct engine_stop {
 };
 int engine_stop(struct mvm_engine *engine, const char *what, const struct engine_stop *order, struct mvm_error **err);
 
+/* create.c: what docker refuses of limits that are new; 0 is none of them. */
+int engine_check_limits(const struct mvm_container_update *limits, struct mvm_error **err);
+
 /* An image being made into a container must not vanish meanwhile: creation holds this shared, removal exclusive.
  * `flags` and outcome are mvm_lock()'s. */
 int engine_lock_images(struct mvm_engine *engine, unsigned flags, int *fd, struct mvm_error **err);

@@ -26,7 +26,8 @@ struct mvm_state;
 
 enum { MVM_ID_LENGTH = 64, MVM_SHORT_ID_LENGTH = 12 };
 
-/* What was asked for; written once (config.json), but for the name. All strings owned, NULL where not set. */
+/* What was asked for (config.json); written once, but for the name and what update.h may change. All strings owned,
+ * NULL where not set. */
 struct mvm_container_config {
 	char *id;
 	char *name;
@@ -48,14 +49,15 @@ struct mvm_container_config {
 	int64_t stop_timeout; /* seconds; -1: never escalate */
 
 	char *hostname;
-	char *platform;	    /* "linux/amd64" */
-	char *kernel;	    /* NULL: the one that ships with mvm */
-	int64_t nano_cpus;  /* 0: no limit within the VM */
-	int64_t cpus;	    /* virtual CPUs */
-	uint64_t memory;    /* bytes: the container's limit */
-	int64_t cpu_shares; /* 0: not set */
-	int64_t pids_limit; /* 0 or less: none */
-	int64_t shm_size;   /* bytes; 0: the usual 64 MiB */
+	char *platform;		    /* "linux/amd64" */
+	char *kernel;		    /* NULL: the one that ships with mvm */
+	int64_t nano_cpus;	    /* 0: no limit within the VM */
+	int64_t cpus;		    /* virtual CPUs */
+	uint64_t memory;	    /* bytes: the container's limit */
+	int64_t memory_reservation; /* bytes left to it when memory is short; 0: none */
+	int64_t cpu_shares;	    /* 0: not set */
+	int64_t pids_limit;	    /* 0 or less: none */
+	int64_t shm_size;	    /* bytes; 0: the usual 64 MiB */
 	int64_t oom_score_adj;
 	char *domainname;
 

@@ -51,6 +51,7 @@ static const struct field config_fields[] = {
 	FIELD("HostConfig", "Init", BOOLEAN, init),
 	FIELD("HostConfig", "NanoCpus", INTEGER, nano_cpus),
 	FIELD("HostConfig", "Memory", INTEGER, memory),
+	FIELD("HostConfig", "MemoryReservation", INTEGER, memory_reservation),
 	FIELD("HostConfig", "ReadonlyRootfs", BOOLEAN, read_only),
 	FIELD("HostConfig", "AutoRemove", BOOLEAN, auto_remove),
 	FIELD("HostConfig", "RestartPolicy", STRING, restart_policy),

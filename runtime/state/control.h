@@ -7,7 +7,7 @@
  * Messages are those of runtime/base/control.h.
  *
  * Who looks into the disk of a container that does not run talks to a helper in the same way; it knows archive,
- * changes, release and destroy, and refuses start.
+ * changes, update, release and destroy, and refuses start.
  *
  * Requests carry "id" and "op"; the answer has the same "id" and either "ok": true or "error":
  * {"code", "message"}. Answers may come in any order. Without being asked the supervisor sends
@@ -36,10 +36,13 @@
  *   archive   path, name                   when the guest has sent all of it: the tree at `path` of the
  *                                          container's disk as a tar stream, its top called `name`; "": the content
  *                                          of a folder alone. Event "stream" comes before, with the descriptor.
- *   changes   layer, pause: bool           as archive, and with the same event: what differs from the image's disk, as a
- *                                          layer or as a list of names. The client has to write into the stream what
+ *   changes   layer, pause: bool           as archive, and with the same event: what differs from the image's disk, as
+ *                                          a layer or as a list of names. The client has to write into the stream what
  *                                          that disk holds (guest-agent/proto/listing.h). `pause`: the container's
  *                                          processes stand still meanwhile.
+ *   stats                                  when the guest has said: object "stats" of numbers, which are those of
+ *                                          struct mvm_stats (engine.h)
+ *   update    as update.h has them         when the guest has the new limits, and config.json as well
  *   release                                at once; by a helper without other clients when the container is free
  *   wait                                   when the container has exited: exit_code, error
  *   ping                                   at once: whether somebody is there

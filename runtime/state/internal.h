@@ -4,6 +4,7 @@
  *   state.c           making, loading, saving and removing them
  *   find.c            which there are, and which one is meant
  *   names.c           their names; random_name.c  made-up ones
+ *   update.c          limits that change
  *   container_json.c  their files' content
  *   events.c          what happens to them; event_watch.c  and who is told
  */
@@ -33,6 +34,11 @@ char *state_folder(const struct mvm_state *state, const char *prefix, const char
 int state_load_part(const char *folder, const char *name, json_t **json, struct mvm_error **err);
 /* Takes the reference. */
 int state_save_part(const char *folder, const char *name, json_t *json, struct mvm_error **err);
+/* The one way to change config.json, under the lock on names, so that of two changes at a time none is lost. `change`
+ * may refuse. NOT_FOUND where the container has just gone. */
+typedef int (*state_change_fn)(struct mvm_container_config *config, const void *arg, struct mvm_error **err);
+int state_change_config(struct mvm_state *state, const char *id, state_change_fn change, const void *arg,
+			struct mvm_error **err);
 /* Loads one whose status is true. 1: it vanished meanwhile, or a crash took it with it. */
 int state_load_settled(struct mvm_state *state, const char *id, struct mvm_container **out, struct mvm_error **err);
 /* Whether a file in the containers folder is a container's. */

@@ -22,16 +22,6 @@ int state_lock_names(struct mvm_state *state, int *fd, struct mvm_error **err)
 	return mvm_lock(path, 0, fd, err);
 }
 
-/* A failure to read or write it is no more than that it has been removed meanwhile, if it has. */
-static int fail_gone(const struct mvm_state *state, const char *id, struct mvm_error **cause, struct mvm_error **err)
-{
-	char *folder MVM_CLEAN_FREE = state_folder(state, "", id);
-
-	if (access(folder, F_OK) == 0)
-		return mvm_error_move(err, cause);
-	return mvm_fail(err, MVM_ERR_NOT_FOUND, "No such container: %s", id);
-}
-
 /* Reads only the names; with the names' lock held, the answer stays true. */
 int state_name_owner(struct mvm_state *state, const char *name, char **owner, struct mvm_error **err)
 {
@@ -130,31 +120,31 @@ int state_check_name(const char *name, struct mvm_error **err)
 			name);
 }
 
-/* The folder may leave under our hands; then nothing of it comes back, for files in it are replaced, never made anew.
- */
+struct renaming {
+	struct mvm_state *state;
+	const char *name;
+};
+
+static int change_name(struct mvm_container_config *config, const void *arg, struct mvm_error **err)
+{
+	const struct renaming *renaming = arg;
+
+	if (!strcmp(config->name, renaming->name))
+		return mvm_fail(err, MVM_ERR_USAGE, "Renaming a container with the same name as its current name");
+	if (check_name(renaming->state, renaming->name, err) < 0)
+		return -1;
+	free(config->name);
+	config->name = mvm_strdup(renaming->name);
+	return 0;
+}
+
 int mvm_state_rename(struct mvm_state *state, const char *id, const char *name, struct mvm_error **err)
 {
-	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
-	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
-	int names MVM_CLEAN_FD = -1;
-	json_t *json = NULL;
+	struct renaming renaming = {state, name + (*name == '/')};
 
-	name += *name == '/';
-	if (!*name)
+	if (!*renaming.name)
 		return mvm_fail(err, MVM_ERR_USAGE, "Neither old nor new names may be empty");
-	if (state_check_name(name, err) < 0 || state_lock_names(state, &names, err) < 0)
+	if (state_check_name(renaming.name, err) < 0)
 		return -1;
-	if (mvm_state_load(state, id, &container, &local) < 0)
-		return fail_gone(state, id, &local, err);
-	if (!strcmp(container->config.name, name))
-		return mvm_fail(err, MVM_ERR_USAGE, "Renaming a container with the same name as its current name");
-	if (check_name(state, name, err) < 0)
-		return -1;
-	free(container->config.name);
-	container->config.name = mvm_strdup(name);
-	if (mvm_container_config_to_json(&container->config, &json, err) < 0)
-		return -1;
-	if (state_save_part(container->folder, "config.json", json, &local) < 0)
-		return fail_gone(state, id, &local, err);
-	return 0;
+	return state_change_config(state, id, change_name, &renaming, err);
 }

@@ -195,6 +195,38 @@ int mvm_state_save(struct mvm_container *container, struct mvm_error **err)
 	return state_save_part(container->folder, "state.json", mvm_container_state_to_json(&container->state), err);
 }
 
+/* A failure to read or write it is no more than that it has been removed meanwhile, if it has. */
+static int fail_gone(const struct mvm_state *state, const char *id, struct mvm_error **cause, struct mvm_error **err)
+{
+	char *folder MVM_CLEAN_FREE = state_folder(state, "", id);
+
+	if (access(folder, F_OK) == 0)
+		return mvm_error_move(err, cause);
+	return mvm_fail(err, MVM_ERR_NOT_FOUND, "No such container: %s", id);
+}
+
+/* The folder may leave under our hands; then nothing of it comes back, for files in it are replaced, never made anew.
+ */
+int state_change_config(struct mvm_state *state, const char *id, state_change_fn change, const void *arg,
+			struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+	int names MVM_CLEAN_FD = -1;
+	json_t *json = NULL;
+
+	if (state_lock_names(state, &names, err) < 0)
+		return -1;
+	if (mvm_state_load(state, id, &container, &local) < 0)
+		return fail_gone(state, id, &local, err);
+	if (change(&container->config, arg, err) < 0 ||
+	    mvm_container_config_to_json(&container->config, &json, err) < 0)
+		return -1;
+	if (state_save_part(container->folder, "config.json", json, &local) < 0)
+		return fail_gone(state, id, &local, err);
+	return 0;
+}
+
 int mvm_state_lock(struct mvm_state *state, const char *id, int *lock, struct mvm_error **err)
 {
 	char *path MVM_CLEAN_FREE = mvm_format("%s/%s/lock", state->containers, id);

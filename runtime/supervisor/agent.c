@@ -16,6 +16,7 @@
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/state/update.h"
 
 struct agent {
 	struct supervisor *supervisor;
@@ -25,6 +26,7 @@ struct agent {
 	void *buffer;
 	struct mvm_buf out;
 	struct orders orders;
+	struct mvm_proto_figures figures; /* while a STATS is answered */
 };
 
 struct agent *agent_create(struct supervisor *supervisor)
@@ -160,6 +162,17 @@ static uint64_t clock_of_now(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static struct mvm_proto_limits limits_of(const struct mvm_container_config *config)
+{
+	return (struct mvm_proto_limits){
+		.memory_max = config->memory,
+		.memory_low = (uint64_t)config->memory_reservation,
+		.cpu_quota = (uint64_t)config->nano_cpus / 10000,
+		.cpu_weight = weight_of(config->cpu_shares),
+		.pids_max = config->pids_limit > 0 ? (uint64_t)config->pids_limit : 0,
+	};
+}
+
 static void order_machine(struct agent *agent)
 {
 	const struct mvm_container_config *config = &agent->supervisor->container->config;
@@ -170,15 +183,13 @@ static void order_machine(struct agent *agent)
 		.root_type = "ext4",
 		.root_scratch = config->auto_remove,
 		.read_only = config->read_only,
-		.memory_max = agent->supervisor->helper ? 0 : config->memory,
-		.cpu_quota = agent->supervisor->helper ? 0 : (uint64_t)config->nano_cpus / 10000,
-		.cpu_weight = weight_of(config->cpu_shares),
-		.pids_max = config->pids_limit > 0 ? (uint64_t)config->pids_limit : 0,
 		.shm_size = (uint64_t)config->shm_size,
 		.sysctls = config->sysctls.items,
 	};
 	size_t length = 0;
 
+	if (!agent->supervisor->helper)
+		machine.limits = limits_of(config);
 	mvm_proto_encode_machine(&machine, orders_add(&agent->orders, setup_done, agent), frame_space(agent), &length);
 	queued(agent, length);
 }
@@ -292,6 +303,37 @@ void agent_archive(struct agent *agent, const struct mvm_proto_archive *order, a
 	queued(agent, length);
 }
 
+void agent_stats(struct agent *agent, agent_done_fn done, void *arg)
+{
+	size_t length = 0;
+
+	mvm_proto_encode_stats(orders_add(&agent->orders, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
+const struct mvm_proto_figures *agent_figures(const struct agent *agent)
+{
+	return &agent->figures;
+}
+
+void agent_update(struct agent *agent, const struct mvm_container_update *update, agent_done_fn done, void *arg)
+{
+	const struct mvm_container_config changed = {
+		.memory = update->memory,
+		.memory_reservation = update->memory_reservation,
+		.nano_cpus = update->nano_cpus,
+		.cpu_shares = update->cpu_shares,
+		.pids_limit = update->pids_limit,
+	};
+	struct mvm_proto_limits limits = limits_of(&changed);
+	size_t length = 0;
+
+	if (update->has_pids_limit && !limits.pids_max)
+		limits.pids_max = UINT64_MAX;
+	mvm_proto_encode_update(&limits, orders_add(&agent->orders, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
 bool agent_is_connected(const struct agent *agent)
 {
 	return agent->fd >= 0;
@@ -358,6 +400,15 @@ static int got_reply(struct agent *agent, const struct mvm_wire_frame *frame, co
 	return 0;
 }
 
+static int got_figures(struct agent *agent, const struct mvm_wire_frame *frame, const char **reason)
+{
+	if (mvm_proto_decode_figures(frame, &agent->figures, reason) < 0)
+		return -1;
+	orders_answered(&agent->orders, frame->request, NULL);
+	agent->figures = (struct mvm_proto_figures){0};
+	return 0;
+}
+
 static int got_exited(struct agent *agent, const struct mvm_wire_frame *frame, const char **reason)
 {
 	struct mvm_proto_exited exited;
@@ -385,6 +436,8 @@ static int handle_frame(struct agent *agent, const struct mvm_wire_frame *frame,
 	case MVM_PROTO_ERROR:
 	case MVM_PROTO_STARTED:
 		return got_reply(agent, frame, reason);
+	case MVM_PROTO_FIGURES:
+		return got_figures(agent, frame, reason);
 	case MVM_PROTO_PROCESS_EXITED:
 		return got_exited(agent, frame, reason);
 	default:

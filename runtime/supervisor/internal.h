@@ -9,6 +9,7 @@
  *                answers at all
  *   streams.c    standard streams and the log
  *   clients.c    connections to the control socket and their answers; requests.c  what each request does
+ *   stats.c      what the container uses; update.c  its limits changed
  *   archives.c   parts of the disk on their way to clients as tar streams
  *   execs.c      processes that join the container's, each with streams and a small state machine of its own
  *
@@ -38,6 +39,7 @@ struct agent;
 struct archive;
 struct client;
 struct exec;
+struct mvm_container_update;
 struct relay;
 struct waiter;
 
@@ -103,6 +105,8 @@ struct supervisor {
 	int boot_tries;
 	uint64_t boot_limit_ms; /* of the latest try */
 	struct mvm_machine *machine;
+	uint64_t booted_memory; /* bytes that it was made for */
+	int64_t booted_cpus;
 	struct mvm_vsock *vsock;
 	struct agent *agent;
 	struct streams *streams;
@@ -212,6 +216,10 @@ void agent_join(struct agent *agent, struct mvm_proto_process *order, bool privi
 /* Tells the guest what time it is. */
 void agent_set_clock(struct agent *agent);
 void agent_archive(struct agent *agent, const struct mvm_proto_archive *order, agent_done_fn done, void *arg);
+void agent_stats(struct agent *agent, agent_done_fn done, void *arg);
+/* For `done` of that: what the guest says, or zeros where it says nothing. */
+const struct mvm_proto_figures *agent_figures(const struct agent *agent);
+void agent_update(struct agent *agent, const struct mvm_container_update *update, agent_done_fn done, void *arg);
 void agent_shutdown(struct agent *agent);
 /* Without it no request is answered by the guest any more. */
 bool agent_is_connected(const struct agent *agent);
@@ -256,6 +264,12 @@ void archives_ready(struct supervisor *supervisor);
 void archives_connected(struct supervisor *supervisor, unsigned port, int fd);
 /* Answers those that will not be completed. */
 void archives_end(struct supervisor *supervisor);
+
+/* stats.c: the request "stats" of control.h, of one that runs. Takes the relay. */
+void stats_answer(struct supervisor *supervisor, struct relay *relay);
+
+/* update.c: the request "update", whatever the container does. Takes the relay. */
+void update_apply(struct supervisor *supervisor, const struct mvm_container_update *update, struct relay *relay);
 
 /* execs.c: the request "exec" of control.h. */
 enum { EXEC_PORT = 4096 }; /* and all above it */

@@ -183,6 +183,8 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 	if ((!kernel && mvm_own_file("initfs/vmlinux", &kernel, err) < 0) ||
 	    mvm_own_file("initfs/initramfs.cpio", &initrd, err) < 0)
 		return -1;
+	supervisor->booted_memory = config->memory;
+	supervisor->booted_cpus = config->cpus;
 	spec.kernel = kernel;
 	spec.initrd = initrd;
 	return supervisor->backend->start(supervisor->loop, &spec, &events, supervisor, &supervisor->machine, err);

@@ -12,6 +12,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
+#include "runtime/state/update.h"
 
 #define STREAM_BUFFER	(512 * 1024)
 #define RESTART_LIMIT_S 10
@@ -276,6 +277,26 @@ static void exec(struct client *client, json_int_t id, json_t *request)
 		execs_add(client->supervisor, request, client_relay(client, id));
 }
 
+/* What stands still uses no more than it did, but nobody is there to say what that is. */
+static void stats(struct client *client, json_int_t id, json_t *request)
+{
+	if (is_paused(client->supervisor))
+		answer_paused(client, id, "its figures are not known");
+	else if (check_running(client, id))
+		stats_answer(client->supervisor, client_relay(client, id));
+}
+
+static void update(struct client *client, json_int_t id, json_t *request)
+{
+	struct mvm_container_update changes;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	if (mvm_container_update_from_json(request, &changes, &err) < 0)
+		client_answer(client, id, err);
+	else
+		update_apply(client->supervisor, &changes, client_relay(client, id));
+}
+
 /* Some room is left in the guest's message for what else is in it. */
 #define ARCHIVE_PATH_MAX 4096
 
@@ -382,6 +403,8 @@ static const struct {
 	{"release", release, true},
 	{"destroy", destroy, true},
 	{"exec", exec, false},
+	{"stats", stats, false},
+	{"update", update, true},
 };
 
 void requests_handle(struct client *client, json_t *request)

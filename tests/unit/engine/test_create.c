@@ -329,9 +329,9 @@ static void what_cannot_be_is_refused_and_leaves_nothing(void **state)
 		const char *message;
 	} cases[] = {
 		{{FROM("nope")}, MVM_ERR_NOT_FOUND, "No such image: nope"},
-		{{FROM("bare"), .memory = 6291455}, MVM_ERR_USAGE, "Minimum memory limit allowed is 6MB"},
-		{{FROM("bare"), .nano_cpus = 9999999}, MVM_ERR_USAGE, "range of CPUs"},
-		{{FROM("bare"), .nano_cpus = 1000000000000000}, MVM_ERR_USAGE, "range of CPUs"},
+		{{FROM("bare"), .memory = 6291455}, MVM_ERR_INVALID, "Minimum memory limit allowed is 6MB"},
+		{{FROM("bare"), .nano_cpus = 9999999}, MVM_ERR_INVALID, "range of CPUs"},
+		{{FROM("bare"), .nano_cpus = 1000000000000000}, MVM_ERR_INVALID, "range of CPUs"},
 		{{FROM("bare"), .working_dir = "relative"}, MVM_ERR_USAGE, "'relative' is invalid"},
 		{{FROM("bare"), .hostname = "under score"}, MVM_ERR_USAGE, "invalid hostname 'under score'"},
 		{{FROM("bare"), .stop_signal = "SIGNOPE"}, MVM_ERR_USAGE, "invalid signal: SIGNOPE"},

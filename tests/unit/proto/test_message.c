@@ -124,9 +124,7 @@ static void test_machine(void **state)
 		.root_scratch = true,
 		.read_only = true,
 		.shm_size = 64 << 20,
-		.memory_max = UINT64_C(1) << 40,
-		.cpu_quota = 150000,
-		.pids_max = 100,
+		.limits = {UINT64_C(1) << 40, 1 << 20, 150000, 200, 100},
 		.hosts = hosts,
 		.resolv_conf = "",
 		.sysctls = sysctls,
@@ -141,10 +139,9 @@ static void test_machine(void **state)
 	assert_int_equal(frame.request, 5);
 	assert_int_equal(mvm_proto_decode_machine(&frame, &arena, &got, NULL), 0);
 	assert_string_equal(got.hostname, "box");
-	assert_true(got.clock == sent.clock && got.memory_max == sent.memory_max && got.read_only && got.root_scratch);
+	assert_true(got.clock == sent.clock && got.read_only && got.root_scratch);
+	assert_memory_equal(&got.limits, &sent.limits, sizeof(got.limits));
 	assert_int_equal(got.shm_size, 64 << 20);
-	assert_int_equal(got.cpu_quota, 150000);
-	assert_int_equal(got.pids_max, 100);
 	assert_string_equal(got.hosts[0], "10.0.0.1 a");
 	assert_string_equal(got.hosts[1], "");
 	assert_string_equal(got.hosts[2], "10.0.0.2 b");
@@ -305,6 +302,50 @@ static void test_a_clock_has_a_time(void **state)
 	frame = received(length);
 	assert_int_equal(mvm_proto_decode_clock(&frame, &got, &reason), -1);
 	assert_string_equal(reason, "the time is missing");
+}
+
+static void test_figures(void **state)
+{
+	const struct mvm_proto_figures sent = {
+		.uptime = 1,
+		.cpu_time = 2,
+		.memory_used = 3,
+		.memory_inactive = 4,
+		.memory_limit = UINT64_MAX,
+		.net_received = 6,
+		.net_sent = 7,
+		.block_read = 8,
+		.block_written = 9,
+		.pids = 10,
+	};
+	struct mvm_proto_figures got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_stats(3, buffer(), &length), 0);
+	frame = received(length);
+	assert_true(frame.type == MVM_PROTO_STATS && frame.request == 3 && frame.length == 0);
+	assert_int_equal(mvm_proto_encode_figures(&sent, 3, buffer(), &length), 0);
+	frame = received(length);
+	assert_true(frame.type == MVM_PROTO_FIGURES && frame.request == 3);
+	assert_int_equal(mvm_proto_decode_figures(&frame, &got, NULL), 0);
+	assert_memory_equal(&got, &sent, sizeof(sent));
+}
+
+/* What is to stay as it is takes no room. */
+static void test_update(void **state)
+{
+	const struct mvm_proto_limits sent = {.memory_max = 1 << 20, .memory_low = 5, .pids_max = UINT64_MAX};
+	struct mvm_proto_limits got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_update(&sent, 4, buffer(), &length), 0);
+	frame = received(length);
+	assert_true(frame.type == MVM_PROTO_UPDATE && frame.request == 4);
+	assert_int_equal(frame.length, 3 * (MVM_WIRE_FIELD_SIZE + 8));
+	assert_int_equal(mvm_proto_decode_update(&frame, &got, NULL), 0);
+	assert_memory_equal(&got, &sent, sizeof(sent));
 }
 
 static void test_unknown_fields_are_skipped(void **state)
@@ -517,6 +558,8 @@ int main(void)
 		cmocka_unit_test(test_too_long_a_command_is_the_senders_error),
 		cmocka_unit_test(test_most_fields_that_fit),
 		cmocka_unit_test(test_a_clock_has_a_time),
+		cmocka_unit_test(test_figures),
+		cmocka_unit_test(test_update),
 		cmocka_unit_test(test_unknown_fields_are_skipped),
 		cmocka_unit_test(test_numbers_out_of_range_are_refused),
 		cmocka_unit_test(test_fields_cut_short_are_refused),

@@ -10,6 +10,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/log.h"
 #include "runtime/state/control.h"
+#include "runtime/state/update.h"
 #include "runtime/supervisor/internal.h"
 
 /* The parts that clients.c calls */
@@ -70,6 +71,18 @@ void execs_add(struct supervisor *supervisor, json_t *request, struct relay *rel
 {
 	called("exec:%s", json_string_value(json_object_get(request, "user")));
 	fake.exec = relay;
+}
+
+void stats_answer(struct supervisor *supervisor, struct relay *relay)
+{
+	called("stats");
+	relayed(relay, NULL);
+}
+
+void update_apply(struct supervisor *supervisor, const struct mvm_container_update *update, struct relay *relay)
+{
+	called("update:%llu:%d", (unsigned long long)update->memory, update->has_pids_limit);
+	relayed(relay, NULL);
 }
 
 bool execs_running(const struct supervisor *supervisor, uint32_t process)
