@@ -36,7 +36,7 @@ static bool is_any(enum mvm_status status)
 
 static bool is_running(enum mvm_status status)
 {
-	return status == MVM_STATUS_RUNNING || status == MVM_STATUS_PAUSED;
+	return status == MVM_STATUS_RUNNING || status == MVM_STATUS_PAUSED || status == MVM_STATUS_RESTARTING;
 }
 
 static bool is_unpaused(enum mvm_status status)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/io.h"
 #include "runtime/base/log.h"
 
 #define STATUS_USAGE 125
@@ -151,6 +152,19 @@ static int apply_globals(const struct cli_globals *globals)
 	return 0;
 }
 
+/* Whatever goes wrong, nobody wants to read it in the middle of a line. */
+static int answer_shell(char **words)
+{
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (nowhere >= 0)
+		dup2(nowhere, STDERR_FILENO);
+	mvm_close(&nowhere);
+	cli_complete(words, stdout);
+	fflush(stdout);
+	return 0;
+}
+
 static int run_words(char **words)
 {
 	struct cli_found found;
@@ -179,10 +193,8 @@ int main(int argc, char **argv)
 
 	open_standard_streams();
 	signal(SIGPIPE, SIG_IGN);
-	if (argc > 2 && !strcmp(argv[1], "__complete")) {
-		cli_complete(argv + 2, stdout);
-		return finish_stdout(0);
-	}
+	if (argc > 2 && !strcmp(argv[1], "__complete"))
+		return answer_shell(argv + 2);
 	/* "mvm --help run" is "mvm help run". */
 	if (argc > 1 && asks_for_help(argv[1]))
 		return run_help(argv + 2);

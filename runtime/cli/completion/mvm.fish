@@ -3,8 +3,9 @@
 function __mvm_complete
     set -l words (commandline -opc)
     set -l typed (commandline -ct | string unescape)
+    set -l mvm (string replace -r '^~/' "$HOME/" -- $words[1])
     set -l files 0
-    for line in (string replace -r '^~/' "$HOME/" -- $words[1] | read -lz mvm; $mvm __complete $words[2..-1] "$typed" 2>/dev/null)
+    for line in ($mvm __complete $words[2..-1] "$typed" 2>/dev/null)
         if string match -qr '^:\d+$' -- $line
             test (math "bitand("(string sub -s 2 -- $line)", 4)") -eq 0; and set files 1
         else

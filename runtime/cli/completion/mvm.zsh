@@ -2,8 +2,10 @@
 # Completion of mvm for zsh. It asks mvm what fits: `mvm __complete WORD...`.
 
 _mvm() {
-  local line directive=4 nospace=()
+  local line directive=4
   local -a answer shown
+  # Names in capitals are found by small letters, too.
+  local -a how=(-M 'm:{a-z}={A-Z}')
   answer=("${(@f)$(${(Q)words[1]/#\~\//$HOME/} __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
   for line in $answer; do
     case $line in
@@ -13,8 +15,8 @@ _mvm() {
       *) shown+=("${line//:/\\:}") ;;
     esac
   done
-  (( directive & 2 )) && nospace=(-S '')
-  (( $#shown )) && _describe -o mvm shown $nospace
+  (( directive & 2 )) && how+=(-S '')
+  (( $#shown )) && _describe -t candidates mvm shown "${how[@]}"
   (( directive & 4 )) || _files
 }
 
