@@ -3,34 +3,9 @@
 #include <strings.h>
 
 #include "change_internal.h"
+#include "runtime/base/duration.h"
 #include "runtime/base/error.h"
 #include "runtime/base/text.h"
-
-/* "1m30s", "500ms", "0" as nanoseconds. */
-static bool parse_duration(const char *text, int64_t *out)
-{
-	static const struct {
-		const char *name;
-		double nanoseconds;
-	} units[] = {{"ms", 1e6}, {"us", 1e3}, {"ns", 1}, {"h", 3600e9}, {"m", 60e9}, {"s", 1e9}};
-	double total = 0;
-	bool found = !strcmp(text, "0");
-
-	while (*text && !found) {
-		size_t digits = strspn(text, "0123456789."), i = 0;
-		double number = strtod(text, NULL);
-
-		while (i < MVM_COUNT(units) && strncmp(text + digits, units[i].name, strlen(units[i].name)))
-			i++;
-		if (!digits || i == MVM_COUNT(units))
-			return false;
-		total += number * units[i].nanoseconds;
-		text += digits + strlen(units[i].name);
-		found = !*text;
-	}
-	*out = (int64_t)total;
-	return found && total <= 1e18;
-}
 
 static int set_option(json_t *health, const char *option, struct mvm_error **err)
 {
@@ -49,7 +24,7 @@ static int set_option(json_t *health, const char *option, struct mvm_error **err
 		if (strncmp(option, durations[i].flag, length))
 			continue;
 		/* Docker's least is a millisecond; 0 leaves it to the default. */
-		if (!parse_duration(option + length, &value) || (value && value < 1000000))
+		if (!mvm_parse_duration(option + length, &value) || (value && value < 1000000))
 			return mvm_fail(err, MVM_ERR_INVALID, "%s is no time of at least 1ms, like 30s or 1m30s",
 					option);
 		json_object_set_new(health, durations[i].key, json_integer(value));

@@ -52,6 +52,9 @@ int mvm_read_file(const char *path, size_t max, char **data, size_t *length, str
 /* Replaces `path` so that after a crash the old or the new content is there,
  * never half: unique temporary name, fsync, rename, fsync of the folder. */
 int mvm_replace_file(const char *path, const void *data, size_t length, mode_t mode, struct mvm_error **err);
+/* The same for what is written often and matters for a while only: readers find the old or the new content, and so
+ * does who comes after a kill, but no disk is kept awake, and after a crash of the system it may be anything. */
+int mvm_replace_passing_file(const char *path, const void *data, size_t length, mode_t mode, struct mvm_error **err);
 
 /* A file that appears under its name when it is complete, in place of what was there; until then nothing is to be seen
  * of it where the system knows files without a name, also after this process was killed. What is written goes to `fd`.

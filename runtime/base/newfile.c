@@ -81,12 +81,8 @@ int mvm_new_file_open(const char *path, mode_t mode, struct mvm_new_file *file, 
 	return 0;
 }
 
-int mvm_new_file_commit(struct mvm_new_file *file, struct mvm_error **err)
+static int take_place(struct mvm_new_file *file, struct mvm_error **err)
 {
-	char *folder MVM_CLEAN_FREE = parent_of(file->path);
-
-	if (fsync(file->fd) < 0)
-		return mvm_fail_errno(err, errno, "%s", file->path);
 	if (!file->temporary) {
 		char *name MVM_CLEAN_FREE = temporary_name(file->path);
 
@@ -99,7 +95,16 @@ int mvm_new_file_commit(struct mvm_new_file *file, struct mvm_error **err)
 		return mvm_fail_errno(err, errno, "%s", file->path);
 	free(file->temporary);
 	file->temporary = NULL;
-	return mvm_sync_folder(folder, err);
+	return 0;
+}
+
+int mvm_new_file_commit(struct mvm_new_file *file, struct mvm_error **err)
+{
+	char *folder MVM_CLEAN_FREE = parent_of(file->path);
+
+	if (fsync(file->fd) < 0)
+		return mvm_fail_errno(err, errno, "%s", file->path);
+	return take_place(file, err) < 0 ? -1 : mvm_sync_folder(folder, err);
 }
 
 void mvm_new_file_finish(struct mvm_new_file *file)
@@ -112,7 +117,8 @@ void mvm_new_file_finish(struct mvm_new_file *file)
 	*file = (struct mvm_new_file)MVM_NEW_FILE;
 }
 
-int mvm_replace_file(const char *path, const void *data, size_t length, mode_t mode, struct mvm_error **err)
+static int replace(const char *path, const void *data, size_t length, mode_t mode,
+		   int (*finish)(struct mvm_new_file *file, struct mvm_error **err), struct mvm_error **err)
 {
 	struct mvm_new_file file MVM_CLEAN_NEW_FILE = MVM_NEW_FILE;
 
@@ -120,5 +126,15 @@ int mvm_replace_file(const char *path, const void *data, size_t length, mode_t m
 		return -1;
 	if (mvm_write_full(file.fd, data, length) < 0)
 		return mvm_fail_errno(err, errno, "%s", path);
-	return mvm_new_file_commit(&file, err);
+	return finish(&file, err);
+}
+
+int mvm_replace_file(const char *path, const void *data, size_t length, mode_t mode, struct mvm_error **err)
+{
+	return replace(path, data, length, mode, mvm_new_file_commit, err);
+}
+
+int mvm_replace_passing_file(const char *path, const void *data, size_t length, mode_t mode, struct mvm_error **err)
+{
+	return replace(path, data, length, mode, take_place, err);
 }

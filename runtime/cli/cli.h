@@ -114,6 +114,14 @@ int cli_parse_cpus(const char *text, int64_t *nano_cpus, struct mvm_error **err)
 int cli_parse_bytes(const char *flag, const char *text, uint64_t *bytes, struct mvm_error **err);
 int cli_parse_number(const char *flag, const char *text, int64_t *value, struct mvm_error **err);
 
+/* health_flags.c: `--health-*`, as they were typed; NULL where not. */
+struct cli_health_flags {
+	bool none;
+	const char *command, *interval, *timeout, *start_period, *start_interval, *retries;
+};
+/* What is not given is left as it is. check->test is the caller's to finish. */
+int cli_parse_health(const struct cli_health_flags *flags, struct mvm_health_check *check, struct mvm_error **err);
+
 /* each.c: does one thing to each argument, whatever becomes of the others. All failures are printed; the
  * last one is the error. */
 int cli_for_each(char **args,

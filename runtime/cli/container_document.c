@@ -65,18 +65,41 @@ static json_t *ulimits_json(const struct mvm_strv *ulimits)
 	return list;
 }
 
-static json_t *state_json(const struct mvm_container_state *state)
+static json_t *state_json(const struct mvm_container *container)
 {
+	const struct mvm_container_state *state = &container->state;
 	bool paused = state->status == MVM_STATUS_PAUSED, restarting = state->status == MVM_STATUS_RESTARTING;
 	bool running = paused || restarting || state->status == MVM_STATUS_RUNNING;
 	enum mvm_status shown = state->status == MVM_STATUS_STARTING ? MVM_STATUS_CREATED : state->status;
 
-	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:o, s:o, s:o}", "Status", mvm_status_name(shown),
-			 "Running", (int)running, "Paused", (int)paused, "Restarting", (int)restarting, "OOMKilled",
-			 (int)state->oom_killed, "Dead", 0, "Pid",
+	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:o, s:o, s:o, s:o*}", "Status",
+			 mvm_status_name(shown), "Running", (int)running, "Paused", (int)paused, "Restarting",
+			 (int)restarting, "OOMKilled", (int)state->oom_killed, "Dead", 0, "Pid",
 			 (json_int_t)(running && !restarting ? state->pid : 0), "ExitCode",
 			 (json_int_t)state->exit_code, "Error", text_json(state->error), "StartedAt",
-			 time_json(&state->started), "FinishedAt", time_json(&state->finished));
+			 time_json(&state->started), "FinishedAt", time_json(&state->finished), "Health",
+			 container->health.status ? mvm_health_to_json(&container->health) : NULL);
+}
+
+/* Docker leaves out what was not asked for. */
+static json_t *health_check_json(const struct mvm_health_check *check)
+{
+	const struct {
+		const char *key;
+		int64_t value;
+	} numbers[] = {
+		{"Interval", check->interval},	      {"Timeout", check->timeout},
+		{"StartPeriod", check->start_period}, {"StartInterval", check->start_interval},
+		{"Retries", check->retries},
+	};
+	json_t *json = json_object();
+
+	if (check->test.count)
+		json_object_set_new(json, "Test", strings_json(&check->test, 0));
+	for (size_t i = 0; i < MVM_COUNT(numbers); i++)
+		if (numbers[i].value)
+			json_object_set_new(json, numbers[i].key, json_integer(numbers[i].value));
+	return json;
 }
 
 static json_t *list_or_null(const struct mvm_strv *strings)
@@ -141,6 +164,7 @@ static json_t *config_json(const struct mvm_container_config *config, const json
 {
 	json_t *entrypoint = json_object_get(image, "Entrypoint");
 	size_t length = entrypoint_length(config, entrypoint);
+	json_t *check MVM_CLEAN_JSON = NULL;
 	json_t *json =
 		json_pack("{s:o, s:s, s:o, s:b, s:b, s:b}", "Hostname", text_json(config->hostname), "Domainname",
 			  config->domainname ? config->domainname : "", "User", text_json(config->user), "Tty",
@@ -155,6 +179,11 @@ static json_t *config_json(const struct mvm_container_config *config, const json
 	json_object_set_new(json, "Labels", pairs_json(&config->labels, "="));
 	json_object_set_new(json, "StopSignal", text_json(config->stop_signal));
 	json_object_set_new(json, "StopTimeout", json_integer(config->stop_timeout));
+	if (config->shell.count)
+		json_object_set_new(json, "Shell", strings_json(&config->shell, 0));
+	check = health_check_json(&config->health_check);
+	if (json_object_size(check))
+		json_object_set(json, "Healthcheck", check);
 	return json;
 }
 
@@ -201,7 +230,7 @@ json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_conta
 	json_object_set_new(document, "Created", time_json(&config->created));
 	json_object_set_new(document, "Path", text_json(config->args.count ? config->args.items[0] : ""));
 	json_object_set_new(document, "Args", strings_json(&config->args, 1));
-	json_object_set_new(document, "State", state_json(&container->state));
+	json_object_set_new(document, "State", state_json(container));
 	json_object_set_new(document, "Image", json_string(config->image_id));
 	json_object_set_new(document, "LogPath", text_json(log));
 	json_object_set_new(document, "Name", json_sprintf("/%s", config->name));

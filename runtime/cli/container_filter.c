@@ -16,6 +16,14 @@ static int check_status(const char *text, struct mvm_error **err)
 	return mvm_fail(err, MVM_ERR_USAGE, "invalid filter 'status=%s'", text);
 }
 
+static bool is_health(const char *text)
+{
+	for (enum mvm_health_status status = MVM_HEALTH_NONE; status <= MVM_HEALTH_UNHEALTHY; status++)
+		if (!strcmp(text, mvm_health_name(status)))
+			return true;
+	return false;
+}
+
 static int check_values(struct cli_container_filter *filter, struct mvm_error **err)
 {
 	const char *value;
@@ -27,6 +35,9 @@ static int check_values(struct cli_container_filter *filter, struct mvm_error **
 			return -1;
 		filter->any_status = true;
 	}
+	for (at = 0; (value = cli_filter_next(filter->filters, "health", &at));)
+		if (!is_health(value))
+			return mvm_fail(err, MVM_ERR_USAGE, "invalid filter 'health=%s'", value);
 	for (at = 0; (value = cli_filter_next(filter->filters, "exited", &at));)
 		if (!mvm_parse_int(value, INT32_MIN, INT32_MAX, &code))
 			return mvm_fail(err, MVM_ERR_USAGE, "invalid filter 'exited=%s': an exit code", value);
@@ -64,8 +75,8 @@ static int find_ancestors(struct cli_container_filter *filter, struct mvm_engine
 int cli_container_filter_init(struct cli_container_filter *filter, struct mvm_engine *engine,
 			      const struct mvm_strv *filters, struct mvm_error **err)
 {
-	static const char *const known[] = {"name",   "id",	  "status", "label", "exited",
-					    "before", "ancestor", "since",  NULL};
+	static const char *const known[] = {"name",   "id",	"status",   "health", "label",
+					    "exited", "before", "ancestor", "since",  NULL};
 	const char *value;
 	size_t at = 0;
 
@@ -119,6 +130,11 @@ static bool status_fits(const char *status, const struct mvm_container *containe
 	return !strcmp(status, mvm_status_name(its == MVM_STATUS_STARTING ? MVM_STATUS_CREATED : its));
 }
 
+static bool health_fits(const char *health, const struct mvm_container *container)
+{
+	return !strcmp(health, mvm_health_name(container->health.status));
+}
+
 static bool exit_fits(const char *text, const struct mvm_container *container)
 {
 	int64_t code;
@@ -168,6 +184,7 @@ bool cli_container_filter_takes(const struct cli_container_filter *filter, const
 			return false;
 	return any_fits(filter, "name", name_fits, container) && any_fits(filter, "id", id_fits, container) &&
 	       any_fits(filter, "status", status_fits, container) && any_fits(filter, "exited", exit_fits, container) &&
-	       ancestor_fits(filter, container) && (!filter->has_before || is_before(created, &filter->before)) &&
+	       any_fits(filter, "health", health_fits, container) && ancestor_fits(filter, container) &&
+	       (!filter->has_before || is_before(created, &filter->before)) &&
 	       (!filter->has_since || is_before(&filter->since, created));
 }

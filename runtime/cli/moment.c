@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "runtime/base/duration.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -122,55 +123,21 @@ static bool parse_seconds(const char *text, struct timespec *moment)
 	return true;
 }
 
-/* One "1.5h" of a duration. */
-static bool take_span(const char **text, double *nanoseconds)
+static bool parse_past(const char *text, struct timespec *moment)
 {
-	static const struct {
-		const char *name;
-		double size;
-	} units[] = {{"ns", 1},	  {"us", 1e3},	 {"\xc2\xb5s", 1e3}, {"\xce\xbcs", 1e3},
-		     {"ms", 1e6}, {"h", 3.6e12}, {"m", 6e10},	     {"s", 1e9}};
-	size_t digits = strspn(*text, "0123456789."), unit = 0;
-	char *number MVM_CLEAN_FREE = mvm_strndup(*text, digits);
-	char *end;
-	double value = strtod(number, &end);
+	int64_t ago, nanoseconds;
 
-	if (end == number || *end)
-		return false;
-	*text += digits;
-	while (unit < MVM_COUNT(units) && strncmp(*text, units[unit].name, strlen(units[unit].name)) != 0)
-		unit++;
-	if (unit == MVM_COUNT(units))
-		return false;
-	*text += strlen(units[unit].name);
-	*nanoseconds += value * units[unit].size;
-	return true;
-}
-
-static bool parse_duration(const char *text, struct timespec *moment)
-{
-	int sign = *text == '-' ? -1 : 1;
-	double span = 0;
-	int64_t total;
-
-	text += *text == '-' || *text == '+';
-	if (!*text)
-		return false;
-	while (*text)
-		if (!take_span(&text, &span))
-			return false;
-	/* Go's durations end at 292 years. */
-	if (span > 9.2e18)
+	if (!mvm_parse_duration(text, &ago))
 		return false;
 	clock_gettime(CLOCK_REALTIME, moment);
-	total = moment->tv_nsec - sign * ((int64_t)span % SECOND);
-	moment->tv_sec -= sign * (int64_t)span / SECOND;
-	moment->tv_sec += total < 0 ? -1 : total / SECOND;
-	moment->tv_nsec = (total + SECOND) % SECOND;
+	nanoseconds = moment->tv_nsec - ago % SECOND;
+	moment->tv_sec -= ago / SECOND;
+	moment->tv_sec += nanoseconds < 0 ? -1 : nanoseconds / SECOND;
+	moment->tv_nsec = (nanoseconds + SECOND) % SECOND;
 	return true;
 }
 
 bool cli_parse_moment(const char *text, struct timespec *moment)
 {
-	return parse_seconds(text, moment) || parse_duration(text, moment) || parse_date(text, moment);
+	return parse_seconds(text, moment) || parse_past(text, moment) || parse_date(text, moment);
 }

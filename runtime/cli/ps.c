@@ -20,9 +20,10 @@ struct values {
 static const struct cli_option options[] = {
 	{"all", 'a', CLI_FLAG, AT(all), NULL, "Show those that do not run too"},
 	{"filter", 'f', CLI_LIST, AT(filters), "FILTER",
-	 "name=, id=, status=, label=, exited=, ancestor=, before= or since=",
-	 CLI_WORDS("ancestor=", "before=", "exited=", "id=", "label=", "name=", "since=", "status=created",
-		   "status=exited", "status=paused", "status=running")},
+	 "name=, id=, status=, health=, label=, exited=, ancestor=, before= or since=",
+	 CLI_WORDS("ancestor=", "before=", "exited=", "health=healthy", "health=none", "health=starting",
+		   "health=unhealthy", "id=", "label=", "name=", "since=", "status=created", "status=exited",
+		   "status=paused", "status=restarting", "status=running")},
 	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP, CLI_WORDS("json", "table")},
 	{"last", 'n', CLI_STRING, AT(last), "N", "Show the last N made, whether they run or not"},
 	{"latest", 'l', CLI_FLAG, AT(latest), NULL, "Show the last one made"},
@@ -35,6 +36,18 @@ static const struct cli_option options[] = {
 static bool shown_running(const struct mvm_container *container)
 {
 	return mvm_status_alive(container->state.status) && container->state.status != MVM_STATUS_STARTING;
+}
+
+static const char *health_text(const struct mvm_health *health)
+{
+	static const char *const texts[] = {
+		[MVM_HEALTH_NONE] = "",
+		[MVM_HEALTH_STARTING] = " (health: starting)",
+		[MVM_HEALTH_HEALTHY] = " (healthy)",
+		[MVM_HEALTH_UNHEALTHY] = " (unhealthy)",
+	};
+
+	return texts[health->status];
 }
 
 char *cli_status_text(const struct mvm_container *container)
@@ -50,7 +63,8 @@ char *cli_status_text(const struct mvm_container *container)
 	case MVM_STATUS_RUNNING:
 	case MVM_STATUS_PAUSED:
 		age = mvm_format_age(now - state->started.tv_sec);
-		return mvm_format("Up %s%s", age, state->status == MVM_STATUS_PAUSED ? " (Paused)" : "");
+		return mvm_format("Up %s%s", age,
+				  state->status == MVM_STATUS_PAUSED ? " (Paused)" : health_text(&container->health));
 	case MVM_STATUS_RESTARTING:
 	case MVM_STATUS_EXITED:
 		break;

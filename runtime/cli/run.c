@@ -16,6 +16,7 @@
 struct values {
 	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy;
 	const char *restart;
+	struct cli_health_flags health;
 	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
 		*downloads, *kernel, *cidfile, *log_driver, *detach_keys;
 	struct mvm_strv env, env_files, labels, log_options;
@@ -48,6 +49,14 @@ static const struct cli_option options[] = {
 	 .complete = cli_complete_env},
 	{"env-file", 0, CLI_LIST, AT(env_files), "FILE", "Read variables from a file", .complete = cli_complete_files},
 	{"group-add", 0, CLI_LIST, AT(group_add), "GROUP", "One more group, by name or number"},
+	{"health-cmd", 0, CLI_STRING, AT(health.command), "COMMAND", "Check by this command, run by a shell"},
+	{"health-interval", 0, CLI_STRING, AT(health.interval), "TIME", "Time between checks (default 30s)"},
+	{"health-retries", 0, CLI_STRING, AT(health.retries), "N", "Failures in a row that are too many (default 3)"},
+	{"health-start-interval", 0, CLI_STRING, AT(health.start_interval), "TIME",
+	 "Time between checks while it starts (default 5s)"},
+	{"health-start-period", 0, CLI_STRING, AT(health.start_period), "TIME",
+	 "Time to start in, when failures do not count"},
+	{"health-timeout", 0, CLI_STRING, AT(health.timeout), "TIME", "Time for one check (default 30s)"},
 	{"hostname", 'h', CLI_STRING, AT(hostname), "NAME", "Host name inside"},
 	{"init", 0, CLI_FLAG, AT(init), NULL, "Put a reaper before the program"},
 	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "Keep stdin open"},
@@ -61,6 +70,7 @@ static const struct cli_option options[] = {
 	{"memory", 'm', CLI_STRING, AT(memory), "SIZE", "Memory limit (default 1g)"},
 	{"memory-reservation", 0, CLI_STRING, AT(memory_reservation), "SIZE", "Memory left to it when there is little"},
 	{"name", 0, CLI_STRING, AT(name), "NAME", "Name the container"},
+	{"no-healthcheck", 0, CLI_FLAG, AT(health.none), NULL, "Do without the image's health check"},
 	{"oom-score-adj", 0, CLI_STRING, AT(oom_score_adj), "N", "Who is killed first without memory, -1000 to 1000"},
 	{"pids-limit", 0, CLI_STRING, AT(pids_limit), "N", "Processes and threads (-1: no limit)"},
 	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Take the image for this platform", CLI_PLATFORMS},
@@ -134,18 +144,31 @@ static int check_restart(const struct values *values, struct mvm_error **err)
 	return 0;
 }
 
+/* What a request borrows. */
+struct made {
+	struct mvm_strv env, command;
+	struct mvm_health_check health;
+};
+
+static void made_finish(struct made *made)
+{
+	mvm_strv_finish(&made->env);
+	mvm_strv_finish(&made->command);
+	mvm_strv_finish(&made->health.test);
+}
+
 /* Everything that can be refused without looking at an image. */
-static int make_request(const struct values *values, char **args, struct mvm_strv *env, struct mvm_strv *command,
-			struct mvm_create_request *request, struct mvm_error **err)
+static int make_request(const struct values *values, char **args, struct made *made, struct mvm_create_request *request,
+			struct mvm_error **err)
 {
 	struct cli_detach detach;
 
 	*request = (struct mvm_create_request){
 		.image = {.reference = args[0], .platform = values->platform},
 		.name = values->name,
-		.command = command,
+		.command = &made->command,
 		.entrypoint = values->entrypoint,
-		.env = env,
+		.env = &made->env,
 		.labels = &values->labels,
 		.working_dir = values->workdir,
 		.user = values->user,
@@ -160,6 +183,7 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 		.read_only = values->read_only,
 		.auto_remove = values->rm,
 		.restart = values->restart,
+		.health_check = &made->health,
 	};
 	if (cli_detach_init(&detach, values->detach_keys, err) < 0 || check_restart(values, err) < 0 ||
 	    cli_parse_pull_policy(values->pull, &request->image.pull, err) < 0 ||
@@ -168,10 +192,11 @@ static int make_request(const struct values *values, char **args, struct mvm_str
 	    cli_parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
 	    cli_parse_bytes("memory-reservation", values->memory_reservation, &request->memory_reservation, err) < 0 ||
 	    cli_parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0 ||
-	    confine_request(values, request, err) < 0 || cli_read_env(&values->env_files, &values->env, env, err) < 0)
+	    confine_request(values, request, err) < 0 || cli_parse_health(&values->health, &made->health, err) < 0 ||
+	    cli_read_env(&values->env_files, &values->env, &made->env, err) < 0)
 		return -1;
 	for (char **arg = args + 1; *arg; arg++)
-		mvm_strv_add(command, *arg);
+		mvm_strv_add(&made->command, *arg);
 	return 0;
 }
 
@@ -294,11 +319,11 @@ static int with_image(const struct values *values, struct mvm_create_request *re
 
 static int make(const struct values *values, char **args, create_fn action, struct mvm_error **err)
 {
-	struct mvm_strv env MVM_CLEAN_STRV = {0}, command MVM_CLEAN_STRV = {0};
+	struct made made __attribute__((cleanup(made_finish))) = {0};
 	struct mvm_create_request request;
 	int exit_code = 0;
 
-	if (make_request(values, args, &env, &command, &request, err) < 0 ||
+	if (make_request(values, args, &made, &request, err) < 0 ||
 	    with_image(values, &request, action, &exit_code, err) < 0)
 		return -1;
 	return exit_code;

@@ -118,6 +118,8 @@ struct mvm_create_request {
 	const struct mvm_strv *log_options;
 	bool tty, open_stdin, stdin_once, init, read_only, auto_remove;
 	const char *restart; /* restart_policy.h */
+	/* What is 0 or empty in it is the image's. */
+	const struct mvm_health_check *health_check;
 	int64_t nano_cpus;
 	uint64_t memory; /* bytes, as the next two */
 	uint64_t memory_reservation;

@@ -40,6 +40,10 @@ int engine_check_platform(const struct mvm_image_request *request, const struct 
 int engine_confine(const struct mvm_create_request *request, struct mvm_container_config *config,
 		   struct mvm_error **err);
 
+/* The health check, the image's where the request leaves it open. */
+int engine_set_health(const struct mvm_create_request *request, const struct mvm_image *image,
+		      struct mvm_container_config *config, struct mvm_error **err);
+
 /* The disk that the image's layers make, built from the store's blobs where it is not there. `size` 0: the default. */
 int engine_image_disk(struct mvm_engine *engine, const struct mvm_image *image, uint64_t size, char **key, char **path,
 		      struct mvm_error **err);

@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "health.h"
 #include "runtime/base/mem.h"
 
 struct mvm_error;
@@ -72,10 +73,12 @@ struct mvm_container_config {
 	struct mvm_strv annotations; /* key=value, sorted by key */
 	bool read_only;
 	bool auto_remove;
-	char *restart_policy;	     /* a name of restart_policy.h; NULL: "no" */
-	int64_t restart_max;	     /* of "on-failure"; 0: no limit */
-	char *log_driver;	     /* log_policy.h */
-	struct mvm_strv log_options; /* key=value */
+	char *restart_policy;		      /* a name of restart_policy.h; NULL: "no" */
+	int64_t restart_max;		      /* of "on-failure"; 0: no limit */
+	struct mvm_health_check health_check; /* the user's and the image's together */
+	struct mvm_strv shell;		      /* the image's, for "CMD-SHELL"; empty: /bin/sh -c */
+	char *log_driver;		      /* log_policy.h */
+	struct mvm_strv log_options;	      /* key=value */
 
 	char *disk_key;	   /* the image's disk, disks/<key>/ */
 	char *disk_file;   /* the container's own clone, a name in its folder */
@@ -107,6 +110,7 @@ struct mvm_container {
 	char *folder;
 	struct mvm_container_config config;
 	struct mvm_container_state state;
+	struct mvm_health health; /* of the latest run that had a health check */
 };
 
 void mvm_container_free(struct mvm_container *container);

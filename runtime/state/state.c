@@ -29,6 +29,7 @@ void mvm_container_free(struct mvm_container *container)
 		return;
 	mvm_container_config_finish(&container->config);
 	free(container->state.error);
+	mvm_health_finish(&container->health);
 	free(container->folder);
 	free(container);
 }
@@ -176,6 +177,8 @@ int mvm_state_load(struct mvm_state *state, const char *id, struct mvm_container
 		return mvm_error_wrap(err, "%s/config.json", container->folder);
 	if (load_state(container, err) < 0)
 		return -1;
+	if (mvm_health_has_probe(&container->config.health_check))
+		mvm_health_load(&container->health, container->folder);
 	*out = container;
 	container = NULL;
 	return 0;

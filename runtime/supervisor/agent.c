@@ -262,9 +262,9 @@ void agent_start_process(struct agent *agent)
 	order_process(agent);
 }
 
-void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
+void agent_signal(struct agent *agent, uint32_t process, int signo, agent_done_fn done, void *arg)
 {
-	struct mvm_proto_signal order = {.id = CONTAINER_PROCESS, .signo = (uint32_t)signo};
+	struct mvm_proto_signal order = {.id = process, .signo = (uint32_t)signo};
 	size_t length = 0;
 
 	mvm_proto_encode_signal(&order, orders_add(&agent->orders, done, arg), frame_space(agent), &length);

@@ -54,8 +54,9 @@ struct exec {
 	struct exec *next;
 	struct supervisor *supervisor;
 	enum state state;
-	struct relay *relay; /* NULL once the client has gone */
-	json_t *request;     /* as the client made it, until it is ordered */
+	const struct exec_peer *peer; /* NULL once it has gone */
+	void *arg;		      /* the peer's */
+	json_t *request;	      /* as it was made, until it is ordered */
 	uint32_t id;
 	bool wanted[STREAM_COUNT];
 	int fds[STREAM_COUNT]; /* from the guest, -1 for none */
@@ -175,11 +176,11 @@ static void order(struct exec *exec)
 
 static void leave(struct exec *exec)
 {
-	struct relay *relay = exec->relay;
+	const struct exec_peer *peer = exec->peer;
 
-	exec->relay = NULL;
-	if (relay)
-		relay_release(relay);
+	exec->peer = NULL;
+	if (peer)
+		peer->left(exec->arg);
 }
 
 /* Input is the client's alone: its end is that of the process's. */
@@ -193,46 +194,32 @@ static void close_stream(struct exec *exec, int kind)
 /* Who wanted no streams is done when it knows; who has gone without a word may only be found out now. */
 static void check_left(struct exec *exec)
 {
-	if (!exec->wanted[STREAM_STDOUT] || (exec->relay && relay_is_dead(exec->relay)))
+	if (!exec->wanted[STREAM_STDOUT] || (exec->peer && exec->peer->gone(exec->arg)))
 		exec_event(exec, EXEC_LEFT);
 }
 
 /* What came before its turn has its effect now. */
 static void hand_over(struct exec *exec)
 {
-	int fds[STREAM_COUNT];
-	size_t count = 0;
-
-	for (int kind = 0; kind < STREAM_COUNT; kind++)
-		if (exec->wanted[kind])
-			fds[count++] = exec->fds[kind];
-	relay_message(exec->relay, json_pack("{sb, sI}", "ok", 1, "process", (json_int_t)exec->id), fds, count);
+	exec->peer->started(exec->arg, exec->id, exec->fds);
 	close_stream(exec, STREAM_STDIN);
 	check_left(exec);
 	if (exec->exited)
 		exec_event(exec, EXEC_EXITED);
 }
 
-static void tell_end(struct exec *exec, int exit_code, const char *error)
-{
-	json_t *message = json_pack("{ss, si, so*}", "event", "exit", "exit_code", exit_code, "error",
-				    error ? mvm_json_message(error) : NULL);
-
-	relay_message(exec->relay, message, NULL, 0);
-}
-
 static void tell_exit(struct exec *exec)
 {
-	tell_end(exec, exec->exit_code, NULL);
+	exec->peer->ended(exec->arg, exec->exit_code, NULL);
 	check_left(exec);
 }
 
 static void answer_refusal(struct exec *exec)
 {
-	struct relay *relay = exec->relay;
+	const struct exec_peer *peer = exec->peer;
 
-	exec->relay = NULL;
-	relayed(relay, exec->refusal);
+	exec->peer = NULL;
+	peer->refused(exec->arg, exec->refusal);
 }
 
 static void cut_start(struct exec *exec)
@@ -245,7 +232,7 @@ static void cut_short(struct exec *exec)
 {
 	const char *error = exec->supervisor->container->state.error;
 
-	tell_end(exec, error ? DEAD_STATUS : CUT_STATUS, error);
+	exec->peer->ended(exec->arg, error ? DEAD_STATUS : CUT_STATUS, error);
 	leave(exec);
 }
 
@@ -369,14 +356,15 @@ static void exec_event(struct exec *exec, enum exec_event event)
 
 /* From outside */
 
-void execs_add(struct supervisor *supervisor, json_t *request, struct relay *relay)
+void execs_run(struct supervisor *supervisor, json_t *request, const struct exec_peer *peer, void *arg)
 {
 	static const char *const names[STREAM_COUNT] = {"stdin", "stdout", "stderr"};
 	struct exec *exec = mvm_alloc(sizeof(*exec)), **at = &supervisor->execs;
 
 	*exec = (struct exec){
 		.supervisor = supervisor,
-		.relay = relay,
+		.peer = peer,
+		.arg = arg,
 		.request = json_incref(request),
 		.id = CONTAINER_PROCESS + ++supervisor->exec_count,
 	};
@@ -388,6 +376,50 @@ void execs_add(struct supervisor *supervisor, json_t *request, struct relay *rel
 		at = &(*at)->next;
 	*at = exec;
 	order_next(supervisor);
+}
+
+/* A client is told in the words of control.h, and gets the connections themselves. */
+
+static void tell_started(void *arg, uint32_t process, const int fds[STREAM_COUNT])
+{
+	int given[STREAM_COUNT];
+	size_t count = 0;
+
+	for (int kind = 0; kind < STREAM_COUNT; kind++)
+		if (fds[kind] >= 0)
+			given[count++] = fds[kind];
+	relay_message(arg, json_pack("{sb, sI}", "ok", 1, "process", (json_int_t)process), given, count);
+}
+
+static void tell_ended(void *arg, int exit_code, const char *error)
+{
+	json_t *message = json_pack("{ss, si, so*}", "event", "exit", "exit_code", exit_code, "error",
+				    error ? mvm_json_message(error) : NULL);
+
+	relay_message(arg, message, NULL, 0);
+}
+
+static void release_client(void *arg)
+{
+	relay_release(arg);
+}
+
+static bool client_has_gone(const void *arg)
+{
+	return relay_is_dead(arg);
+}
+
+void execs_add(struct supervisor *supervisor, json_t *request, struct relay *relay)
+{
+	static const struct exec_peer client = {
+		.started = tell_started,
+		.refused = relayed,
+		.ended = tell_ended,
+		.left = release_client,
+		.gone = client_has_gone,
+	};
+
+	execs_run(supervisor, request, &client, relay);
 }
 
 static struct exec *find(const struct supervisor *supervisor, uint32_t id)
@@ -434,7 +466,7 @@ void execs_left(struct supervisor *supervisor)
 {
 	for (struct exec *exec = supervisor->execs, *next; exec; exec = next) {
 		next = exec->next;
-		if (exec->relay && relay_is_dead(exec->relay))
+		if (exec->peer && exec->peer->gone(exec->arg))
 			exec_event(exec, EXEC_LEFT);
 	}
 }

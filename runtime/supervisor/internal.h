@@ -12,6 +12,7 @@
  *   stats.c      what the container uses; update.c  its limits changed
  *   archives.c   parts of the disk on their way to clients as tar streams
  *   execs.c      processes that join the container's, each with streams and a small state machine of its own
+ *   health.c     the container's health check: an exec every now and then
  *
  * It has one more role: a helper serves those who want to look into the disk of a container that does not run. It
  * boots the same machine over that disk, which stays as it is, with no process of the container in it, and ends with
@@ -39,6 +40,7 @@ struct agent;
 struct archive;
 struct client;
 struct exec;
+struct health;
 struct mvm_container_update;
 struct relay;
 struct waiter;
@@ -142,7 +144,8 @@ struct supervisor {
 	struct waiter *waiters;
 	struct archive *archives;
 	struct exec *execs;
-	uint32_t exec_count; /* so far */
+	uint32_t exec_count;   /* so far */
+	struct health *health; /* NULL where there is no check, and between rounds */
 };
 
 /* lifecycle.c */
@@ -165,6 +168,12 @@ void supervisor_killed(struct supervisor *supervisor);
 /* Writes state.json; what keeps it from that is logged. */
 void supervisor_save(struct supervisor *supervisor);
 int lifecycle_init(struct supervisor *supervisor, struct mvm_error **err);
+
+/* health.c: the container's program has started, stands still, goes on, has ended. */
+void health_start(struct supervisor *supervisor);
+void health_pause(struct supervisor *supervisor);
+void health_resume(struct supervisor *supervisor);
+void health_end(struct supervisor *supervisor);
 
 /* rounds.c: what the table does around a round's end. */
 int rounds_open_streams(struct supervisor *supervisor, struct mvm_error **err);
@@ -207,9 +216,9 @@ typedef void (*agent_done_fn)(void *arg, const struct mvm_error *error);
 /* The machine alone, for a helper: EVENT_GUEST_READY. */
 void agent_prepare(struct agent *agent);
 void agent_start_process(struct agent *agent);
-void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg);
 /* The id of the container's own process; those of execs are greater. */
 enum { CONTAINER_PROCESS = 1 };
+void agent_signal(struct agent *agent, uint32_t process, int signo, agent_done_fn done, void *arg);
 void agent_resize(struct agent *agent, uint32_t process, int rows, int cols, agent_done_fn done, void *arg);
 /* A process that joins the container's; the rest of `order` is the caller's. */
 void agent_join(struct agent *agent, struct mvm_proto_process *order, bool privileged, agent_done_fn done, void *arg);
@@ -271,14 +280,29 @@ void stats_answer(struct supervisor *supervisor, struct relay *relay);
 /* update.c: the request "update", whatever the container does. Takes the relay. */
 void update_apply(struct supervisor *supervisor, const struct mvm_container_update *update, struct relay *relay);
 
-/* execs.c: the request "exec" of control.h. */
+/* execs.c: the request "exec" of control.h, a client's or our own. */
 enum { EXEC_PORT = 4096 }; /* and all above it */
-/* While the container's process runs. Takes the relay. */
+/* Who an exec is for. */
+struct exec_peer {
+	/* It runs; its streams, -1 for those that were not asked for, are borrowed. */
+	void (*started)(void *arg, uint32_t process, const int fds[STREAM_COUNT]);
+	/* It does not; nothing follows. */
+	void (*refused)(void *arg, const struct mvm_error *error);
+	/* Its streams may still hold something. `error`: how its machine died. */
+	void (*ended)(void *arg, int exit_code, const char *error);
+	/* Nothing follows. */
+	void (*left)(void *arg);
+	/* Whether it has lost its interest; asked after each word, and by execs_left(). */
+	bool (*gone)(const void *arg);
+};
+/* While the container's process runs. */
+void execs_run(struct supervisor *supervisor, json_t *request, const struct exec_peer *peer, void *arg);
+/* The same for a client. Takes the relay. */
 void execs_add(struct supervisor *supervisor, json_t *request, struct relay *relay);
 void execs_connected(struct supervisor *supervisor, unsigned port, int fd);
 void execs_exited(struct supervisor *supervisor, uint32_t process, int exit_code);
 bool execs_running(const struct supervisor *supervisor, uint32_t process);
-/* A client has gone. */
+/* Somebody whom one is for has gone. */
 void execs_left(struct supervisor *supervisor);
 /* The machine has gone, and with it all of them. */
 void execs_end(struct supervisor *supervisor);

@@ -164,6 +164,7 @@ static void note_running(struct supervisor *supervisor)
 	state->status = MVM_STATUS_RUNNING;
 	state->exit_code = 0;
 	clock_gettime(CLOCK_REALTIME, &state->started);
+	health_start(supervisor);
 	supervisor_save(supervisor);
 	mvm_event_container(supervisor->state, &supervisor->container->config, "start", NULL);
 	/* The terminal may have changed since the order was written. */
@@ -175,6 +176,7 @@ static void note_running(struct supervisor *supervisor)
 
 static void drain(struct supervisor *supervisor)
 {
+	health_end(supervisor);
 	mvm_timer_stop(supervisor->stop_timer);
 	if (supervisor->stopping)
 		mvm_timer_start(supervisor->stop_timer, KILL_LIMIT_MS);
@@ -191,6 +193,7 @@ static void set_status(struct supervisor *supervisor, enum mvm_status status)
 static void note_paused(struct supervisor *supervisor)
 {
 	set_status(supervisor, MVM_STATUS_PAUSED);
+	health_pause(supervisor);
 	clients_answer(supervisor, WAIT_PAUSED, NULL);
 	/* A stop that came while it was asked to stand still. */
 	if (supervisor->stopping)
@@ -202,6 +205,7 @@ static void note_resumed(struct supervisor *supervisor)
 {
 	agent_set_clock(supervisor->agent);
 	set_status(supervisor, MVM_STATUS_RUNNING);
+	health_resume(supervisor);
 	clients_answer(supervisor, WAIT_RESUMED, NULL);
 }
 
@@ -307,6 +311,7 @@ static void next_round(struct supervisor *supervisor)
 
 static void flush(struct supervisor *supervisor)
 {
+	health_end(supervisor);
 	machine_release(supervisor);
 	streams_abandon(supervisor->streams);
 	if (supervisor->output_ended || supervisor->discard)
@@ -502,7 +507,7 @@ static void stop_timed_out(void *arg)
 	struct supervisor *supervisor = arg;
 
 	if (supervisor_has_process(supervisor) && !supervisor->killed) {
-		agent_signal(supervisor->agent, 9, NULL, NULL);
+		agent_signal(supervisor->agent, CONTAINER_PROCESS, 9, NULL, NULL);
 		supervisor_killed(supervisor);
 	} else if (supervisor->phase != PHASE_CLOSING) {
 		supervisor_event(supervisor, EVENT_DESTROY);
@@ -517,7 +522,7 @@ void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout)
 	}
 	supervisor->stopping = true;
 	if (supervisor_has_process(supervisor))
-		agent_signal(supervisor->agent, signo, NULL, NULL);
+		agent_signal(supervisor->agent, CONTAINER_PROCESS, signo, NULL, NULL);
 	supervisor_event(supervisor, EVENT_RESUME);
 	if (timeout >= 0 && !supervisor->killed)
 		mvm_timer_start(supervisor->stop_timer, (uint64_t)timeout * 1000);

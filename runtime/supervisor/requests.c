@@ -142,7 +142,7 @@ static void kill_process(struct client *client, json_int_t id)
 
 	client_wait(client, id, WAIT_EXIT);
 	supervisor_killed(supervisor);
-	agent_signal(supervisor->agent, SIGKILL, NULL, NULL);
+	agent_signal(supervisor->agent, CONTAINER_PROCESS, SIGKILL, NULL, NULL);
 	supervisor_event(supervisor, EVENT_RESUME);
 }
 
@@ -158,6 +158,18 @@ static bool is_final_signal(const struct supervisor *supervisor, int signo)
 	return its_own == SIGTERM || is_ending_signal(supervisor, signo);
 }
 
+/* There is no process between two rounds, and with such a word there will be none. */
+static void signal_nobody(struct client *client, json_int_t id, int signo)
+{
+	rounds_stop_by_user(client->supervisor, is_final_signal(client->supervisor, signo));
+	if (!client->supervisor->final) {
+		client_answer(client, id, NULL);
+		return;
+	}
+	client_wait(client, id, WAIT_EXIT);
+	supervisor_event(client->supervisor, EVENT_DESTROY);
+}
+
 static void deliver_signal(struct client *client, json_int_t id, json_t *request)
 {
 	int64_t signo;
@@ -167,11 +179,7 @@ static void deliver_signal(struct client *client, json_int_t id, json_t *request
 		return;
 	}
 	if (rounds_restarting(client->supervisor)) {
-		/* There is no process, and with that word there will be none. */
-		rounds_stop_by_user(client->supervisor, is_final_signal(client->supervisor, (int)signo));
-		client_answer(client, id, NULL);
-		if (client->supervisor->final)
-			supervisor_event(client->supervisor, EVENT_DESTROY);
+		signal_nobody(client, id, (int)signo);
 		return;
 	}
 	if (!check_running(client, id))
@@ -182,11 +190,12 @@ static void deliver_signal(struct client *client, json_int_t id, json_t *request
 		return;
 	}
 	if (!is_paused(client->supervisor)) {
-		agent_signal(client->supervisor->agent, (int)signo, relayed, client_relay(client, id));
+		agent_signal(client->supervisor->agent, CONTAINER_PROCESS, (int)signo, relayed,
+			     client_relay(client, id));
 		return;
 	}
 	/* It comes when the machine goes on, which docker's way is at once for what is meant to end the container. */
-	agent_signal(client->supervisor->agent, (int)signo, NULL, NULL);
+	agent_signal(client->supervisor->agent, CONTAINER_PROCESS, (int)signo, NULL, NULL);
 	if (is_ending_signal(client->supervisor, (int)signo))
 		supervisor_event(client->supervisor, EVENT_RESUME);
 	client_answer(client, id, NULL);

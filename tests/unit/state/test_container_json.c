@@ -22,6 +22,14 @@ static void fill(struct mvm_container_config *config)
 	config->stop_signal = mvm_strdup("SIGQUIT");
 	config->restart_policy = mvm_strdup("on-failure");
 	config->restart_max = 3;
+	mvm_strv_add(&config->health_check.test, "CMD-SHELL");
+	mvm_strv_add(&config->health_check.test, "true");
+	mvm_strv_add(&config->shell, "/bin/ash");
+	config->health_check.interval = 1;
+	config->health_check.timeout = 2;
+	config->health_check.start_period = 3;
+	config->health_check.start_interval = 4;
+	config->health_check.retries = 5;
 	config->stop_timeout = -1;
 	config->hostname = mvm_strdup("host");
 	config->platform = mvm_strdup("linux/amd64");
@@ -75,6 +83,13 @@ static void assert_configs_equal(const struct mvm_container_config *a, const str
 	assert_string_equal(a->stop_signal, b->stop_signal);
 	assert_string_equal(a->restart_policy, b->restart_policy);
 	assert_int_equal(a->restart_max, b->restart_max);
+	assert_int_equal(a->health_check.test.count, b->health_check.test.count);
+	assert_int_equal(a->shell.count, b->shell.count);
+	assert_int_equal(a->health_check.interval, b->health_check.interval);
+	assert_int_equal(a->health_check.timeout, b->health_check.timeout);
+	assert_int_equal(a->health_check.start_period, b->health_check.start_period);
+	assert_int_equal(a->health_check.start_interval, b->health_check.start_interval);
+	assert_int_equal(a->health_check.retries, b->health_check.retries);
 	assert_int_equal(a->stop_timeout, b->stop_timeout);
 	assert_string_equal(a->hostname, b->hostname);
 	assert_string_equal(a->platform, b->platform);

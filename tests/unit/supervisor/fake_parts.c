@@ -124,7 +124,7 @@ void agent_prepare(struct agent *agent)
 	called("prepare");
 }
 
-void agent_signal(struct agent *agent, int signo, agent_done_fn done, void *arg)
+void agent_signal(struct agent *agent, uint32_t process, int signo, agent_done_fn done, void *arg)
 {
 	char *text MVM_CLEAN_FREE = mvm_format("signal:%d", signo);
 
@@ -163,6 +163,24 @@ void archives_end(struct supervisor *supervisor)
 /* execs.c */
 
 void execs_end(struct supervisor *supervisor)
+{
+}
+
+/* health.c */
+
+void health_start(struct supervisor *supervisor)
+{
+}
+
+void health_pause(struct supervisor *supervisor)
+{
+}
+
+void health_resume(struct supervisor *supervisor)
+{
+}
+
+void health_end(struct supervisor *supervisor)
 {
 }
 
