@@ -1,7 +1,4 @@
-/*
- * ARCHIVE: a part of the root disk as a tar stream. A child process of each archive reads the disk and writes to a
- * connection of its own, both of which block; the order is answered when it has ended.
- */
+/* ARCHIVE: a part of the root disk as a tar stream. */
 #ifndef AGENT_ARCHIVE_H
 #define AGENT_ARCHIVE_H
 

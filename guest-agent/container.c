@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "confine.h"
+#include "etc.h"
 #include "failure.h"
 #include "files.h"
 #include "machine.h"
@@ -157,27 +158,18 @@ static int size_shm(struct failure *failure)
 	return 0;
 }
 
-/* The files of /etc that are the machine's and not the image's. */
-
-static const char *const etc_files[] = {MACHINE_HOSTS, MACHINE_HOSTNAME, MACHINE_RESOLV};
-enum { ETC_FILES = 3 };
-
-/* Without orders for it, the image's own /etc/resolv.conf stays. */
-static bool has_etc_file(int i)
-{
-	return strcmp(etc_files[i], MACHINE_RESOLV) != 0 || shared->has_resolv;
-}
+/* The files of /etc that are the machine's and not the image's: etc.h. */
 
 /* From the agent's root, before it is out of sight. */
 static int take_etc_files(int trees[ETC_FILES], struct failure *failure)
 {
 	for (int i = 0; i < ETC_FILES; i++) {
 		trees[i] = -1;
-		if (!has_etc_file(i))
+		if (!etc_file(i))
 			continue;
-		trees[i] = sys_copy_mount(etc_files[i]);
+		trees[i] = sys_copy_mount(etc_file(i));
 		if (trees[i] < 0)
-			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take %s", etc_files[i]);
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take %s", etc_file(i));
 	}
 	return 0;
 }
@@ -230,10 +222,10 @@ static int place_etc_files(const int trees[ETC_FILES], struct failure *failure)
 
 		if (trees[i] < 0)
 			continue;
-		target = open_target(etc_files[i]);
+		target = open_target(etc_file(i));
 		if (target < 0 || sys_move_mount(trees[i], target, ""))
 			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s in the container",
-						 etc_files[i]);
+						 etc_file(i));
 		close(target);
 		close(trees[i]);
 	}
@@ -335,8 +327,8 @@ int container_seal(struct failure *failure)
 	if (!shared->read_only)
 		return 0;
 	for (int i = 0; i < ETC_FILES; i++)
-		if (has_etc_file(i) && seal_mount(etc_files[i]))
-			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s read-only", etc_files[i]);
+		if (etc_file(i) && seal_mount(etc_file(i)))
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s read-only", etc_file(i));
 	if (seal_mount("/"))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the root read-only");
 	return 0;

@@ -8,13 +8,16 @@
 #include "archive.h"
 #include "cgroup.h"
 #include "failure.h"
+#include "job.h"
 #include "loop.h"
 #include "machine.h"
 #include "process.h"
 #include "guest-agent/proto/message.h"
+#include "receive.h"
 #include "relay.h"
 #include "shared.h"
 #include "stats.h"
+#include "status.h"
 
 /* More than a host that reads at all ever leaves unread. */
 #define OUTBOX_MAX (1024 * 1024)
@@ -102,6 +105,19 @@ static void reply(struct mvm_proto_reply *message)
 void control_reply_ok(uint32_t request)
 {
 	reply(&(struct mvm_proto_reply){.type = MVM_PROTO_OK, .request = request});
+}
+
+void control_reply_answer(uint32_t request, const struct job_answer *answer)
+{
+	reply(&(struct mvm_proto_reply){
+		.type = MVM_PROTO_OK,
+		.request = request,
+		.mode = answer->mode,
+		.size = answer->size,
+		.mtime = answer->mtime,
+		.mtime_nsec = answer->mtime_nsec,
+		.link_target = *answer->link_target ? answer->link_target : NULL,
+	});
 }
 
 void control_reply_started(uint32_t request, uint64_t pid)
@@ -215,12 +231,22 @@ static int order_clock(const struct mvm_wire_frame *frame, struct mvm_proto_aren
 	return 0;
 }
 
+/* Jobs get the order as their process is made, and go on while the next one comes: it must not be in memory that they
+ * share (shared.h). */
+static struct mvm_proto_arena job_arena(void)
+{
+	static _Alignas(8) char memory[16 * 1024];
+
+	return (struct mvm_proto_arena){.data = memory, .size = sizeof(memory)};
+}
+
 static int order_archive(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
 {
+	struct mvm_proto_arena own = job_arena();
 	struct mvm_proto_archive order;
 	const char *reason = NULL;
 
-	if (mvm_proto_decode_archive(frame, arena, &order, &reason))
+	if (mvm_proto_decode_archive(frame, &own, &order, &reason))
 		return malformed(failure, reason);
 	return archive_start(&order, frame->request, failure);
 }
@@ -250,6 +276,28 @@ static int order_update(const struct mvm_wire_frame *frame, struct mvm_proto_are
 	return 0;
 }
 
+static int order_unpack(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
+{
+	struct mvm_proto_arena own = job_arena();
+	struct mvm_proto_unpack order;
+	const char *reason = NULL;
+
+	if (mvm_proto_decode_unpack(frame, &own, &order, &reason))
+		return malformed(failure, reason);
+	return receive_start(&order, frame->request, failure);
+}
+
+static int order_stat(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
+{
+	struct mvm_proto_arena own = job_arena();
+	struct mvm_proto_stat order;
+	const char *reason = NULL;
+
+	if (mvm_proto_decode_stat(frame, &own, &order, &reason))
+		return malformed(failure, reason);
+	return status_start(&order, frame->request, failure);
+}
+
 static int order_shutdown(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
 {
 	machine_shut_down(frame->request);
@@ -268,6 +316,8 @@ static const struct {
 	{MVM_PROTO_ARCHIVE, order_archive},
 	{MVM_PROTO_STATS, order_stats},
 	{MVM_PROTO_UPDATE, order_update},
+	{MVM_PROTO_UNPACK, order_unpack},
+	{MVM_PROTO_STAT, order_stat},
 	{MVM_PROTO_SHUTDOWN, order_shutdown},
 };
 

@@ -10,12 +10,14 @@
 #include <stdint.h>
 
 struct failure;
+struct job_answer;
 struct mvm_proto_exited;
 
 /* Starts to connect; the rest goes on in the loop. */
 void control_start(void);
 
 void control_reply_ok(uint32_t request);
+void control_reply_answer(uint32_t request, const struct job_answer *answer);
 void control_reply_started(uint32_t request, uint64_t pid);
 void control_reply_failure(uint32_t request, const struct failure *failure);
 void control_exited(struct mvm_proto_exited *exited);

@@ -69,7 +69,7 @@ ssize_t file_read_at(int folder, const char *path, char *buffer, size_t size)
 	return close_keeping_errno(fd, 0) ? -1 : n;
 }
 
-static struct text map_text(int fd)
+struct text file_text_of(int fd)
 {
 	struct text text = {NULL, 0};
 	struct stat status;
@@ -91,7 +91,7 @@ struct text file_text(const char *path)
 
 	if (fd < 0)
 		return text;
-	text = map_text(fd);
+	text = file_text_of(fd);
 	close(fd);
 	return text;
 }

@@ -20,6 +20,7 @@ ssize_t file_read_at(int folder, const char *path, char *buffer, size_t size);
  * FILES_MAX nothing is read. The memory is never freed: for children before exec. */
 enum { FILES_MAX = 4 * 1024 * 1024 };
 struct text file_text(const char *path);
+struct text file_text_of(int fd);
 /* Makes a folder and its parents, 0755. */
 int make_folders(const char *path);
 

@@ -16,6 +16,7 @@
 #include "control.h"
 #include "failure.h"
 #include "files.h"
+#include "job.h"
 #include "loop.h"
 #include "network.h"
 #include "process.h"
@@ -208,7 +209,7 @@ static void stop_timer(void)
 
 void machine_processes_gone(void)
 {
-	if (ending == ENDING_NOT)
+	if (ending == ENDING_NOT || process_any() || job_any())
 		return;
 	stop_timer();
 	finish_ending();
@@ -234,11 +235,12 @@ static void start_timer(void)
 static void start_ending(void)
 {
 	ready = false;
-	if (!process_any()) {
+	if (!process_any() && !job_any()) {
 		finish_ending();
 		return;
 	}
 	start_timer();
+	job_kill_all();
 	cgroup_kill();
 }
 

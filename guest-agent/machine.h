@@ -33,7 +33,7 @@ int machine_prepare(const struct mvm_proto_machine *order, struct failure *failu
 void machine_shut_down(uint32_t request);
 /* The same, and then the power. */
 void machine_power_off(void);
-/* To be called whenever the last process has ended. */
+/* To be called whenever the last process, or a job, has ended. */
 void machine_processes_gone(void);
 
 #endif

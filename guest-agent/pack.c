@@ -222,8 +222,8 @@ static int pack_folder(struct packer *packer, const struct subject *subject, str
 	size_t length = strlen(packer->path);
 
 	entry->type = TAR_FOLDER;
-	packer->path[length] = '/';
-	packer->path[length + 1] = '\0';
+	if (length == 0 || packer->path[length - 1] != '/')
+		strcpy(packer->path + length, "/");
 	return tar_entry(packer->tar, entry) ? fail_writing(packer) : 0;
 }
 

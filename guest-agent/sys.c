@@ -1,6 +1,10 @@
 #include "sys.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,8 +22,10 @@
 #define OPEN_TREE_CLOEXEC	O_CLOEXEC
 #define MOVE_MOUNT_F_EMPTY_PATH 0x04
 #define MOVE_MOUNT_T_EMPTY_PATH 0x40
-#define CLOSE_RANGE_CLOEXEC	4
-#define RESOLVE_IN_ROOT		0x10
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4
+#endif
+#define RESOLVE_IN_ROOT 0x10
 
 pid_t sys_clone(struct clone_args *args)
 {
@@ -54,6 +60,47 @@ int sys_open_inside(int root, const char *path, int flags)
 	} how = {.flags = (uint64_t)flags, .resolve = RESOLVE_IN_ROOT};
 
 	return (int)syscall(NR_openat2, root, path, &how, sizeof(how));
+}
+
+static ssize_t path_of(int fd, char path[PATH_MAX])
+{
+	char self[32];
+	ssize_t length;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	length = readlink(self, path, PATH_MAX - 1);
+	if (length >= 0)
+		path[length] = '\0';
+	return length;
+}
+
+int sys_path_inside(int root, int fd, char *path)
+{
+	char whole[PATH_MAX], above[PATH_MAX];
+	ssize_t length = path_of(root, above);
+
+	if (length < 0 || path_of(fd, whole) < 0)
+		return -1;
+	/* A root that is "/" has no name before the slash. */
+	if (length == 1)
+		length = 0;
+	if (strncmp(whole, above, (size_t)length) != 0 || (whole[length] && whole[length] != '/')) {
+		errno = EXDEV;
+		return -1;
+	}
+	strcpy(path, strcmp(whole + length, "/") ? whole + length : "");
+	return 0;
+}
+
+int sys_syncfs(int fd)
+{
+	int opened = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+	if (opened < 0)
+		return -1;
+	rc = syncfs(opened);
+	close(opened);
+	return rc;
 }
 
 int sys_cloexec_from(unsigned first)

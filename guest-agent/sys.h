@@ -53,6 +53,10 @@ int sys_copy_mount(const char *path);
 int sys_move_mount(int tree, int folder, const char *target);
 /* `path` as it is for a process whose root is `root`. */
 int sys_open_inside(int root, const char *path, int flags);
+/* The other way round: where what is open is below `root`; "" for that itself. `path` holds PATH_MAX bytes. */
+int sys_path_inside(int root, int fd, char *path);
+/* Writes all of a file system to its disk; `fd` may be O_PATH. */
+int sys_syncfs(int fd);
 /* All descriptors from `first` on will be closed by exec, or now. */
 int sys_cloexec_from(unsigned first);
 int sys_close_from(unsigned first);

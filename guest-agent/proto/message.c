@@ -43,9 +43,17 @@ static const struct spec hello_specs[] = {
 };
 
 static const struct spec reply_specs[] = {
-	{MVM_FIELD_UPTIME, KIND_U64, REPLY(uptime)},	{MVM_FIELD_PID, KIND_U64, REPLY(pid)},
-	{MVM_FIELD_CODE, KIND_U32, REPLY(code)},	{MVM_FIELD_ERRNO, KIND_U64, REPLY(errnum)},
-	{MVM_FIELD_MESSAGE, KIND_TEXT, REPLY(message)}, END,
+	{MVM_FIELD_UPTIME, KIND_U64, REPLY(uptime)},
+	{MVM_FIELD_PID, KIND_U64, REPLY(pid)},
+	{MVM_FIELD_CODE, KIND_U32, REPLY(code)},
+	{MVM_FIELD_ERRNO, KIND_U64, REPLY(errnum)},
+	{MVM_FIELD_MESSAGE, KIND_TEXT, REPLY(message)},
+	{MVM_FIELD_MODE, KIND_U32, REPLY(mode)},
+	{MVM_FIELD_SIZE, KIND_U64, REPLY(size)},
+	{MVM_FIELD_MTIME, KIND_U64, REPLY(mtime)},
+	{MVM_FIELD_MTIME_NSEC, KIND_U32, REPLY(mtime_nsec)},
+	{MVM_FIELD_LINK_TARGET, KIND_TEXT, REPLY(link_target)},
+	END,
 };
 
 static const struct spec machine_specs[] = {
@@ -121,6 +129,20 @@ static const struct spec archive_specs[] = {
 	{MVM_FIELD_PORT, KIND_U32, offsetof(struct mvm_proto_archive, port)},
 	{MVM_FIELD_CHANGES, KIND_U32, offsetof(struct mvm_proto_archive, changes)},
 	{MVM_FIELD_FREEZE, KIND_BOOL, offsetof(struct mvm_proto_archive, freeze)},
+	{MVM_FIELD_MOUNTED, KIND_BOOL, offsetof(struct mvm_proto_archive, mounted)},
+	END,
+};
+
+static const struct spec unpack_specs[] = {
+	{MVM_FIELD_PATH, KIND_TEXT, offsetof(struct mvm_proto_unpack, path)},
+	{MVM_FIELD_USER, KIND_TEXT, offsetof(struct mvm_proto_unpack, user)},
+	{MVM_FIELD_PORT, KIND_U32, offsetof(struct mvm_proto_unpack, port)},
+	{MVM_FIELD_SYNC, KIND_BOOL, offsetof(struct mvm_proto_unpack, sync)},
+	END,
+};
+
+static const struct spec stat_specs[] = {
+	{MVM_FIELD_PATH, KIND_TEXT, offsetof(struct mvm_proto_stat, path)},
 	END,
 };
 
@@ -280,6 +302,18 @@ int mvm_proto_encode_update(const struct mvm_proto_limits *limits, uint32_t requ
 			    size_t *length)
 {
 	return encode(MVM_PROTO_UPDATE, request, update_specs, limits, to, length);
+}
+
+int mvm_proto_encode_unpack(const struct mvm_proto_unpack *unpack, uint32_t request, struct mvm_proto_buffer to,
+			    size_t *length)
+{
+	return encode(MVM_PROTO_UNPACK, request, unpack_specs, unpack, to, length);
+}
+
+int mvm_proto_encode_stat(const struct mvm_proto_stat *stat, uint32_t request, struct mvm_proto_buffer to,
+			  size_t *length)
+{
+	return encode(MVM_PROTO_STAT, request, stat_specs, stat, to, length);
 }
 
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length)
@@ -599,6 +633,26 @@ int mvm_proto_decode_update(const struct mvm_wire_frame *frame, struct mvm_proto
 
 	*limits = (struct mvm_proto_limits){0};
 	return decode(frame, update_specs, &none, limits, reason);
+}
+
+int mvm_proto_decode_unpack(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			    struct mvm_proto_unpack *unpack, const char **reason)
+{
+	*unpack = (struct mvm_proto_unpack){0};
+	if (decode(frame, unpack_specs, arena, unpack, reason))
+		return -1;
+	if (!unpack->path || unpack->path[0] != '/')
+		return refuse(reason, "the folder has no absolute path");
+	return unpack->port ? 0 : refuse(reason, "what to unpack has no port");
+}
+
+int mvm_proto_decode_stat(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			  struct mvm_proto_stat *stat, const char **reason)
+{
+	*stat = (struct mvm_proto_stat){0};
+	if (decode(frame, stat_specs, arena, stat, reason))
+		return -1;
+	return stat->path && stat->path[0] == '/' ? 0 : refuse(reason, "the path is not absolute");
 }
 
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason)

@@ -47,6 +47,13 @@ struct mvm_proto_reply {
 	enum mvm_proto_code code; /* ERROR, as the next two; a code that this side does not know reads as INTERNAL */
 	uint64_t errnum;
 	const char *message;
+
+	/* OK, to STAT. */
+	uint32_t mode;	/* Linux's st_mode */
+	uint64_t size;	/* bytes */
+	uint64_t mtime; /* seconds since 1970, as two's complement */
+	uint32_t mtime_nsec;
+	const char *link_target; /* of a link: the absolute path that it leads to in the end */
 };
 
 /* Of a container: 0 leaves one as it is, and there are none at first; UINT64_MAX takes it away. */
@@ -123,6 +130,19 @@ struct mvm_proto_archive {
 	uint32_t port;
 	enum mvm_proto_changes changes; /* if any, of the whole disk: the path is "/" */
 	bool freeze;
+	bool mounted; /* /etc/hosts and its like are those that the container sees */
+};
+
+/* What follows on the connection: stream.h. */
+struct mvm_proto_unpack {
+	const char *path; /* a folder; not NULL */
+	const char *user; /* whose all is to be, as mvm_proto_process.user; NULL: as the entries say */
+	uint32_t port;
+	bool sync; /* all is on the disk before the answer */
+};
+
+struct mvm_proto_stat {
+	const char *path; /* not NULL */
 };
 
 /* FIGURES: what the container has used since its machine started, and what it uses. Bytes, unless said otherwise. */
@@ -169,6 +189,10 @@ int mvm_proto_encode_figures(const struct mvm_proto_figures *figures, uint32_t r
 			     size_t *length);
 int mvm_proto_encode_update(const struct mvm_proto_limits *limits, uint32_t request, struct mvm_proto_buffer to,
 			    size_t *length);
+int mvm_proto_encode_unpack(const struct mvm_proto_unpack *unpack, uint32_t request, struct mvm_proto_buffer to,
+			    size_t *length);
+int mvm_proto_encode_stat(const struct mvm_proto_stat *stat, uint32_t request, struct mvm_proto_buffer to,
+			  size_t *length);
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length);
 int mvm_proto_encode_exited(const struct mvm_proto_exited *exited, struct mvm_proto_buffer to, size_t *length);
 
@@ -189,6 +213,10 @@ int mvm_proto_decode_archive(const struct mvm_wire_frame *frame, struct mvm_prot
 int mvm_proto_decode_figures(const struct mvm_wire_frame *frame, struct mvm_proto_figures *figures,
 			     const char **reason);
 int mvm_proto_decode_update(const struct mvm_wire_frame *frame, struct mvm_proto_limits *limits, const char **reason);
+int mvm_proto_decode_unpack(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			    struct mvm_proto_unpack *unpack, const char **reason);
+int mvm_proto_decode_stat(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			  struct mvm_proto_stat *stat, const char **reason);
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason);
 
 #endif

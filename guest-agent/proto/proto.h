@@ -32,11 +32,17 @@ enum mvm_proto_type {
 	MVM_PROTO_PROCESS_RESIZE = 19,
 	MVM_PROTO_SHUTDOWN = 20,
 	MVM_PROTO_ARCHIVE = 21,
+	MVM_PROTO_UNPACK = 22,
+	MVM_PROTO_STAT = 23,
 	MVM_PROTO_CLOCK = 24,
 	MVM_PROTO_STATS = 26,
 	MVM_PROTO_UPDATE = 27,
 
 	MVM_PROTO_PROCESS_EXITED = 32, /* guest: event, request id 0 */
+
+	MVM_PROTO_ENTRY = 64, /* host: on the connection of UNPACK, as the next two */
+	MVM_PROTO_DATA = 65,
+	MVM_PROTO_END = 66,
 };
 
 /* One name space for all messages. u64: 8 bytes little-endian. text: bytes without NUL. */
@@ -87,7 +93,7 @@ enum mvm_proto_tag {
 
 	MVM_FIELD_PATH = 56,	/* text: absolute, in the root disk */
 	MVM_FIELD_NAME = 57,	/* text: what the path is called in the archive; "": a folder's content alone */
-	MVM_FIELD_PORT = 58,	/* u64: where the archive goes */
+	MVM_FIELD_PORT = 58,	/* u64: where the archive goes, or comes from */
 	MVM_FIELD_CHANGES = 59, /* u64: enum mvm_proto_changes: not all of the tree, but what differs from its base */
 	MVM_FIELD_FREEZE = 60,	/* u64: 1 when the container's processes stand still meanwhile */
 
@@ -112,6 +118,20 @@ enum mvm_proto_tag {
 	MVM_FIELD_PIDS = 88,		/* u64: processes and threads */
 
 	MVM_FIELD_MEMORY_LOW = 96, /* u64: bytes that are left to it when memory is short */
+
+	MVM_FIELD_MOUNTED = 112,     /* u64: 1 when /etc/hosts and its like are those that the container sees */
+	MVM_FIELD_SYNC = 113,	     /* u64: 1 when all is to be on the disk before the answer */
+	MVM_FIELD_TYPE = 114,	     /* u64: of an entry: tar's type flag, '0' to '6' */
+	MVM_FIELD_MODE = 115,	     /* u64: of a file, as Linux's st_mode; of an entry its lower 12 bits */
+	MVM_FIELD_UID = 116,	     /* u64 */
+	MVM_FIELD_GID = 117,	     /* u64 */
+	MVM_FIELD_MAJOR = 118,	     /* u64 */
+	MVM_FIELD_MINOR = 119,	     /* u64 */
+	MVM_FIELD_MTIME = 120,	     /* u64: seconds since 1970, as two's complement */
+	MVM_FIELD_MTIME_NSEC = 121,  /* u64 */
+	MVM_FIELD_SIZE = 122,	     /* u64 */
+	MVM_FIELD_LINK_TARGET = 123, /* text: what a link says; of STAT's answer where it leads in the end */
+	MVM_FIELD_XATTR = 124,	     /* bytes, repeated: name, NUL, value */
 };
 
 /* What ARCHIVE sends of what differs from the base. */
@@ -123,18 +143,20 @@ enum mvm_proto_changes {
 
 /* Why a request was refused. */
 enum mvm_proto_code {
-	MVM_PROTO_INTERNAL = 1,	   /* a system call in the agent failed that nobody expects to fail */
-	MVM_PROTO_MALFORMED = 2,   /* a field is missing, of the wrong size, or out of range */
-	MVM_PROTO_UNSUPPORTED = 3, /* a message that the agent does not know */
-	MVM_PROTO_BAD_STATE = 4,   /* not now: MACHINE twice, PROCESS_START before MACHINE, id in use */
-	MVM_PROTO_NO_PROCESS = 5,  /* no such process, or it has ended */
-	MVM_PROTO_NO_PROGRAM = 6,  /* docker's 127: not in $PATH, no such file, interpreter missing */
-	MVM_PROTO_CANNOT_RUN = 7,  /* docker's 126: not executable, a folder, no program, other architecture */
-	MVM_PROTO_NO_USER = 8,	   /* not in the image's /etc/passwd */
-	MVM_PROTO_NO_GROUP = 9,	   /* not in the image's /etc/group */
-	MVM_PROTO_BAD_CWD = 10,	   /* the working folder cannot be made or entered */
-	MVM_PROTO_MOUNT = 11,	   /* the root or something in it cannot be mounted */
-	MVM_PROTO_RESOURCE = 12,   /* rlimit, cgroup, no memory or processes left */
+	MVM_PROTO_INTERNAL = 1,	     /* a system call in the agent failed that nobody expects to fail */
+	MVM_PROTO_MALFORMED = 2,     /* a field is missing, of the wrong size, or out of range */
+	MVM_PROTO_UNSUPPORTED = 3,   /* a message that the agent does not know */
+	MVM_PROTO_BAD_STATE = 4,     /* not now: MACHINE twice, PROCESS_START before MACHINE, id in use */
+	MVM_PROTO_NO_PROCESS = 5,    /* no such process, or it has ended */
+	MVM_PROTO_NO_PROGRAM = 6,    /* docker's 127: not in $PATH, no such file, interpreter missing */
+	MVM_PROTO_CANNOT_RUN = 7,    /* docker's 126: not executable, a folder, no program, other architecture */
+	MVM_PROTO_NO_USER = 8,	     /* not in the image's /etc/passwd */
+	MVM_PROTO_NO_GROUP = 9,	     /* not in the image's /etc/group */
+	MVM_PROTO_BAD_CWD = 10,	     /* the working folder cannot be made or entered */
+	MVM_PROTO_MOUNT = 11,	     /* the root or something in it cannot be mounted */
+	MVM_PROTO_RESOURCE = 12,     /* rlimit, cgroup, no memory or processes left */
+	MVM_PROTO_NO_FILE = 13,	     /* nothing is at that path */
+	MVM_PROTO_NOT_POSSIBLE = 14, /* with what is at that path: no folder, one in the way, a name that leads out */
 };
 
 /* Numbers for MVM_FIELD_RLIMIT (x86-64 and arm64 agree). */

@@ -14,7 +14,7 @@ static void store32(uint8_t *at, uint32_t value)
 	store16(at + 2, (uint16_t)(value >> 16));
 }
 
-static void store64(uint8_t *at, uint64_t value)
+void mvm_wire_store_u64(uint8_t at[8], uint64_t value)
 {
 	store32(at, (uint32_t)value);
 	store32(at + 4, (uint32_t)(value >> 32));
@@ -30,7 +30,7 @@ static uint32_t load32(const uint8_t *at)
 	return (uint32_t)load16(at) | (uint32_t)load16(at + 2) << 16;
 }
 
-static uint64_t load64(const uint8_t *at)
+uint64_t mvm_wire_load_u64(const uint8_t at[8])
 {
 	return (uint64_t)load32(at) | (uint64_t)load32(at + 4) << 32;
 }
@@ -49,6 +49,20 @@ static uint8_t *reserve(struct mvm_wire_writer *writer, size_t size)
 	return at;
 }
 
+void mvm_wire_header(uint8_t header[MVM_WIRE_HEADER_SIZE], uint16_t type, uint32_t request, uint32_t length)
+{
+	store32(header, length);
+	store16(header + 4, type);
+	store16(header + 6, 0);
+	store32(header + 8, request);
+}
+
+struct mvm_wire_head mvm_wire_read_header(const uint8_t header[MVM_WIRE_HEADER_SIZE])
+{
+	return (struct mvm_wire_head){
+		.type = load16(header + 4), .request = load32(header + 8), .length = load32(header)};
+}
+
 void mvm_wire_begin(struct mvm_wire_writer *writer, void *buffer, size_t capacity, uint16_t type, uint32_t request)
 {
 	uint8_t *header;
@@ -58,12 +72,8 @@ void mvm_wire_begin(struct mvm_wire_writer *writer, void *buffer, size_t capacit
 		.capacity = capacity < MVM_WIRE_FRAME_MAX ? capacity : MVM_WIRE_FRAME_MAX,
 	};
 	header = reserve(writer, MVM_WIRE_HEADER_SIZE);
-	if (!header)
-		return;
-	store32(header, 0);
-	store16(header + 4, type);
-	store16(header + 6, 0);
-	store32(header + 8, request);
+	if (header)
+		mvm_wire_header(header, type, request, 0);
 }
 
 static uint8_t *put_field(struct mvm_wire_writer *writer, uint16_t tag, size_t length)
@@ -89,7 +99,7 @@ void mvm_wire_put_u64s(struct mvm_wire_writer *writer, uint16_t tag, const uint6
 	uint8_t *at = put_field(writer, tag, count * 8);
 
 	for (size_t i = 0; at && i < count; i++)
-		store64(at + i * 8, values[i]);
+		mvm_wire_store_u64(at + i * 8, values[i]);
 }
 
 void mvm_wire_put_u64(struct mvm_wire_writer *writer, uint16_t tag, uint64_t value)
@@ -97,13 +107,21 @@ void mvm_wire_put_u64(struct mvm_wire_writer *writer, uint16_t tag, uint64_t val
 	mvm_wire_put_u64s(writer, tag, &value, 1);
 }
 
+void mvm_wire_put_pair(struct mvm_wire_writer *writer, uint16_t tag, const void *first, size_t first_length,
+		       const void *second, size_t second_length)
+{
+	bool fits = first_length <= MVM_WIRE_PAYLOAD_MAX && second_length <= MVM_WIRE_PAYLOAD_MAX;
+	uint8_t *at = put_field(writer, tag, fits ? first_length + second_length : SIZE_MAX);
+
+	if (at && first_length)
+		memcpy(at, first, first_length);
+	if (at && second_length)
+		memcpy(at + first_length, second, second_length);
+}
+
 void mvm_wire_put_text(struct mvm_wire_writer *writer, uint16_t tag, const char *text)
 {
-	size_t length = strlen(text);
-	uint8_t *at = put_field(writer, tag, length);
-
-	if (at)
-		memcpy(at, text, length);
+	mvm_wire_put_pair(writer, tag, text, strlen(text), NULL, 0);
 }
 
 int mvm_wire_end(struct mvm_wire_writer *writer, size_t *length)
@@ -190,7 +208,7 @@ int mvm_wire_get_u64s(const struct mvm_wire_field *field, uint64_t *values, size
 	if (field->length != count * 8)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		values[i] = load64(field->data + i * 8);
+		values[i] = mvm_wire_load_u64(field->data + i * 8);
 	return 0;
 }
 

@@ -42,9 +42,23 @@ struct mvm_wire_writer {
 void mvm_wire_begin(struct mvm_wire_writer *writer, void *buffer, size_t capacity, uint16_t type, uint32_t request);
 void mvm_wire_put_u64(struct mvm_wire_writer *writer, uint16_t tag, uint64_t value);
 void mvm_wire_put_u64s(struct mvm_wire_writer *writer, uint16_t tag, const uint64_t *values, size_t count);
+/* Two runs of bytes, one after the other, as one field. */
+void mvm_wire_put_pair(struct mvm_wire_writer *writer, uint16_t tag, const void *first, size_t first_length,
+		       const void *second, size_t second_length);
 void mvm_wire_put_text(struct mvm_wire_writer *writer, uint16_t tag, const char *text);
 /* 0 and the frame's length, or -1: larger than the buffer or than a frame may be. */
 int mvm_wire_end(struct mvm_wire_writer *writer, size_t *length);
+
+/* The header of a frame whose payload comes from elsewhere. */
+void mvm_wire_header(uint8_t header[MVM_WIRE_HEADER_SIZE], uint16_t type, uint32_t request, uint32_t length);
+/* And its reading. */
+struct mvm_wire_head {
+	uint16_t type;
+	uint32_t request, length;
+};
+struct mvm_wire_head mvm_wire_read_header(const uint8_t header[MVM_WIRE_HEADER_SIZE]);
+void mvm_wire_store_u64(uint8_t at[8], uint64_t value);
+uint64_t mvm_wire_load_u64(const uint8_t at[8]);
 
 /* A received frame; payload points into the reader's buffer. */
 struct mvm_wire_frame {

@@ -176,3 +176,42 @@ json_t *mvm_json_message(const char *text)
 	}
 	return json_string(clean.data);
 }
+
+json_t *mvm_json_octets(const char *text)
+{
+	char *wide MVM_CLEAN_FREE = mvm_alloc(2 * strlen(text) + 1), *to = wide;
+
+	for (const char *at = text; *at; at++) {
+		unsigned char byte = (unsigned char)*at;
+
+		if (byte >= 0x80)
+			*to++ = (char)(0xc0 | byte >> 6);
+		*to++ = (char)(byte >= 0x80 ? 0x80 | (byte & 0x3f) : byte);
+	}
+	return json_string(wide);
+}
+
+/* What comes is UTF-8, and only its first 256 characters are bytes. */
+int mvm_json_get_octets(const json_t *object, const char *key, const char *fallback, char **value,
+			struct mvm_error **err)
+{
+	const char *wide;
+	char *text MVM_CLEAN_FREE = NULL, *to;
+
+	if (mvm_json_get_string(object, key, NULL, &wide, err) < 0)
+		return -1;
+	if (!wide) {
+		*value = fallback ? mvm_strdup(fallback) : NULL;
+		return 0;
+	}
+	to = text = mvm_alloc(strlen(wide) + 1);
+	for (const unsigned char *at = (const unsigned char *)wide; *at; at++) {
+		if (*at > 0xc3)
+			return mvm_fail(err, MVM_ERR_INVALID, "\"%s\" holds characters that are no bytes", key);
+		*to++ = (char)(*at < 0x80 ? *at : (at[0] & 0x03) << 6 | (at[1] & 0x3f));
+		at += *at >= 0x80;
+	}
+	*value = text;
+	text = NULL;
+	return 0;
+}

@@ -34,6 +34,12 @@ int mvm_json_get_strings(const json_t *object, const char *key, struct mvm_strv 
 /* NULL where one of them is not UTF-8. */
 json_t *mvm_json_from_strings(const struct mvm_strv *values);
 
+/* Text of any bytes, such as a path: each byte becomes the character of its number, U+0001 to U+00FF, and back. */
+json_t *mvm_json_octets(const char *text);
+/* As mvm_json_get_string(), but the caller's; INVALID where it is nothing that mvm_json_octets() makes. */
+int mvm_json_get_octets(const json_t *object, const char *key, const char *fallback, char **value,
+			struct mvm_error **err);
+
 /* A message for people, which may quote bytes that a guest or a user chose: what is not UTF-8 becomes U+FFFD. */
 json_t *mvm_json_message(const char *text);
 

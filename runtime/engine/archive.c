@@ -12,8 +12,8 @@
 #include "runtime/base/json.h"
 #include "runtime/base/loop.h"
 
-#define CONNECT_LIMIT_MS 30000
-#define COPY_SIZE	 (256 * 1024)
+#define BUSY_LIMIT_MS 30000
+#define COPY_SIZE     (256 * 1024)
 
 struct mvm_archive {
 	struct mvm_client *client;
@@ -22,8 +22,8 @@ struct mvm_archive {
 };
 
 /* The supervisor of one that runs, or the helper that another command has started, or one of our own. */
-static int connect_any(struct mvm_engine *engine, const char *what, bool *own, struct mvm_client **client,
-		       struct mvm_error **err)
+static int connect_any(struct mvm_engine *engine, const char *what, enum engine_role role, bool *own,
+		       struct mvm_client **client, struct mvm_error **err)
 {
 	struct mvm_state *state = mvm_engine_state(engine);
 	int result = 1;
@@ -39,7 +39,7 @@ static int connect_any(struct mvm_engine *engine, const char *what, bool *own, s
 		if (busy < 0)
 			return -1;
 		if (busy == 0)
-			return engine_start_supervisor(engine, container, lock, true, client, err);
+			return engine_start_supervisor(engine, container, lock, role, client, err);
 		result = engine_reach(engine, container->config.id, client, err);
 	}
 	return result;
@@ -53,37 +53,53 @@ static bool has_gone(const struct mvm_client *client)
 	return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLHUP);
 }
 
-/* Whoever was in charge may have been about to end: then it is tried again, for a while. */
-static int open_stream(struct mvm_engine *engine, const char *what, const char *op, json_t *fields,
-		       struct mvm_archive *archive, struct mvm_error **err)
+int engine_ask_disk(struct mvm_engine *engine, const char *what, enum engine_role role, engine_ask_fn ask, void *arg,
+		    struct mvm_client **client, struct mvm_error **err)
 {
-	uint64_t deadline = mvm_now_ns() + CONNECT_LIMIT_MS * 1000000ULL;
+	uint64_t deadline = mvm_now_ns() + BUSY_LIMIT_MS * 1000000ULL;
 
 	for (;;) {
+		struct mvm_client *asked MVM_CLEAN_CLIENT = NULL;
 		struct mvm_error *local MVM_CLEAN_ERROR = NULL;
 		bool own;
 
-		if (connect_any(engine, what, &own, &archive->client, err) < 0)
+		if (connect_any(engine, what, role, &own, &asked, err) < 0)
 			return -1;
-		if (mvm_client_stream(archive->client, op, json_copy(fields), &archive->fd, &archive->id, &local) == 0)
+		if (ask(arg, asked, &local) == 0) {
+			*client = asked;
+			asked = NULL;
 			return 0;
+		}
 		if (own || mvm_now_ns() > deadline ||
-		    (mvm_error_code(local) != MVM_ERR_CONFLICT && !has_gone(archive->client)))
+		    (mvm_error_code(local) != MVM_ERR_INTERRUPTED && !has_gone(asked)))
 			return mvm_error_move(err, &local);
-		mvm_client_destroy(archive->client);
-		archive->client = NULL;
 		poll(NULL, 0, 50);
 	}
+}
+
+struct stream_request {
+	const char *op;
+	json_t *fields;
+	struct mvm_archive *archive;
+};
+
+static int ask_stream(void *arg, struct mvm_client *client, struct mvm_error **err)
+{
+	const struct stream_request *request = arg;
+
+	return mvm_client_stream(client, request->op, json_copy(request->fields), &request->archive->fd,
+				 &request->archive->id, err);
 }
 
 int engine_open_archive(struct mvm_engine *engine, const char *what, const char *op, json_t *given,
 			struct mvm_archive **out, struct mvm_error **err)
 {
-	struct mvm_archive *archive = mvm_alloc(sizeof(*archive));
 	json_t *fields MVM_CLEAN_JSON = given;
+	struct mvm_archive *archive = mvm_alloc(sizeof(*archive));
+	struct stream_request request = {.op = op, .fields = fields, .archive = archive};
 
 	archive->fd = -1;
-	if (open_stream(engine, what, op, fields, archive, err) < 0) {
+	if (engine_ask_disk(engine, what, ENGINE_READER, ask_stream, &request, &archive->client, err) < 0) {
 		mvm_archive_destroy(archive);
 		return -1;
 	}
@@ -94,10 +110,8 @@ int engine_open_archive(struct mvm_engine *engine, const char *what, const char 
 int mvm_engine_archive(struct mvm_engine *engine, const char *what, const char *path, const char *name,
 		       struct mvm_archive **archive, struct mvm_error **err)
 {
-	json_t *fields = json_pack("{ss, ss}", "path", path, "name", name);
+	json_t *fields = json_pack("{so, so}", "path", mvm_json_octets(path), "name", mvm_json_octets(name));
 
-	if (!fields)
-		return mvm_fail(err, MVM_ERR_USAGE, "the path is not UTF-8");
 	return engine_open_archive(engine, what, "archive", fields, archive, err);
 }
 

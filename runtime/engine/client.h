@@ -46,8 +46,8 @@ int mvm_client_receive(struct mvm_client *client, json_t **message, struct mvm_e
  * that goes away first is MACHINE. */
 int mvm_client_call(struct mvm_client *client, const char *op, json_t *fields, json_t **answer, struct mvm_error **err);
 
-/* "archive", "changes": the descriptor of the stream, and the request, whose answer says whether all of it has come.
- * What the guest could not even begin fails here. Steals the fields. */
+/* "archive", "changes" and "unpack": the descriptor of the stream, and the request, whose answer says whether all of it
+ * has come. What the guest could not even begin fails here. `fields` is stolen. */
 int mvm_client_stream(struct mvm_client *client, const char *op, json_t *fields, int *stream, json_int_t *id,
 		      struct mvm_error **err);
 /* Waits for the answer to a request; an error in it becomes *err. */

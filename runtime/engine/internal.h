@@ -6,9 +6,17 @@
 #include "engine.h"
 #include "image/disk.h"
 
-/* Starts a supervisor, or a helper for looking into the disk of a container that does not run. Takes the lock. */
-int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_container *container, int lock, bool helper,
-			    struct mvm_client **client, struct mvm_error **err);
+/* Starts a supervisor, or a helper for looking into the disk of a container that does not run, or for changing it.
+ * Takes the lock. */
+enum engine_role { ENGINE_SUPERVISOR, ENGINE_READER, ENGINE_WRITER };
+int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_container *container, int lock,
+			    enum engine_role role, struct mvm_client **client, struct mvm_error **err);
+/* Has `ask` say what is wanted of a container's disk to whoever is in charge of it, or to a helper of our own. It is
+ * called again, over another connection, where that was just about to end or can only read the disk, for half a minute.
+ * *client is the connection that it was said over. */
+typedef int (*engine_ask_fn)(void *arg, struct mvm_client *client, struct mvm_error **err);
+int engine_ask_disk(struct mvm_engine *engine, const char *what, enum engine_role role, engine_ask_fn ask, void *arg,
+		    struct mvm_client **client, struct mvm_error **err);
 /* Connects to whoever is in charge of a container. 1: nobody is. */
 int engine_reach(struct mvm_engine *engine, const char *id, struct mvm_client **client, struct mvm_error **err);
 

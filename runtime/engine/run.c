@@ -25,13 +25,14 @@
 #define DESTROY_LIMIT_S	    30
 #define END_MS		    2000
 
-int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_container *container, int lock, bool helper,
-			    struct mvm_client **client, struct mvm_error **err)
+int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_container *container, int lock,
+			    enum engine_role role, struct mvm_client **client, struct mvm_error **err)
 {
+	static const char *const roles[] = {
+		[ENGINE_SUPERVISOR] = NULL, [ENGINE_READER] = "reader", [ENGINE_WRITER] = "writer"};
 	int owned MVM_CLEAN_FD = lock, ours MVM_CLEAN_FD = -1, theirs MVM_CLEAN_FD = -1;
 	const char *home = mvm_state_home(mvm_engine_state(engine));
-	char *argv[] = {(char *)"mvm-supervisor", (char *)home, container->config.id, helper ? (char *)"helper" : NULL,
-			NULL};
+	char *argv[] = {(char *)"mvm-supervisor", (char *)home, container->config.id, (char *)roles[role], NULL};
 	char *program MVM_CLEAN_FREE = NULL;
 	int pair[2];
 	pid_t pid;
@@ -55,7 +56,7 @@ int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_containe
 int mvm_engine_supervise(struct mvm_engine *engine, const struct mvm_container *container, int lock,
 			 struct mvm_client **client, struct mvm_error **err)
 {
-	return engine_start_supervisor(engine, container, lock, false, client, err);
+	return engine_start_supervisor(engine, container, lock, ENGINE_SUPERVISOR, client, err);
 }
 
 static void pause_ms(int milliseconds)
@@ -273,11 +274,11 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 	if (busy > 0 && !force && !mvm_status_alive(container->state.status))
 		busy = take_charge(engine, container->config.id, &lock, &local);
 	if (busy > 0 && !force && !mvm_status_alive(container->state.status))
-		return mvm_fail(
-			err, MVM_ERR_CONFLICT,
-			"cannot remove container \"/%s\": another command works with it, such as export: wait for "
-			"its end or force remove",
-			container->config.name);
+		return mvm_fail(err, MVM_ERR_CONFLICT,
+				"cannot remove container \"/%s\": another command works with it, such as cp or export: "
+				"wait for "
+				"its end or force remove",
+				container->config.name);
 	if (busy > 0 && !force && container->state.status == MVM_STATUS_PAUSED)
 		return mvm_fail(err, MVM_ERR_CONFLICT,
 				"cannot remove container \"/%s\": container is paused and must be unpaused first",

@@ -6,8 +6,8 @@
  *
  * Messages are those of runtime/base/control.h.
  *
- * Who looks into the disk of a container that does not run talks to a helper in the same way; it knows archive,
- * changes, update, release and destroy, and refuses start.
+ * Who looks into the disk of a container that does not run, or changes it, talks to a helper in the same way; it knows
+ * archive, changes, unpack, stat, update, release and destroy, and refuses start.
  *
  * Requests carry "id" and "op"; the answer has the same "id" and either "ok": true or "error":
  * {"code", "message"}. Answers may come in any order. Without being asked the supervisor sends
@@ -36,10 +36,16 @@
  *   archive   path, name                   when the guest has sent all of it: the tree at `path` of the
  *                                          container's disk as a tar stream, its top called `name`; "": the content
  *                                          of a folder alone. Event "stream" comes before, with the descriptor.
- *   changes   layer, pause: bool           as archive, and with the same event: what differs from the image's disk, as
- *                                          a layer or as a list of names. The client has to write into the stream what
- *                                          that disk holds (guest-agent/proto/listing.h). `pause`: the container's
- *                                          processes stand still meanwhile.
+ *                                          `mounted`: /etc/hosts and its like are those that the container sees
+ *   changes   layer, pause: bool           as archive, and with the same event: what differs from the image's disk,
+ *                                          as a layer or as a list of names. The client has to write into the stream
+ *                                          what that disk holds (guest-agent/proto/listing.h). `pause`: the
+ *                                          container's processes stand still meanwhile
+ *   unpack    path, user                   when the guest has made all of it in the folder `path` of the container's
+ *                                          disk: what is written to the descriptor of event "stream"
+ *                                          (guest-agent/proto/stream.h). `user`: whose all of it is to be
+ *   stat      path                         with what is there: mode (Linux's), size, mtime, mtime_nsec, link_target:
+ *                                          where a link leads in the end
  *   stats                                  when the guest has said: object "stats" of numbers, which are those of
  *                                          struct mvm_stats (engine.h)
  *   update    as update.h has them         when the guest has the new limits, and config.json as well
@@ -52,10 +58,13 @@
  * clients attached, followed and waited for. Between an end and the next run attach, follow, exec, pause and archive
  * are refused; stop, signal and destroy are obeyed at once.
  *
+ * Where these are about the disk (archive, unpack, stat), texts are bytes: mvm_json_octets(). INTERRUPTED is the answer
+ * where the container is just ending, or a helper that only reads is at work: it is to be tried again.
+ *
  *   event     fields                       sent
  *   notice    text                         to the starting client: a line for the user
  *   log                                    to followers
- *   stream    id, one descriptor           to who asked for the archive or the changes `id`
+ *   stream    id, one descriptor           to who asked for the archive, changes or unpack `id`
  *   exit      exit_code, error             to attached clients, after their streams have ended, and to followers
  *   exit      id, exit_code, error         to who asked for the exec `id`; its streams may still hold something
  */

@@ -26,7 +26,8 @@ struct agent {
 	void *buffer;
 	struct mvm_buf out;
 	struct orders orders;
-	struct mvm_proto_figures figures; /* while a STATS is answered */
+	struct mvm_proto_figures figures;    /* while a STATS is answered */
+	const struct mvm_proto_reply *reply; /* that is being handed on */
 };
 
 struct agent *agent_create(struct supervisor *supervisor)
@@ -105,7 +106,8 @@ static void guest_error(const struct mvm_proto_reply *reply, struct mvm_error **
 		{MVM_PROTO_NO_PROGRAM, MVM_ERR_NO_PROGRAM}, {MVM_PROTO_CANNOT_RUN, MVM_ERR_CANNOT_RUN},
 		{MVM_PROTO_BAD_CWD, MVM_ERR_CANNOT_RUN},    {MVM_PROTO_NO_USER, MVM_ERR_NOT_FOUND},
 		{MVM_PROTO_NO_GROUP, MVM_ERR_NOT_FOUND},    {MVM_PROTO_NO_PROCESS, MVM_ERR_CONFLICT},
-		{MVM_PROTO_RESOURCE, MVM_ERR_INVALID},
+		{MVM_PROTO_RESOURCE, MVM_ERR_INVALID},	    {MVM_PROTO_NO_FILE, MVM_ERR_NOT_FOUND},
+		{MVM_PROTO_NOT_POSSIBLE, MVM_ERR_INVALID},
 	};
 	enum mvm_error_code code = MVM_ERR_MACHINE;
 
@@ -181,7 +183,7 @@ static void order_machine(struct agent *agent)
 		.hostname = config->hostname,
 		.root_device = "/dev/vda",
 		.root_type = "ext4",
-		.root_scratch = config->auto_remove,
+		.root_scratch = config->auto_remove && !agent->supervisor->helper,
 		.read_only = config->read_only,
 		.shm_size = (uint64_t)config->shm_size,
 		.sysctls = config->sysctls.items,
@@ -334,6 +336,27 @@ void agent_update(struct agent *agent, const struct mvm_container_update *update
 	queued(agent, length);
 }
 
+void agent_unpack(struct agent *agent, const struct mvm_proto_unpack *order, agent_done_fn done, void *arg)
+{
+	size_t length = 0;
+
+	mvm_proto_encode_unpack(order, orders_add(&agent->orders, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
+void agent_stat(struct agent *agent, const struct mvm_proto_stat *order, agent_done_fn done, void *arg)
+{
+	size_t length = 0;
+
+	mvm_proto_encode_stat(order, orders_add(&agent->orders, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
+const struct mvm_proto_reply *agent_reply(const struct agent *agent)
+{
+	return agent->reply;
+}
+
 bool agent_is_connected(const struct agent *agent)
 {
 	return agent->fd >= 0;
@@ -396,7 +419,9 @@ static int got_reply(struct agent *agent, const struct mvm_wire_frame *frame, co
 		(unsigned long long)reply.uptime / 1000);
 	if (reply.type == MVM_PROTO_ERROR)
 		guest_error(&reply, &err);
+	agent->reply = &reply;
 	orders_answered(&agent->orders, reply.request, err);
+	agent->reply = NULL;
 	return 0;
 }
 

@@ -60,9 +60,10 @@ static void drop_client(struct client *client)
 	client->dead = true;
 	release_client(client);
 	execs_left(supervisor);
+	archives_left(supervisor);
 	/* Whoever was to order the start is gone, and nobody else will. */
 	if (!supervisor->clients)
-		supervisor_event(supervisor, supervisor->helper ? EVENT_DESTROY : EVENT_ABANDONED);
+		supervisor_event(supervisor, supervisor->helper ? EVENT_RELEASED : EVENT_ABANDONED);
 }
 
 void client_send(struct client *client, json_t *message, const int *fds, size_t count)

@@ -14,9 +14,10 @@
  *   execs.c      processes that join the container's, each with streams and a small state machine of its own
  *   health.c     the container's health check: an exec every now and then
  *
- * It has one more role: a helper serves those who want to look into the disk of a container that does not run. It
- * boots the same machine over that disk, which stays as it is, with no process of the container in it, and ends with
- * its last client. It holds the container's lock as any supervisor, and leaves its state alone.
+ * It has one more role: a helper serves those who want to look into the disk of a container that does not run, or to
+ * change it. It boots the same machine over that disk, with no process of the container in it, and ends with its last
+ * client. A reader's disk stays as it is; a writer's is clean again when it ends. It holds the container's lock as any
+ * supervisor, and leaves its state alone.
  *
  * All of them share struct supervisor and run on its loop; no function here blocks but for writing small files.
  */
@@ -85,6 +86,7 @@ enum event {
 	EVENT_ABANDONED, /* the last client has gone */
 	EVENT_AGAIN,	 /* one more round, by the restart policy */
 	EVENT_OVER,	 /* that was all */
+	EVENT_RELEASED,	 /* nobody needs the helper any more */
 	EVENT_TIMEOUT,	 /* the phase took longer than it may */
 	EVENT_COUNT
 };
@@ -98,6 +100,7 @@ struct supervisor {
 	struct mvm_container *container;
 	int lock_fd;
 	bool helper;
+	bool writer; /* of a helper: it changes the disk */
 
 	enum phase phase;
 	struct mvm_timer *phase_timer;
@@ -229,6 +232,10 @@ void agent_stats(struct agent *agent, agent_done_fn done, void *arg);
 /* For `done` of that: what the guest says, or zeros where it says nothing. */
 const struct mvm_proto_figures *agent_figures(const struct agent *agent);
 void agent_update(struct agent *agent, const struct mvm_container_update *update, agent_done_fn done, void *arg);
+void agent_unpack(struct agent *agent, const struct mvm_proto_unpack *order, agent_done_fn done, void *arg);
+void agent_stat(struct agent *agent, const struct mvm_proto_stat *order, agent_done_fn done, void *arg);
+/* What the guest says beside success, for the time of a `done`. */
+const struct mvm_proto_reply *agent_reply(const struct agent *agent);
 void agent_shutdown(struct agent *agent);
 /* Without it no request is answered by the guest any more. */
 bool agent_is_connected(const struct agent *agent);
@@ -264,13 +271,24 @@ void relay_release(struct relay *relay);
 /* Whoever asked has gone. */
 bool relay_is_dead(const struct relay *relay);
 
-/* archives.c: MVM_PROTO_ARCHIVE for clients. */
+/* archives.c: MVM_PROTO_ARCHIVE, MVM_PROTO_UNPACK and MVM_PROTO_STAT for clients. */
 enum { ARCHIVE_PORT = MVM_PROTO_STREAM_PORT + STREAM_COUNT };
-/* Ordered as soon as the guest takes such orders, with a port. Takes the relay. */
-void archives_add(struct supervisor *supervisor, const struct mvm_proto_archive *order, struct relay *relay);
+enum archive_kind { ARCHIVE_SEND, ARCHIVE_UNPACK, ARCHIVE_STAT };
+struct archive_order {
+	enum archive_kind kind;
+	char *path; /* owned, as the other texts */
+	char *name; /* of ARCHIVE_SEND, as the next three */
+	enum mvm_proto_changes changes;
+	bool freeze, mounted;
+	char *user; /* of ARCHIVE_UNPACK, or NULL */
+};
+/* Ordered as soon as the guest takes such orders. Takes the relay and what the order holds. */
+void archives_add(struct supervisor *supervisor, const struct archive_order *order, struct relay *relay);
 /* The guest takes orders. */
 void archives_ready(struct supervisor *supervisor);
 void archives_connected(struct supervisor *supervisor, unsigned port, int fd);
+/* A client has gone. */
+void archives_left(struct supervisor *supervisor);
 /* Answers those that will not be completed. */
 void archives_end(struct supervisor *supervisor);
 

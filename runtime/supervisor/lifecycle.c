@@ -238,8 +238,8 @@ static void resume_and_drain(struct supervisor *supervisor)
 
 static void close_guest(struct supervisor *supervisor)
 {
-	/* Nobody will look at the disk of a container that is about to be removed. */
-	if (is_removed_at_end(supervisor))
+	/* Nobody will look at the disk of a container that is about to be removed, and a reader's is not kept. */
+	if (supervisor->helper ? !supervisor->writer : is_removed_at_end(supervisor))
 		supervisor_event(supervisor, EVENT_GUEST_CLOSED);
 	else
 		agent_shutdown(supervisor->agent);
@@ -373,6 +373,7 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_START]           = {PHASE_BOOTING,  boot},
 		[EVENT_DESTROY]         = {PHASE_ENDED,    finish},
 		[EVENT_ABANDONED]       = {PHASE_ENDED,    finish},
+		[EVENT_RELEASED]        = {PHASE_ENDED,    finish},
 	},
 	[PHASE_WAITING] = {
 		[EVENT_TIMEOUT]         = {PHASE_BOOTING,  next_round},
@@ -384,12 +385,14 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
 		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_RELEASED]        = {PHASE_ENDING,   destroy},
 		[EVENT_TIMEOUT]         = {PHASE_REBOOTING, boot_timed_out},
 	},
 	[PHASE_REBOOTING] = {
 		[EVENT_MACHINE_STOPPED] = {PHASE_BOOTING,  boot_again},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
 		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_RELEASED]        = {PHASE_ENDING,   destroy},
 		[EVENT_TIMEOUT]         = {PHASE_ENDING,   give_up},
 	},
 	[PHASE_STARTING] = {
@@ -399,9 +402,11 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
 		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_RELEASED]        = {PHASE_ENDING,   destroy},
 		[EVENT_TIMEOUT]         = {PHASE_ENDING,   give_up},
 	},
 	[PHASE_SERVING] = {
+		[EVENT_RELEASED]        = {PHASE_CLOSING,  close_guest},
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
 		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},

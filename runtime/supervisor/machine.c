@@ -163,8 +163,8 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 	const struct mvm_machine_disk disk = {
 		.path = disk_path,
 		.format = !strcmp(config->disk_format, "raw") ? MVM_DISK_RAW : MVM_DISK_QCOW2,
-		.scratch = config->auto_remove,
-		.throw_away = supervisor->helper,
+		.scratch = config->auto_remove && !supervisor->helper,
+		.throw_away = supervisor->helper && !supervisor->writer,
 		.serial = "root",
 	};
 	const char *level = getenv("MVM_LOG");

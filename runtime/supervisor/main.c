@@ -1,7 +1,7 @@
 /*
  * mvm-supervisor: owns one VM from its start to its end. Started by the engine as
  *
- *   mvm-supervisor HOME CONTAINER-ID [helper]
+ *   mvm-supervisor HOME CONTAINER-ID [reader|writer]
  *
  * with descriptor 3 the first client's connection and 4 the container's lock, in a session of its
  * own: killing the client that started it changes nothing here. Its own messages go to supervisor.log
@@ -97,7 +97,8 @@ int main(int argc, char **argv)
 	struct supervisor supervisor = {.lock_fd = LOCK_FD, .listen_fd = -1};
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-	supervisor.helper = argc == 4 && !strcmp(argv[3], "helper");
+	supervisor.writer = argc == 4 && !strcmp(argv[3], "writer");
+	supervisor.helper = supervisor.writer || (argc == 4 && !strcmp(argv[3], "reader"));
 	if (argc != 3 + supervisor.helper || fcntl(FIRST_CLIENT_FD, F_GETFD) < 0 || fcntl(LOCK_FD, F_GETFD) < 0) {
 		fputs("mvm-supervisor: started by mvm, not by hand\n", stderr);
 		return 125;

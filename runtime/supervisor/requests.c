@@ -81,7 +81,7 @@ static void start(struct client *client, json_int_t id, json_t *request)
 
 	if (supervisor->helper) {
 		client_refuse(client, id, MVM_ERR_CONFLICT,
-			      "another command reads its disk, such as export: try again when that has ended");
+			      "another command works on its disk, such as cp: try again when that has ended");
 	} else if (supervisor->phase == PHASE_PAUSED || supervisor->phase == PHASE_PAUSING) {
 		client_refuse(client, id, MVM_ERR_CONFLICT, "cannot start a paused container, try unpause instead");
 	} else if (supervisor_has_process(supervisor) || rounds_restarting(supervisor)) {
@@ -307,50 +307,94 @@ static void update(struct client *client, json_int_t id, json_t *request)
 }
 
 /* Some room is left in the guest's message for what else is in it. */
-#define ARCHIVE_PATH_MAX 4096
+#define ARCHIVE_TEXT_MAX 4096
 
-static void add_archive(struct client *client, json_int_t id, const struct mvm_proto_archive *order)
+static bool is_text(const char *text)
+{
+	return strlen(text) <= ARCHIVE_TEXT_MAX;
+}
+
+static bool read_archive_order(json_t *request, struct archive_order *order)
+{
+	return mvm_json_get_octets(request, "path", "", &order->path, NULL) == 0 &&
+	       mvm_json_get_octets(request, "name", "", &order->name, NULL) == 0 &&
+	       mvm_json_get_octets(request, "user", "", &order->user, NULL) == 0 &&
+	       mvm_json_get_bool(request, "mounted", false, &order->mounted, NULL) == 0 && *order->path == '/' &&
+	       is_text(order->path) && is_text(order->name) && is_text(order->user);
+}
+
+static bool can_take_archive(struct client *client, json_int_t id, enum archive_kind kind)
 {
 	struct supervisor *supervisor = client->supervisor;
 
-	if (is_paused(supervisor)) {
+	if (is_paused(supervisor))
 		answer_paused(client, id, "unpause the container first");
+	else if (!check_not_restarting(client, id))
+		return false;
+	else if (supervisor->phase > PHASE_RUNNING)
+		client_refuse(client, id, MVM_ERR_INTERRUPTED, "the container is just ending; try again");
+	else if (kind == ARCHIVE_UNPACK && supervisor->helper && !supervisor->writer)
+		client_refuse(client, id, MVM_ERR_INTERRUPTED,
+			      "another command reads its disk, such as export: try again when that has ended");
+	else
+		return true;
+	return false;
+}
+
+/* Takes what the order holds. */
+static void add_archive(struct client *client, json_int_t id, const struct archive_order *order)
+{
+	if (!can_take_archive(client, id, order->kind)) {
+		free(order->path);
+		free(order->name);
+		free(order->user);
 		return;
 	}
-	if (!check_not_restarting(client, id))
-		return;
-	if (supervisor->phase > PHASE_RUNNING) {
-		client_refuse(client, id, MVM_ERR_CONFLICT, "the container is just ending; try again");
+	archives_add(client->supervisor, order, client_relay(client, id));
+	if (client->supervisor->helper)
+		supervisor_event(client->supervisor, EVENT_START);
+}
+
+static void take_archive(struct client *client, json_int_t id, json_t *request, enum archive_kind kind)
+{
+	struct archive_order order = {.kind = kind};
+
+	if (read_archive_order(request, &order)) {
+		add_archive(client, id, &order);
 		return;
 	}
-	archives_add(supervisor, order, client_relay(client, id));
-	if (supervisor->helper)
-		supervisor_event(supervisor, EVENT_START);
+	free(order.path);
+	free(order.name);
+	free(order.user);
+	client_refuse(client, id, MVM_ERR_USAGE, "malformed request about a path of the container");
 }
 
 static void archive(struct client *client, json_int_t id, json_t *request)
 {
-	struct mvm_proto_archive order = {0};
-
-	if (mvm_json_get_string(request, "path", "", &order.path, NULL) < 0 ||
-	    mvm_json_get_string(request, "name", "", &order.name, NULL) < 0 || *order.path != '/' ||
-	    strlen(order.path) > ARCHIVE_PATH_MAX || strlen(order.name) > ARCHIVE_PATH_MAX) {
-		client_refuse(client, id, MVM_ERR_USAGE, "malformed archive request");
-		return;
-	}
-	add_archive(client, id, &order);
+	take_archive(client, id, request, ARCHIVE_SEND);
 }
 
 static void changes(struct client *client, json_int_t id, json_t *request)
 {
-	struct mvm_proto_archive order = {
-		.path = "/",
-		.name = "",
+	const struct archive_order order = {
+		.kind = ARCHIVE_SEND,
+		.path = mvm_strdup("/"),
+		.name = mvm_strdup(""),
 		.changes = json_is_true(json_object_get(request, "layer")) ? MVM_CHANGES_LAYER : MVM_CHANGES_LIST,
 		.freeze = json_is_true(json_object_get(request, "pause")),
 	};
 
 	add_archive(client, id, &order);
+}
+
+static void unpack(struct client *client, json_int_t id, json_t *request)
+{
+	take_archive(client, id, request, ARCHIVE_UNPACK);
+}
+
+static void stat_path(struct client *client, json_int_t id, json_t *request)
+{
+	take_archive(client, id, request, ARCHIVE_STAT);
 }
 
 /* Nobody else works with the helper: then the container is to be free when the answer comes. */
@@ -363,7 +407,7 @@ static void release(struct client *client, json_int_t id, json_t *request)
 		return;
 	}
 	client_wait(client, id, WAIT_EXIT);
-	supervisor_event(supervisor, EVENT_DESTROY);
+	supervisor_event(supervisor, EVENT_RELEASED);
 }
 
 /* Docker's followers leave at each end, and none come until it runs again. */
@@ -409,6 +453,8 @@ static const struct {
 	{"ping", ping, true},
 	{"archive", archive, true},
 	{"changes", changes, true},
+	{"unpack", unpack, true},
+	{"stat", stat_path, true},
 	{"release", release, true},
 	{"destroy", destroy, true},
 	{"exec", exec, false},

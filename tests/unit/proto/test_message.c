@@ -484,6 +484,59 @@ static void test_incomplete_archives_are_refused(void **state)
 	}
 }
 
+static void test_unpack_and_stat(void **state)
+{
+	const struct mvm_proto_unpack sent = {.path = "/var", .user = "me", .port = 1029, .sync = true};
+	const struct mvm_proto_unpack bad[] = {{.path = "var", .port = 1}, {.port = 1}, {.path = "/var"}};
+	const struct mvm_proto_stat look = {.path = "/etc"}, bad_look = {.path = "etc"};
+	struct mvm_proto_unpack got;
+	struct mvm_proto_stat stat;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_unpack(&sent, 9, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(frame.type, MVM_PROTO_UNPACK);
+	assert_int_equal(mvm_proto_decode_unpack(&frame, &arena, &got, NULL), 0);
+	assert_string_equal(got.path, "/var");
+	assert_string_equal(got.user, "me");
+	assert_true(got.port == 1029 && got.sync);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(mvm_proto_encode_unpack(&bad[i], 9, buffer(), &length), 0);
+		frame = received(length);
+		assert_int_equal(mvm_proto_decode_unpack(&frame, &arena, &got, NULL), -1);
+	}
+	assert_int_equal(mvm_proto_encode_stat(&look, 9, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(frame.type, MVM_PROTO_STAT);
+	assert_int_equal(mvm_proto_decode_stat(&frame, &arena, &stat, NULL), 0);
+	assert_string_equal(stat.path, "/etc");
+	assert_int_equal(mvm_proto_encode_stat(&bad_look, 9, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_stat(&frame, &arena, &stat, NULL), -1);
+}
+
+static void test_an_answer_to_stat(void **state)
+{
+	const struct mvm_proto_reply sent = {.type = MVM_PROTO_OK,
+					     .request = 3,
+					     .mode = 0120777,
+					     .size = 1ull << 40,
+					     .mtime = (uint64_t)-5,
+					     .mtime_nsec = 999999999,
+					     .link_target = "/a"};
+	struct mvm_proto_reply got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_reply(&sent, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_reply(&frame, &arena, &got, NULL), 0);
+	assert_true(got.mode == 0120777 && got.size == 1ull << 40 && got.mtime == (uint64_t)-5 &&
+		    got.mtime_nsec == 999999999);
+	assert_string_equal(got.link_target, "/a");
+}
+
 static void test_exited(void **state)
 {
 	const struct mvm_proto_exited by_itself = {.id = 1, .status = 255, .uptime = 9};
@@ -567,6 +620,8 @@ int main(void)
 		cmocka_unit_test(test_signal),
 		cmocka_unit_test(test_archive),
 		cmocka_unit_test(test_incomplete_archives_are_refused),
+		cmocka_unit_test(test_unpack_and_stat),
+		cmocka_unit_test(test_an_answer_to_stat),
 		cmocka_unit_test(test_exited),
 		cmocka_unit_test(test_random_payloads_do_no_harm),
 	};

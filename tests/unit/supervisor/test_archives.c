@@ -7,6 +7,7 @@
 
 struct relay {
 	int number;
+	bool dead;
 };
 
 static struct {
@@ -25,17 +26,60 @@ void relayed(void *arg, const struct mvm_error *error)
 	called("answer%d:%s", relay->number, error ? mvm_error_code_name(mvm_error_code(error)) : "ok");
 }
 
+void relay_message(struct relay *relay, json_t *message, const int *fds, size_t count)
+{
+	char *text MVM_CLEAN_FREE = json_dumps(message, JSON_COMPACT);
+
+	called("message%d:%s", relay->number, text);
+	json_decref(message);
+}
+
+void relay_release(struct relay *relay)
+{
+	called("release%d", relay->number);
+}
+
+bool relay_is_dead(const struct relay *relay)
+{
+	return relay->dead;
+}
+
 void relay_stream(struct relay *relay, int fd)
 {
 	called("stream%d", relay->number);
 	close(fd);
 }
 
+static void ordered(agent_done_fn done, void *arg)
+{
+	fake.done[fake.orders] = done;
+	fake.done_arg[fake.orders++] = arg;
+}
+
 void agent_archive(struct agent *agent, const struct mvm_proto_archive *order, agent_done_fn done, void *arg)
 {
 	called("order:%s:%s:%u", order->path, order->name, order->port);
-	fake.done[fake.orders] = done;
-	fake.done_arg[fake.orders++] = arg;
+	ordered(done, arg);
+}
+
+void agent_unpack(struct agent *agent, const struct mvm_proto_unpack *order, agent_done_fn done, void *arg)
+{
+	called("unpack:%s:%s:%u%s", order->path, order->user, order->port, order->sync ? ":sync" : "");
+	ordered(done, arg);
+}
+
+void agent_stat(struct agent *agent, const struct mvm_proto_stat *order, agent_done_fn done, void *arg)
+{
+	called("stat:%s", order->path);
+	ordered(done, arg);
+}
+
+const struct mvm_proto_reply *agent_reply(const struct agent *agent)
+{
+	static const struct mvm_proto_reply reply = {
+		.mode = 0120777, .size = 7, .mtime = (uint64_t)-1, .link_target = "/a\xff"};
+
+	return &reply;
 }
 
 bool agent_is_connected(const struct agent *agent)
@@ -94,7 +138,16 @@ static int teardown(void **state)
 
 static void add(struct world *world, const char *path, const char *name, struct relay *relay)
 {
-	const struct mvm_proto_archive order = {.path = path, .name = name};
+	const struct archive_order order = {
+		.kind = ARCHIVE_SEND, .path = mvm_strdup(path), .name = mvm_strdup(name), .user = mvm_strdup("")};
+
+	archives_add(&world->supervisor, &order, relay);
+}
+
+static void add_other(struct world *world, enum archive_kind kind, const char *path, const char *user,
+		      struct relay *relay)
+{
+	const struct archive_order order = {.kind = kind, .path = mvm_strdup(path), .user = mvm_strdup(user)};
 
 	archives_add(&world->supervisor, &order, relay);
 }
@@ -193,7 +246,7 @@ static void a_port_is_used_again(void **state)
 	add(world, "/c", "", &world->relays[3]);
 	expect_calls("listen:1028 order:/c::1028");
 	archives_end(&world->supervisor);
-	expect_calls("unlisten:1028 answer3:conflict unlisten:1029 answer2:conflict");
+	expect_calls("unlisten:1028 answer3:interrupted unlisten:1029 answer2:interrupted");
 }
 
 static void there_is_a_limit(void **state)
@@ -253,6 +306,71 @@ static void a_helpers_refusal_is_the_reason(void **state)
 	expect_calls("answer2:interrupted");
 }
 
+static void files_for_the_guest(void **state)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+
+	mvm_fail(&err, MVM_ERR_INVALID, "there is a folder in the way");
+	add_other(world, ARCHIVE_UNPACK, "/etc", "me", &world->relays[1]);
+	expect_calls("listen:1028 unpack:/etc:me:1028");
+	archives_connected(&world->supervisor, 1028, any_descriptor());
+	guest_answers(0, err);
+	expect_calls("stream1 answer1:invalid");
+}
+
+/* What a helper has done shall be there when its machine is not. */
+static void a_helpers_files_are_written_to_the_disk(void **state)
+{
+	struct world *world = *state;
+
+	world->supervisor.helper = world->supervisor.writer = true;
+	world->supervisor.phase = PHASE_SERVING;
+	add_other(world, ARCHIVE_UNPACK, "/etc", "", &world->relays[1]);
+	archives_connected(&world->supervisor, 1028, any_descriptor());
+	guest_answers(0, NULL);
+	expect_calls("listen:1028 unpack:/etc::1028:sync stream1 answer1:ok");
+}
+
+/* The guest would wait for the rest, since the supervisor holds the stream too. */
+static void a_client_that_goes_ends_its_stream(void **state)
+{
+	struct world *world = *state;
+	int pair[2], other[2];
+	char byte;
+
+	assert_int_equal(mvm_socketpair(SOCK_STREAM, pair), 0);
+	assert_int_equal(mvm_socketpair(SOCK_STREAM, other), 0);
+	add_other(world, ARCHIVE_UNPACK, "/", "", &world->relays[1]);
+	add_other(world, ARCHIVE_UNPACK, "/", "", &world->relays[2]);
+	archives_connected(&world->supervisor, 1028, pair[1]);
+	archives_connected(&world->supervisor, 1029, other[1]);
+	world->relays[1].dead = true;
+	archives_left(&world->supervisor);
+	assert_int_equal(read(pair[0], &byte, 1), 0);
+	mvm_set_nonblock(other[0], true);
+	assert_int_equal(read(other[0], &byte, 1), -1);
+	guest_answers(0, NULL);
+	guest_answers(1, NULL);
+	close(pair[0]);
+	close(other[0]);
+}
+
+static void a_look_needs_no_stream(void **state)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct world *world = *state;
+
+	mvm_fail(&err, MVM_ERR_NOT_FOUND, "nothing there");
+	add_other(world, ARCHIVE_STAT, "/l", "", &world->relays[1]);
+	add_other(world, ARCHIVE_STAT, "/n", "", &world->relays[2]);
+	guest_answers(1, err);
+	guest_answers(0, NULL);
+	expect_calls("stat:/l stat:/n answer2:not-found "
+		     "message1:{\"ok\":true,\"mode\":41471,\"size\":7,\"mtime\":-1,\"mtime_nsec\":0,"
+		     "\"link_target\":\"/a\xc3\xbf\"} release1");
+}
+
 static void a_connection_nobody_waits_for_is_closed(void **state)
 {
 	struct world *world = *state;
@@ -281,6 +399,10 @@ int main(void)
 		ARCHIVES_TEST(a_port_that_cannot_be_had),
 		ARCHIVES_TEST(a_machine_that_dies_under_them),
 		ARCHIVES_TEST(a_helpers_refusal_is_the_reason),
+		ARCHIVES_TEST(files_for_the_guest),
+		ARCHIVES_TEST(a_helpers_files_are_written_to_the_disk),
+		ARCHIVES_TEST(a_client_that_goes_ends_its_stream),
+		ARCHIVES_TEST(a_look_needs_no_stream),
 		ARCHIVES_TEST(a_connection_nobody_waits_for_is_closed),
 	};
 

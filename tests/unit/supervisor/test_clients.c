@@ -25,11 +25,9 @@ static struct {
 
 void supervisor_event(struct supervisor *supervisor, enum event event)
 {
-	static const char *const names[EVENT_COUNT] = {[EVENT_START] = "start",
-						       [EVENT_PAUSE] = "pause",
-						       [EVENT_RESUME] = "resume",
-						       [EVENT_DESTROY] = "destroy",
-						       [EVENT_ABANDONED] = "abandoned"};
+	static const char *const names[EVENT_COUNT] = {
+		[EVENT_START] = "start",     [EVENT_PAUSE] = "pause",	      [EVENT_RESUME] = "resume",
+		[EVENT_DESTROY] = "destroy", [EVENT_ABANDONED] = "abandoned", [EVENT_RELEASED] = "released"};
 
 	called("%s", names[event] ? names[event] : "other");
 }
@@ -111,13 +109,24 @@ void streams_attach(struct streams *streams, enum stream_kind kind, int fd)
 	fake.attached[kind] = fd;
 }
 
-void archives_add(struct supervisor *supervisor, const struct mvm_proto_archive *order, struct relay *relay)
+void archives_add(struct supervisor *supervisor, const struct archive_order *order, struct relay *relay)
 {
-	static const char *const kinds[] = {[MVM_CHANGES_LIST] = ":list", [MVM_CHANGES_LAYER] = ":layer"};
+	static const char *const kinds[] = {
+		[ARCHIVE_SEND] = "archive", [ARCHIVE_UNPACK] = "unpack", [ARCHIVE_STAT] = "stat"};
+	static const char *const changes[] = {"", ":list", ":layer"};
 
-	called("archive:%s:%s%s%s", order->path, order->name, order->changes ? kinds[order->changes] : "",
-	       order->freeze ? ":freeze" : "");
+	called("%s:%s:%s%s%s%s", kinds[order->kind], order->path, order->name, changes[order->changes],
+	       order->freeze ? ":freeze" : "", order->mounted ? ":mounted" : "");
+	if (order->user && *order->user)
+		called("user:%s", order->user);
+	free(order->path);
+	free(order->name);
+	free(order->user);
 	fake.archive = relay;
+}
+
+void archives_left(struct supervisor *supervisor)
+{
 }
 
 /* The world: a supervisor without a machine, and clients */
@@ -809,10 +818,49 @@ static void nothing_is_archived_while_it_ends(void **state)
 		world->supervisor.phase = (enum phase)phase;
 		ask(world, &client, json_pack("{ss, si, ss}", "op", "archive", "id", 1, "path", "/"));
 		text = hear(&client);
-		assert_non_null(strstr(text, "\"code\":\"conflict\""));
+		assert_non_null(strstr(text, "\"code\":\"interrupted\""));
 	}
 	expect_calls("");
 	mvm_control_finish(&client);
+}
+
+static void paths_are_bytes(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	world->supervisor.phase = PHASE_RUNNING;
+	add_client(world, &client);
+	ask(world, &client,
+	    json_pack("{ss, si, so, ss, sb}", "op", "archive", "id", 1, "path", mvm_json_octets("/\xff\x80"), "name",
+		      "x", "mounted", 1));
+	expect_calls("archive:/\xff\x80:x:mounted");
+	relayed(fake.archive, NULL);
+	mvm_control_finish(&client);
+}
+
+static void only_a_writer_changes_the_disk(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+	char *text MVM_CLEAN_FREE = NULL;
+
+	world->supervisor.helper = true;
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si, ss, ss}", "op", "unpack", "id", 1, "path", "/", "user", "me"));
+	text = hear(&client);
+	assert_non_null(strstr(text, "\"code\":\"interrupted\""));
+	expect_calls("");
+	world->supervisor.writer = true;
+	ask(world, &client, json_pack("{ss, si, ss, ss}", "op", "unpack", "id", 2, "path", "/", "user", "me"));
+	expect_calls("unpack:/: user:me start");
+	relayed(fake.archive, NULL);
+	ask(world, &client, json_pack("{ss, si, ss}", "op", "stat", "id", 3, "path", "/etc"));
+	expect_calls("stat:/etc: start");
+	relayed(fake.archive, NULL);
+	mvm_control_finish(&client);
+	turn(world);
+	expect_calls("released");
 }
 
 static void a_helper_boots_for_the_first_archive(void **state)
@@ -827,7 +875,7 @@ static void a_helper_boots_for_the_first_archive(void **state)
 	relayed(fake.archive, NULL);
 	mvm_control_finish(&client);
 	turn(world);
-	expect_calls("destroy");
+	expect_calls("released");
 }
 
 static void a_helper_runs_no_container(void **state)
@@ -862,7 +910,7 @@ static void a_helper_is_released_by_its_last_client(void **state)
 	turn(world);
 	expect_calls("");
 	ask(world, &last, json_pack("{ss, si}", "op", "release", "id", 2));
-	expect_calls("destroy");
+	expect_calls("released");
 	assert_hears(&last, "");
 	clients_exited(&world->supervisor);
 	assert_hears(&last, "{\"exit_code\":0,\"id\":2,\"ok\":true}");
@@ -903,6 +951,8 @@ static void requests_that_make_no_sense_are_refused(void **state)
 		{"{\"id\":1,\"op\":\"archive\"}", "usage"},
 		{"{\"id\":1,\"op\":\"archive\",\"path\":\"etc\"}", "usage"},
 		{"{\"id\":1,\"op\":\"archive\",\"path\":7}", "usage"},
+		{"{\"id\":1,\"op\":\"unpack\",\"path\":\"/\\u20ac\"}", "usage"},
+		{"{\"id\":1,\"op\":\"stat\"}", "usage"},
 		{"{\"id\":1,\"op\":\"archive\",\"path\":\"/\",\"name\":[]}", "usage"},
 		{"{\"id\":1,\"op\":\"resize\",\"cols\":65536}", "usage"},
 	};
@@ -988,6 +1038,8 @@ int main(void)
 		CLIENTS_TEST(an_archive_is_a_stream_and_then_an_answer),
 		CLIENTS_TEST(a_stream_for_a_client_that_left_is_closed),
 		CLIENTS_TEST(nothing_is_archived_while_it_ends),
+		CLIENTS_TEST(paths_are_bytes),
+		CLIENTS_TEST(only_a_writer_changes_the_disk),
 		CLIENTS_TEST(a_helper_boots_for_the_first_archive),
 		CLIENTS_TEST(a_helper_runs_no_container),
 		CLIENTS_TEST(a_helper_is_released_by_its_last_client),

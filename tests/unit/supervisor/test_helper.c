@@ -49,6 +49,55 @@ static void it_serves_until_it_is_told_to_end(void **state)
 	finish(&vm);
 }
 
+static void a_reader_has_nothing_to_bring_in_order(void **state)
+{
+	struct vm vm;
+
+	begin_helper(&vm, *state, false);
+	go_to(&vm, PHASE_SERVING);
+	event(&vm, EVENT_RELEASED);
+	fake_parts_expect("plug");
+	event(&vm, EVENT_MACHINE_STOPPED);
+	fake_parts_expect("release abandon archives-end exited");
+	expect_untouched(&vm);
+	finish(&vm);
+}
+
+/* Of one that is to be removed at its end, too: that is not now. */
+static void a_writers_disk_is_clean_before_its_plug_is_pulled(void **state)
+{
+	struct vm vm;
+
+	begin_helper(&vm, *state, true);
+	vm.supervisor.writer = true;
+	go_to(&vm, PHASE_SERVING);
+	event(&vm, EVENT_RELEASED);
+	fake_parts_expect("shutdown");
+	event(&vm, EVENT_GUEST_CLOSED);
+	fake_parts_expect("plug");
+	event(&vm, EVENT_MACHINE_STOPPED);
+	fake_parts_expect("release abandon archives-end exited");
+	expect_untouched(&vm);
+	finish(&vm);
+}
+
+static void one_that_nobody_waits_for_ends_in_any_phase(void **state)
+{
+	static const enum phase phases[] = {PHASE_IDLE, PHASE_BOOTING, PHASE_STARTING};
+
+	for (size_t i = 0; i < MVM_COUNT(phases); i++) {
+		struct vm vm;
+
+		begin_helper(&vm, *state, false);
+		vm.supervisor.writer = true;
+		go_to(&vm, phases[i]);
+		event(&vm, EVENT_RELEASED);
+		event(&vm, EVENT_MACHINE_STOPPED);
+		expect_untouched(&vm);
+		finish(&vm);
+	}
+}
+
 static void it_ends_in_any_phase(void **state)
 {
 	static const enum phase phases[] = {PHASE_IDLE, PHASE_BOOTING, PHASE_STARTING, PHASE_SERVING};
@@ -124,6 +173,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(it_serves_until_it_is_told_to_end),
+		WORLD_TEST(a_reader_has_nothing_to_bring_in_order),
+		WORLD_TEST(a_writers_disk_is_clean_before_its_plug_is_pulled),
+		WORLD_TEST(one_that_nobody_waits_for_ends_in_any_phase),
 		WORLD_TEST(it_ends_in_any_phase),
 		WORLD_TEST(a_signal_ends_it_at_once),
 		WORLD_TEST(a_machine_that_dies_is_its_clients_error),
