@@ -67,9 +67,11 @@ static const struct cli_command *find_command(const char *page)
 
 static void put_options(const struct cli_command *command)
 {
-	for (const struct cli_option *option = command->options; option->name; option++) {
-		if (!cli_has_option(command, option))
-			continue;
+	const struct cli_option **sorted MVM_CLEAN_FREE = cli_sorted_options(command);
+
+	for (size_t i = 0; sorted[i]; i++) {
+		const struct cli_option *option = sorted[i];
+
 		if (option->letter)
 			printf("*-%c*, ", option->letter);
 		printf("*--%s*", option->name);

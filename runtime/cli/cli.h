@@ -77,11 +77,17 @@ extern const struct cli_command cli_attach, cli_completion, cli_container_inspec
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
 	      struct mvm_error **err);
 void cli_values_finish(const struct cli_command *command, void *values);
-void cli_print_help(const struct cli_command *command, FILE *out);
 /* Its options that are not left out; the name needs no end. NULL where it has none such. */
 const struct cli_option *cli_option_named(const struct cli_command *command, const char *name, size_t length);
 const struct cli_option *cli_option_lettered(const struct cli_command *command, char letter);
 bool cli_has_option(const struct cli_command *command, const struct cli_option *option);
+
+/* help.c */
+void cli_print_help(const struct cli_command *command, FILE *out);
+/* The options alone, as wide as the screen. */
+void cli_print_options(const struct cli_command *command, FILE *out);
+/* Those that it has, by name; NULL at the end. The list is the caller's. */
+const struct cli_option **cli_sorted_options(const struct cli_command *command);
 
 /* attach.c: joins the terminal or the pipes of this process to a container that is about to start. */
 struct cli_attach {

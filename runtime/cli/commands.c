@@ -201,9 +201,18 @@ void cli_offer_commands(struct cli_completion *completion, const char *group)
 		cli_offer(completion, "help", "Show what there is, or how a command is used");
 }
 
-static void print_line(FILE *out, const char *name, const char *summary)
+/* Docker's column of names, or as wide as the longest one. */
+static int name_width(const char *group)
 {
-	fprintf(out, "  %-11s %s\n", name, summary);
+	int width = 11;
+
+	for (size_t i = 0; i < MVM_COUNT(commands); i++) {
+		const char *name = group ? name_within(commands[i], group) : commands[i]->name;
+
+		if (name && (group || !strchr(name, ' ')) && (int)strlen(name) > width)
+			width = (int)strlen(name);
+	}
+	return width;
 }
 
 static void print_section(FILE *out, const char *title, bool common)
@@ -211,17 +220,19 @@ static void print_section(FILE *out, const char *title, bool common)
 	fprintf(out, "\n%s:\n", title);
 	for (size_t i = 0; i < MVM_COUNT(commands); i++)
 		if (commands[i]->common == common && !strchr(commands[i]->name, ' '))
-			print_line(out, commands[i]->name, commands[i]->summary);
+			fprintf(out, "  %-*s %s\n", name_width(NULL), commands[i]->name, commands[i]->summary);
 }
 
 void cli_print_overview(FILE *out)
 {
-	fputs("Usage:  mvm COMMAND\n\nContainers, each in a small virtual machine of its own\n", out);
+	fprintf(out, "Usage:  mvm %s\n\n%s\n", cli_root.usage, cli_root.summary);
 	print_section(out, "Common Commands", true);
 	fputs("\nManagement Commands:\n", out);
 	for (size_t i = 0; i < MVM_COUNT(groups); i++)
-		print_line(out, groups[i].name, groups[i].summary);
+		fprintf(out, "  %-*s %s\n", name_width(NULL), groups[i].name, groups[i].summary);
 	print_section(out, "Commands", false);
+	fputs("\nGlobal Options:\n", out);
+	cli_print_options(&cli_root, out);
 	fputs("\nRun 'mvm COMMAND --help' for more information on a command.\n", out);
 }
 
@@ -233,12 +244,13 @@ static int by_text(const void *a, const void *b)
 void cli_print_group(const struct cli_group *group, FILE *out)
 {
 	struct mvm_strv lines MVM_CLEAN_STRV = {0};
+	int width = name_width(group->name);
 
 	for (size_t i = 0; i < MVM_COUNT(commands); i++) {
 		const char *name = name_within(commands[i], group->name);
 
 		if (name)
-			mvm_strv_addf(&lines, "  %-11s %s", name, commands[i]->summary);
+			mvm_strv_addf(&lines, "  %-*s %s", width, name, commands[i]->summary);
 	}
 	if (lines.count)
 		qsort(lines.items, lines.count, sizeof(*lines.items), by_text);

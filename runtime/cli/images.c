@@ -76,6 +76,7 @@ static void add_row(struct listing *listing, const struct mvm_image *image, cons
 	mvm_strv_take(cells, created ? cli_ago(created) : mvm_strdup("N/A"));
 	mvm_strv_take(cells, mvm_format_size(mvm_engine_image_size(listing->engine, image)));
 	mvm_strv_take(cells, cli_moment_text(created));
+	mvm_strv_take(cells, mvm_format_size(mvm_engine_image_size(listing->engine, image)));
 	/* Docker's, which counts these for `system df -v` only. */
 	for (int i = 0; i < 3; i++)
 		mvm_strv_add(cells, "N/A");
@@ -170,6 +171,8 @@ static int run(const void *given, char **args, struct mvm_error **err)
 		{"CREATED", "CreatedSince"},
 		{"SIZE", "Size"},
 		{"CREATED AT", "CreatedAt", true},
+		/* Docker's old name of the size. */
+		{"SIZE", "VirtualSize", true},
 		{"CONTAINERS", "Containers", true},
 		{"SHARED SIZE", "SharedSize", true},
 		{"UNIQUE SIZE", "UniqueSize", true},

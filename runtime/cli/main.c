@@ -82,13 +82,18 @@ static int run_command(const struct cli_found *found, int argc, char **argv)
 	return status_of(&command, err);
 }
 
+static bool asks_for_help(const char *word)
+{
+	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
 /* "mvm help", "mvm help image", "mvm help image ls". */
 static int run_help(char **words)
 {
 	struct cli_command command;
 	struct cli_found found;
 
-	if (!words[0]) {
+	if (!words[0] || asks_for_help(words[0])) {
 		cli_print_overview(stdout);
 		return finish_stdout(0);
 	}
@@ -102,11 +107,6 @@ static int run_help(char **words)
 	command.name = found.name;
 	cli_print_help(&command, stdout);
 	return finish_stdout(0);
-}
-
-static bool asks_for_help(const char *word)
-{
-	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
 /* A group is no command; alone it is a question. */

@@ -208,27 +208,3 @@ void cli_values_finish(const struct cli_command *command, void *values)
 		if (option->kind == CLI_LIST)
 			mvm_strv_finish((struct mvm_strv *)((char *)values + option->offset));
 }
-
-void cli_print_help(const struct cli_command *command, FILE *out)
-{
-	fprintf(out, "Usage:  mvm %s %s\n\n%s\n", command->name, command->usage, command->summary);
-	if (command->names[0])
-		fputs("\nAliases:\n  ", out);
-	for (size_t i = 0; i < CLI_NAMES && command->names[i]; i++)
-		fprintf(out, "%smvm %s", i ? ", " : "", command->names[i]);
-	if (command->names[0])
-		fputs("\n", out);
-	if (command->options->name)
-		fputs("\nOptions:\n", out);
-	for (const struct cli_option *option = command->options; option->name; option++) {
-		char *name MVM_CLEAN_FREE = mvm_format("--%s%s%s", option->name, option->argument ? " " : "",
-						       option->argument ? option->argument : "");
-
-		if (!cli_has_option(command, option))
-			continue;
-		if (option->letter)
-			fprintf(out, "  -%c, %-24s %s\n", option->letter, name, option->help);
-		else
-			fprintf(out, "      %-24s %s\n", name, option->help);
-	}
-}

@@ -71,9 +71,38 @@ load ../lib/vm.bash
   error_says 'template parsing error: template: :1: unclosed action'
   long=$(mvm images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' "$IMAGE")
   has "$long" "$IMAGE:latest sha256:"
-  [[ $(mvm version --format '{{.Server.Version}}') =~ ^[0-9.]+$ ]]
+  [[ $(mvm version -f '{{.Server.Version}} {{.Client.Os}}') =~ ^[0-9.]+\ (linux|darwin)$ ]]
   same 2 "$(mvm info --format '{{.Containers}}')"
   same 2 "$(mvm system df --format '{{if eq .Type "Containers"}}{{.TotalCount}}{{end}}' | grep .)"
   same 2 "$(mvm system df -v --format '{{len .Containers}}')"
   mvm rm one two
+}
+
+# placeholders COMMAND... -- NAME...: each is there.
+placeholders() {
+  local command=()
+  while [ "$1" != -- ]; do command+=("$1"); shift; done
+  shift
+  for name in "$@"; do run -0 mvm "${command[@]}" --format "{{.$name}}"; done
+}
+
+@test "every placeholder that docker documents is there, and empty where there is nothing" {
+  mvm create --name one -l a.b=c "$IMAGE" true
+  placeholders ps -a -- ID Image Command CreatedAt RunningFor Ports State Status Size Names Labels Mounts Networks LocalVolumes
+  same 'c|||' "$(mvm ps -a --format '{{.Label "a.b"}}|{{.Label "x"}}{{.Ports}}|{{.Mounts}}{{.Networks}}|')"
+  placeholders images -- ID Repository Tag Digest CreatedSince CreatedAt Size VirtualSize SharedSize UniqueSize Containers
+  placeholders history "$IMAGE" -- ID CreatedSince CreatedAt CreatedBy Size Comment
+  placeholders system df -- Type TotalCount Active Size Reclaimable
+  placeholders system df -v -- Images Containers Volumes BuildCache
+  placeholders version -- Client.Version Client.APIVersion Client.DefaultAPIVersion Client.GitCommit Client.GoVersion Client.Os \
+    Client.Arch Client.BuildTime Client.Context Server.Version Server.APIVersion Server.MinAPIVersion Server.GitCommit \
+    Server.GoVersion Server.Os Server.Arch Server.KernelVersion Server.Experimental Server.BuildTime Server.Platform.Name
+  placeholders info -- ID Containers ContainersRunning ContainersPaused ContainersStopped Images Driver DriverStatus Plugins.Log \
+    MemoryLimit SwapLimit CpuCfsPeriod CpuCfsQuota CPUShares CPUSet PidsLimit IPv4Forwarding Debug LoggingDriver CgroupDriver \
+    CgroupVersion KernelVersion OperatingSystem OSType Architecture IndexServerAddress RegistryConfig.Mirrors NCPU MemTotal \
+    DockerRootDir HttpProxy HttpsProxy NoProxy Name Labels ExperimentalBuild ServerVersion Runtimes DefaultRuntime \
+    Swarm.LocalNodeState LiveRestoreEnabled Isolation InitBinary SecurityOptions Warnings ClientInfo.Version
+  run -0 mvm info
+  has "$output" $'\n Server Version: ' $'\n Operating System: ' $'\n Total Memory: ' $'\n Docker Root Dir: '"$MVM_HOME"
+  mvm rm one
 }

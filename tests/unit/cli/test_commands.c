@@ -34,6 +34,65 @@ static void one_command_has_all_its_names(void **state)
 	assert_ptr_equal(find("system", "info", &found), &cli_info);
 }
 
+/* Docker's commands by all their names, as far as there is such a thing here. */
+static void docker_users_find_what_they_know(void **state)
+{
+	static const struct {
+		const struct cli_command *command;
+		const char *names[4];
+	} known[] = {
+		{&cli_attach, {"container attach", "attach"}},
+		{&cli_container_inspect, {"container inspect"}},
+		{&cli_container_prune, {"container prune"}},
+		{&cli_create, {"container create", "create"}},
+		{&cli_exec, {"container exec", "exec"}},
+		{&cli_export, {"container export", "export"}},
+		{&cli_kill, {"container kill", "kill"}},
+		{&cli_logs, {"container logs", "logs"}},
+		{&cli_ps, {"container ls", "container list", "container ps", "ps"}},
+		{&cli_pause, {"container pause", "pause"}},
+		{&cli_port, {"container port", "port"}},
+		{&cli_rename, {"container rename", "rename"}},
+		{&cli_restart, {"container restart", "restart"}},
+		{&cli_rm, {"container rm", "container remove", "rm"}},
+		{&cli_run, {"container run", "run"}},
+		{&cli_start, {"container start", "start"}},
+		{&cli_stats, {"container stats", "stats"}},
+		{&cli_stop, {"container stop", "stop"}},
+		{&cli_unpause, {"container unpause", "unpause"}},
+		{&cli_update, {"container update", "update"}},
+		{&cli_wait, {"container wait", "wait"}},
+		{&cli_history, {"image history", "history"}},
+		{&cli_image_inspect, {"image inspect"}},
+		{&cli_image_prune, {"image prune"}},
+		{&cli_images, {"image ls", "image list", "images"}},
+		{&cli_import, {"image import", "import"}},
+		{&cli_load, {"image load", "load"}},
+		{&cli_pull, {"image pull", "pull"}},
+		{&cli_push, {"image push", "push"}},
+		{&cli_rmi, {"image rm", "image remove", "rmi"}},
+		{&cli_save, {"image save", "save"}},
+		{&cli_tag, {"image tag", "tag"}},
+		{&cli_info, {"system info", "info"}},
+		{&cli_system_df, {"system df"}},
+		{&cli_system_prune, {"system prune"}},
+		{&cli_inspect, {"inspect"}},
+		{&cli_login, {"login"}},
+		{&cli_logout, {"logout"}},
+		{&cli_version, {"version"}},
+	};
+
+	for (size_t i = 0; i < MVM_COUNT(known); i++)
+		for (size_t n = 0; n < 4 && known[i].names[n]; n++) {
+			char *first MVM_CLEAN_FREE = mvm_strdup(known[i].names[n]), *second = first;
+			struct cli_found found;
+
+			strsep(&second, " ");
+			if (find(first, second, &found) != known[i].command)
+				fail_msg("'%s' is another command, or none", known[i].names[n]);
+		}
+}
+
 static void what_is_not_a_name(void **state)
 {
 	static const char *const wrong[][2] = {
@@ -83,6 +142,8 @@ static void help_lists_each_command_once(void **state)
 	assert_non_null(strstr(overview, "\nManagement Commands:\n  container  "));
 	assert_non_null(strstr(overview, "\n  rmi "));
 	assert_null(strstr(overview, "\n  ls "));
+	assert_non_null(strstr(overview, "Usage:  mvm [OPTIONS] COMMAND\n"));
+	assert_non_null(strstr(overview, "\nGlobal Options:\n      --config FOLDER "));
 
 	find("container", "ls", &found);
 	capture_begin(&capture, stdout);
@@ -98,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_command_has_all_its_names),
+		cmocka_unit_test(docker_users_find_what_they_know),
 		cmocka_unit_test(what_is_not_a_name),
 		cmocka_unit_test(a_group_alone),
 		cmocka_unit_test(guesses),

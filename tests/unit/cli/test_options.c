@@ -272,18 +272,54 @@ static void values_are_freed_by_their_table(void **state)
 	finish(&line);
 }
 
+/* Standard input is no terminal here, or this test would depend on its width. */
+static char *help_of(const struct cli_command *which)
+{
+	int saved = dup(STDIN_FILENO);
+	struct capture capture;
+	char *text;
+
+	assert_non_null(freopen("/dev/null", "r", stdin));
+	capture_begin(&capture, stdout);
+	cli_print_help(which, stdout);
+	text = capture_end(&capture);
+	dup2(saved, STDIN_FILENO);
+	close(saved);
+	return text;
+}
+
 static void help_shows_usage_and_options(void **state)
 {
-	struct capture capture;
+	char *text MVM_CLEAN_FREE = help_of(&command);
+
+	assert_string_equal(text, "Usage:  mvm try [OPTIONS] [ARG...]\n\nTry it\n\nOptions:\n"
+				  "  -a, --all              Everything\n"
+				  "  -d, --detach           In the background\n"
+				  "  -e, --env NAME=VALUE   A variable\n"
+				  "  -h, --hostname NAME    A host\n"
+				  "  -i, --interactive      Input\n"
+				  "      --name NAME        A name\n"
+				  "  -t, --tty              Terminal\n");
+}
+
+static void help_is_sorted_and_fits_the_screen(void **state)
+{
+	static const struct cli_option unsorted[] = {
+		{"zero", 'z', CLI_FLAG, 0, NULL, "Nothing"},
+		{"a-rather-long-name", 0, CLI_STRING, 0, "WITH=VALUE",
+		 "What this is for takes more words than stand beside it, and awordthatislongerthanthewholeline too"},
+		CLI_OPTIONS_END,
+	};
+	struct cli_command wide = command;
 	char *text MVM_CLEAN_FREE = NULL;
 
-	capture_begin(&capture, stdout);
-	cli_print_help(&command, stdout);
-	text = capture_end(&capture);
-	assert_non_null(strstr(text, "Usage:  mvm try [OPTIONS] [ARG...]\n\nTry it\n"));
-	assert_non_null(strstr(text, "\n  -e, --env NAME=VALUE         A variable\n"));
-	assert_non_null(strstr(text, "\n      --name NAME              A name\n"));
-	assert_non_null(strstr(text, "\n  -a, --all                    Everything\n"));
+	wide.options = unsorted;
+	text = help_of(&wide);
+	assert_non_null(strstr(text,
+			       "\n      --a-rather-long-name WITH=VALUE   What this is for takes more words than\n"
+			       "                                        stand beside it, and\n"
+			       "                                        awordthatislongerthanthewholeline too\n"
+			       "  -z, --zero                            Nothing\n"));
 }
 
 int main(void)
@@ -297,6 +333,7 @@ int main(void)
 		cmocka_unit_test(arguments_are_counted),
 		cmocka_unit_test(values_are_freed_by_their_table),
 		cmocka_unit_test(help_shows_usage_and_options),
+		cmocka_unit_test(help_is_sorted_and_fits_the_screen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
