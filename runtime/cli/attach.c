@@ -237,6 +237,15 @@ static void write_input(void *arg, int fd, short revents)
 	mvm_watch_set(session->stdin_watch, POLLIN);
 }
 
+static void say_detached(struct session *session)
+{
+	json_t *fields = session->process ? json_pack("{sI}", "process", (json_int_t)session->process) : NULL;
+	json_int_t id;
+
+	mvm_client_send(session->client, "detach", fields, &id, NULL);
+	mvm_loop_stop(session->loop);
+}
+
 static void read_input(void *arg, int fd, short revents)
 {
 	struct session *session = arg;
@@ -255,7 +264,7 @@ static void read_input(void *arg, int fd, short revents)
 	write_input(session, session->input, 0);
 	/* Whoever leaves does not wait until the rest is taken. */
 	if (session->detached)
-		mvm_loop_stop(session->loop);
+		say_detached(session);
 }
 
 static void open_input(struct session *session, int fd)

@@ -25,6 +25,7 @@ static const struct cli_command *const commands[] = {
 	&cli_container_inspect,
 	&cli_container_prune,
 	&cli_create,
+	&cli_events,
 	&cli_export,
 	&cli_history,
 	&cli_image_inspect,

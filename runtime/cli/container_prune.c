@@ -3,10 +3,11 @@
 #include "filter.h"
 #include "prune.h"
 
-int cli_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter, struct mvm_error **err)
+int cli_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter, uint64_t *reclaimed,
+			 struct mvm_error **err)
 {
 	struct mvm_strv containers MVM_CLEAN_STRV = {0};
-	int result = mvm_engine_prune_containers(engine, filter, &containers, err);
+	int result = mvm_engine_prune_containers(engine, filter, &containers, reclaimed, err);
 
 	if (containers.count)
 		puts("Deleted Containers:");
@@ -33,10 +34,10 @@ static const struct cli_option options[] = {
 
 static int prune(struct mvm_engine *engine, const struct mvm_prune_filter *filter, struct mvm_error **err)
 {
-	uint64_t before = mvm_engine_allocated(engine);
-	int result = cli_prune_containers(engine, filter, err);
+	uint64_t reclaimed;
+	int result = cli_prune_containers(engine, filter, &reclaimed, err);
 
-	cli_print_reclaimed(engine, before);
+	cli_print_reclaimed(reclaimed);
 	return result;
 }
 

@@ -36,21 +36,20 @@ static void report(void *arg, const struct mvm_store_removed *removed)
 		printf("deleted: %s\n", removed->deleted.items[i]);
 }
 
-int cli_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter, struct mvm_error **err)
+int cli_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter, uint64_t *reclaimed,
+		     struct mvm_error **err)
 {
 	bool any = false;
-	int result = mvm_engine_prune_images(engine, all, filter, report, &any, err);
+	int result = mvm_engine_prune_images(engine, all, filter, report, &any, reclaimed, err);
 
 	if (any)
 		putchar('\n');
 	return result;
 }
 
-void cli_print_reclaimed(struct mvm_engine *engine, uint64_t before)
+void cli_print_reclaimed(uint64_t reclaimed)
 {
-	uint64_t after = mvm_engine_allocated(engine);
-	/* Another process may have taken more meanwhile. */
-	char *size MVM_CLEAN_FREE = mvm_format_size(before > after ? before - after : 0);
+	char *size MVM_CLEAN_FREE = mvm_format_size(reclaimed);
 
 	printf("Total reclaimed space: %s\n", size);
 }
@@ -72,10 +71,10 @@ static const struct cli_option options[] = {
 
 static int prune(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter, struct mvm_error **err)
 {
-	uint64_t before = mvm_engine_allocated(engine);
-	int result = cli_prune_images(engine, all, filter, err);
+	uint64_t reclaimed;
+	int result = cli_prune_images(engine, all, filter, &reclaimed, err);
 
-	cli_print_reclaimed(engine, before);
+	cli_print_reclaimed(reclaimed);
 	return result;
 }
 

@@ -54,6 +54,7 @@ static int import(struct mvm_engine *engine, const struct values *values, char *
 	cli_interrupt_end(&before);
 	if (result < 0)
 		return mvm_error_wrap(err, "cannot import %s", args[0]);
+	mvm_engine_note_image(engine, id.text, "import");
 	puts(id.text);
 	return 0;
 }

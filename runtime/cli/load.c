@@ -29,6 +29,7 @@ static void print_loaded(void *arg, const char *name, const struct mvm_digest *i
 {
 	char *familiar MVM_CLEAN_FREE = NULL;
 
+	mvm_engine_note_image(arg, id->text, "load");
 	if (!name) {
 		printf("Loaded image ID: %s\n", id->text);
 		return;
@@ -48,7 +49,7 @@ int cli_open_input(const char *path, int *fd, struct mvm_error **err)
 
 static int load(struct mvm_engine *engine, const struct values *values, int fd, struct mvm_error **err)
 {
-	static const struct mvm_load_sink sink = {.loaded = print_loaded};
+	const struct mvm_load_sink sink = {.loaded = print_loaded, .arg = engine};
 	struct mvm_archive_options archive = {.config = mvm_engine_config(engine)};
 	struct mvm_progress *progress;
 	struct cli_interrupt before;

@@ -54,18 +54,10 @@ static void flush(void *arg)
 	fflush(stderr);
 }
 
-static int parse_limit(const char *option, const char *text, struct timespec *time, const struct timespec **limit,
-		       struct mvm_error **err)
+/* As docker, zero is no limit here. */
+static const char *or_none(const char *text)
 {
-	/* As docker: empty and zero are no limit. */
-	if (!text || !*text || !strcmp(text, "0"))
-		return 0;
-	if (!cli_parse_moment(text, time))
-		return mvm_fail(err, MVM_ERR_USAGE,
-				"invalid value for \"%s\": failed to parse value as time or duration: \"%s\"", option,
-				text);
-	*limit = time;
-	return 0;
+	return text && !strcmp(text, "0") ? NULL : text;
 }
 
 /* As docker: what is no number, or less than nothing, is all. */
@@ -88,8 +80,8 @@ static int show(struct mvm_engine *engine, const char *what, const struct values
 		return mvm_fail(err, MVM_ERR_USAGE, "--boot shows the whole boot log: only --details goes with it");
 	if (values->boot)
 		return mvm_engine_boot_log(engine, what, STDOUT_FILENO, err);
-	if (parse_limit("since", values->since, &since, &request.since, err) < 0 ||
-	    parse_limit("until", values->until, &until, &request.until, err) < 0)
+	if (cli_parse_limit("since", or_none(values->since), &since, &request.since, err) < 0 ||
+	    cli_parse_limit("until", or_none(values->until), &until, &request.until, err) < 0)
 		return -1;
 	/* It goes out line by line otherwise, and byte by byte on stderr. */
 	setvbuf(stderr, NULL, _IOFBF, BUFSIZ);

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "runtime/base/duration.h"
+#include "runtime/base/error.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/text.h"
 
@@ -140,4 +141,17 @@ static bool parse_past(const char *text, struct timespec *moment)
 bool cli_parse_moment(const char *text, struct timespec *moment)
 {
 	return parse_seconds(text, moment) || parse_past(text, moment) || parse_date(text, moment);
+}
+
+int cli_parse_limit(const char *option, const char *text, struct timespec *moment, const struct timespec **limit,
+		    struct mvm_error **err)
+{
+	if (!text || !*text)
+		return 0;
+	if (!cli_parse_moment(text, moment))
+		return mvm_fail(err, MVM_ERR_USAGE,
+				"invalid value for \"%s\": failed to parse value as time or duration: \"%s\"", option,
+				text);
+	*limit = moment;
+	return 0;
 }

@@ -10,10 +10,10 @@
 /* 0 yes; INTERRUPTED where the answer is another one. `what` is cancelled: "image prune". */
 int cli_confirm(const char *warning, const char *what, struct mvm_error **err);
 /* Prunes and says what went. */
-int cli_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
+int cli_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter, uint64_t *reclaimed,
 		     struct mvm_error **err);
-int cli_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter, struct mvm_error **err);
-/* `before` is what mvm_engine_allocated() said. */
-void cli_print_reclaimed(struct mvm_engine *engine, uint64_t before);
+int cli_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter, uint64_t *reclaimed,
+			 struct mvm_error **err);
+void cli_print_reclaimed(uint64_t reclaimed);
 
 #endif

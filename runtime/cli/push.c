@@ -22,6 +22,7 @@ static const struct cli_option options[] = {
 };
 
 struct push {
+	struct mvm_engine *engine;
 	struct mvm_store *store;
 	struct mvm_push_options options;
 	struct mvm_platform platform;
@@ -34,6 +35,7 @@ static int push_name(const struct push *push, const struct mvm_reference *refere
 
 	if (mvm_image_push(push->store, reference, &push->options, &pushed, err) < 0)
 		return -1;
+	mvm_engine_note_reference(push->engine, reference, "push");
 	if (!push->options.progress)
 		return 0;
 	printf("%s: digest: %s size: %llu\n", reference->tag, pushed.digest.text, (unsigned long long)pushed.size);
@@ -70,6 +72,7 @@ static int push_to(struct mvm_engine *engine, const struct values *values, const
 	struct cli_interrupt before;
 	int result;
 
+	push->engine = engine;
 	if ((values->platform && mvm_platform_parse(values->platform, &push->platform, err) < 0) ||
 	    mvm_engine_store(engine, &push->store, err) < 0)
 		return -1;

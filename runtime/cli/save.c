@@ -4,6 +4,8 @@
 
 #include "image/archive.h"
 #include "image/platform.h"
+#include "image/push.h"
+#include "image/reference.h"
 
 struct values {
 	const char *output, *platform;
@@ -37,6 +39,20 @@ static int write_archive(void *arg, int fd, struct mvm_error **err)
 	return result;
 }
 
+/* A repository alone is all its tags. */
+static void note_saved(struct mvm_engine *engine, struct mvm_store *store, const char *name)
+{
+	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
+	struct mvm_strv tags MVM_CLEAN_STRV = {0};
+
+	if (!cli_has_tag(name) && mvm_reference_parse(name, &reference, NULL) == 0)
+		mvm_image_names_of(store, &reference, &tags, NULL);
+	for (size_t i = 0; i < tags.count; i++)
+		mvm_engine_note_image(engine, tags.items[i], "save");
+	if (!tags.count)
+		mvm_engine_note_image(engine, name, "save");
+}
+
 static int run(const void *given, char **args, struct mvm_error **err)
 {
 	const struct values *values = given;
@@ -53,6 +69,8 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	result = mvm_engine_store(engine, &save.store, err);
 	if (result == 0)
 		result = cli_write_output(values->output, write_archive, &save, err);
+	for (char **name = args; result == 0 && *name; name++)
+		note_saved(engine, save.store, *name);
 	mvm_engine_close(engine);
 	return result;
 }

@@ -35,12 +35,12 @@ static int confirm(const struct values *values, struct mvm_error **err)
 
 static int prune(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter, struct mvm_error **err)
 {
-	uint64_t before = mvm_engine_allocated(engine);
-	int result = cli_prune_containers(engine, filter, err);
+	uint64_t of_containers, of_images = 0;
+	int result = cli_prune_containers(engine, filter, &of_containers, err);
 
 	if (result == 0)
-		result = cli_prune_images(engine, all, filter, err);
-	cli_print_reclaimed(engine, before);
+		result = cli_prune_images(engine, all, filter, &of_images, err);
+	cli_print_reclaimed(of_containers + of_images);
 	return result;
 }
 

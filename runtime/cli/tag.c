@@ -20,7 +20,10 @@ static int tag(struct mvm_engine *engine, const char *source, const struct mvm_r
 
 	if (mvm_engine_store(engine, &store, err) < 0 || mvm_store_find(store, source, &image, err) < 0)
 		return -1;
-	return mvm_store_tag(store, image, target, err);
+	if (mvm_store_tag(store, image, target, err) < 0)
+		return -1;
+	mvm_engine_note_reference(engine, target, "tag");
+	return 0;
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)

@@ -163,5 +163,7 @@ int mvm_engine_export(struct mvm_engine *engine, const char *what, int fd, const
 	if (result == 0)
 		result = mvm_archive_finish(archive, err);
 	mvm_archive_destroy(archive);
+	if (result == 0)
+		engine_note_container(engine, what, "export");
 	return result;
 }

@@ -20,6 +20,7 @@
 #include "runtime/base/config.h"
 #include "runtime/base/mem.h"
 #include "runtime/state/container.h"
+#include "runtime/state/events.h"
 #include "runtime/state/logfile.h"
 
 struct mvm_engine;
@@ -79,15 +80,16 @@ void mvm_prune_filter_finish(struct mvm_prune_filter *filter);
 #define MVM_CLEAN_PRUNE_FILTER __attribute__((cleanup(mvm_prune_filter_finish)))
 
 /* Removes images without a tag, or all, that no container stands on, and what killed downloads and builds have left;
- * never what a running pull needs. `report` is told what each step took. */
+ * never what a running pull needs. `report` is told what each step took. *reclaimed, bytes of the disk, is set also
+ * where it failed half-way. */
 int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
 			    void (*report)(void *arg, const struct mvm_store_removed *removed), void *arg,
-			    struct mvm_error **err);
+			    uint64_t *reclaimed, struct mvm_error **err);
 /* "name", or "name=value". */
 bool mvm_container_has_label(const struct mvm_container *container, const char *wanted);
-/* Removes containers that do not run; adds their IDs. */
+/* Removes containers that do not run; adds their IDs. *reclaimed as above. */
 int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter,
-				struct mvm_strv *deleted, struct mvm_error **err);
+				struct mvm_strv *deleted, uint64_t *reclaimed, struct mvm_error **err);
 
 /* Bytes of the host's disk. What can be got back is what `prune -a` would free. */
 struct mvm_usage {
@@ -262,6 +264,22 @@ struct mvm_log_request {
 /* The output so far, across rotated files. UNSUPPORTED where none is kept. */
 int mvm_engine_logs(struct mvm_engine *engine, const char *what, const struct mvm_log_request *request,
 		    const struct mvm_log_sink *sink, struct mvm_error **err);
+/* What has happened and goes on to happen. All borrowed. */
+struct mvm_events_request {
+	/* NULL: no limit. Without either only what comes is shown; with one, the history, too, and until is the end. */
+	const struct timespec *since, *until;
+};
+struct mvm_event_sink {
+	int (*show)(void *arg, const struct mvm_event *event, struct mvm_error **err); /* -1 ends it */
+	void (*flush)(void *arg);						       /* nothing more for now */
+	void *arg;
+};
+/* For `events`: what was done with the functions of image/ to the image that `what` stands for, a name or an ID. */
+void mvm_engine_note_image(struct mvm_engine *engine, const char *what, const char *action);
+/* The same of "tag", "pull" and "push", which docker tells by their reference. */
+void mvm_engine_note_reference(struct mvm_engine *engine, const struct mvm_reference *reference, const char *action);
+int mvm_engine_events(struct mvm_engine *engine, const struct mvm_events_request *request,
+		      const struct mvm_event_sink *sink, struct mvm_error **err);
 /* What the guest said on its console since it was last started, to a descriptor. */
 int mvm_engine_boot_log(struct mvm_engine *engine, const char *what, int fd, struct mvm_error **err);
 

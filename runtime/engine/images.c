@@ -65,6 +65,8 @@ static int pull(struct mvm_engine *engine, const struct mvm_image_request *reque
 	if (mvm_engine_store(engine, &store, err) < 0)
 		return -1;
 	result = mvm_image_pull(store, reference, &options, image, err);
+	if (result == 0)
+		mvm_engine_note_reference(engine, reference, "pull");
 	drop_lost_disks(engine);
 	return result;
 }
@@ -87,6 +89,11 @@ int mvm_engine_pull_tags(struct mvm_engine *engine, const struct mvm_image_reque
 		return -1;
 	result = mvm_image_pull_tags(store, &reference, &options, images, err);
 	drop_lost_disks(engine);
+	if (result == 0) {
+		char *repository MVM_CLEAN_FREE = mvm_reference_familiar_repository(&reference);
+
+		mvm_event_image(mvm_engine_state(engine), repository, repository, NULL, "pull");
+	}
 	return result;
 }
 
@@ -252,13 +259,17 @@ int mvm_engine_remove_image(struct mvm_engine *engine, const char *text, bool fo
 	int lock MVM_CLEAN_FD = -1;
 	struct mvm_store *store;
 	struct engine_users users;
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
 	int result;
 
 	if (mvm_engine_store(engine, &store, err) < 0 || engine_lock_images(engine, 0, &lock, err) < 0 ||
 	    engine_users_init(engine, &users, err) < 0)
 		return -1;
+	mvm_store_find(store, text, &image, NULL);
 	result = mvm_store_remove(store, text, force, &users.rule, removed, err);
 	engine_users_finish(&users);
+	if (result == 0 && image)
+		engine_note_removed(engine, image, removed);
 	return result == 0 ? engine_collect_disks(engine, err) : -1;
 }
 

@@ -70,6 +70,16 @@ struct engine_users {
 int engine_users_init(struct mvm_engine *engine, struct engine_users *users, struct mvm_error **err);
 void engine_users_finish(struct engine_users *users);
 
+/* logs.c: milliseconds until that time; -1 for ever (NULL), 0 where it has passed. */
+int engine_time_left(const struct timespec *until);
+
+/* events.c: for `events`. What has gone meanwhile is not told of. */
+void engine_note_container(struct mvm_engine *engine, const char *what, const char *action);
+void engine_note_image(struct mvm_engine *engine, const struct mvm_image *image, const char *action);
+/* "untag" for each name, and "delete". */
+void engine_note_removed(struct mvm_engine *engine, const struct mvm_image *image,
+			 const struct mvm_store_removed *removed);
+
 /* create.c: `value` replaces the variable of the same name where it stands, else goes to the end; a bare name takes it
  * away. */
 void engine_set_env(struct mvm_strv *env, const char *value);

@@ -152,8 +152,7 @@ static int read_to_end(struct reader *reader, struct mvm_error **err)
 	return 0;
 }
 
-/* Milliseconds until that time; -1 for ever, 0 where it has passed. */
-static int time_left(const struct timespec *until)
+int engine_time_left(const struct timespec *until)
 {
 	struct timespec now;
 	double left;
@@ -179,7 +178,7 @@ static int follow(struct mvm_client *client, struct reader *reader, const struct
 	while (!reader->over) {
 		struct pollfd poll_fd = {.fd = mvm_client_fd(client), .events = POLLIN};
 		json_t *message MVM_CLEAN_JSON = NULL;
-		int left = time_left(until), result;
+		int left = engine_time_left(until), result;
 
 		/* No line can be early enough any more. */
 		if (left == 0)

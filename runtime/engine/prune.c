@@ -50,8 +50,8 @@ static bool container_is_meant(const struct mvm_prune_filter *filter, const stru
 }
 
 /* One that another process has just taken charge of, or has removed, is left alone. */
-int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter,
-				struct mvm_strv *deleted, struct mvm_error **err)
+static int prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter, struct mvm_strv *deleted,
+			    struct mvm_error **err)
 {
 	struct mvm_strv damaged MVM_CLEAN_STRV = {0};
 	struct mvm_container **list;
@@ -77,6 +77,7 @@ int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prun
 
 /* What the steps of a prune share. */
 struct prune {
+	struct mvm_engine *engine;
 	struct mvm_store *store;
 	struct engine_users users;
 	void (*report)(void *arg, const struct mvm_store_removed *removed);
@@ -84,7 +85,8 @@ struct prune {
 };
 
 /* What somebody has begun to use meanwhile, or has removed, is no failure. */
-static int remove_reference(const struct prune *prune, const char *text, struct mvm_error **err)
+static int remove_reference(const struct prune *prune, const struct mvm_image *image, const char *text,
+			    struct mvm_error **err)
 {
 	struct mvm_store_removed removed MVM_CLEAN_REMOVED = {0};
 	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
@@ -94,6 +96,7 @@ static int remove_reference(const struct prune *prune, const char *text, struct 
 			return 0;
 		return mvm_error_move(err, &local);
 	}
+	engine_note_removed(prune->engine, image, &removed);
 	prune->report(prune->arg, &removed);
 	return 0;
 }
@@ -103,22 +106,22 @@ static int remove_image(const struct prune *prune, const struct mvm_image *image
 	const struct mvm_strv *names = mvm_image_names(image), *digests = mvm_image_repo_digests(image);
 
 	for (size_t i = 0; i < names->count; i++)
-		if (remove_reference(prune, names->items[i], err) < 0)
+		if (remove_reference(prune, image, names->items[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < digests->count; i++)
-		if (remove_reference(prune, digests->items[i], err) < 0)
+		if (remove_reference(prune, image, digests->items[i], err) < 0)
 			return -1;
 	if (names->count || digests->count)
 		return 0;
-	return remove_reference(prune, mvm_image_id(image)->text, err);
+	return remove_reference(prune, image, mvm_image_id(image)->text, err);
 }
 
-int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
-			    void (*report)(void *arg, const struct mvm_store_removed *removed), void *arg,
-			    struct mvm_error **err)
+static int prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
+			void (*report)(void *arg, const struct mvm_store_removed *removed), void *arg,
+			struct mvm_error **err)
 {
 	struct mvm_image_list images MVM_CLEAN_IMAGE_LIST = {0};
-	struct prune prune = {.report = report, .arg = arg};
+	struct prune prune = {.engine = engine, .report = report, .arg = arg};
 	char user[MVM_IMAGE_USER + 1];
 	int lock MVM_CLEAN_FD = -1;
 	int result = 0;
@@ -139,6 +142,36 @@ int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mv
 	if (result < 0 || mvm_store_collect(prune.store, err) < 0)
 		return -1;
 	return engine_collect_disks(engine, err);
+}
+
+/* What is allocated now and was before; another process may have taken more meanwhile. */
+static int finish_prune(struct mvm_engine *engine, const char *type, uint64_t before, uint64_t *reclaimed, int result)
+{
+	uint64_t after = mvm_engine_allocated(engine);
+
+	*reclaimed = before > after ? before - after : 0;
+	if (result == 0)
+		mvm_event_prune(mvm_engine_state(engine), type, *reclaimed);
+	return result;
+}
+
+int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter,
+				struct mvm_strv *deleted, uint64_t *reclaimed, struct mvm_error **err)
+{
+	uint64_t before = mvm_engine_allocated(engine);
+	int result = prune_containers(engine, filter, deleted, err);
+
+	return finish_prune(engine, "container", before, reclaimed, result);
+}
+
+int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
+			    void (*report)(void *arg, const struct mvm_store_removed *removed), void *arg,
+			    uint64_t *reclaimed, struct mvm_error **err)
+{
+	uint64_t before = mvm_engine_allocated(engine);
+	int result = prune_images(engine, all, filter, report, arg, err);
+
+	return finish_prune(engine, "image", before, reclaimed, result);
 }
 
 void mvm_prune_filter_finish(struct mvm_prune_filter *filter)

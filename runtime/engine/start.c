@@ -11,6 +11,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
+#include "runtime/state/events.h"
 
 #define TRIES 10 /* a container that ends each time before we get a word in */
 
@@ -83,9 +84,10 @@ int mvm_engine_restart(struct mvm_engine *engine, const char *what, int signo, i
 {
 	const struct engine_stop order = {.signo = signo, .timeout = timeout, .keep = true};
 
-	if (engine_stop(engine, what, &order, err) < 0)
+	if (engine_stop(engine, what, &order, err) < 0 || mvm_engine_start(engine, what, notice, err) < 0)
 		return -1;
-	return mvm_engine_start(engine, what, notice, err);
+	engine_note_container(engine, what, "restart");
+	return 0;
 }
 
 /* 1: its supervisor has gone without an answer; what became of it is to be looked up. */
@@ -133,10 +135,14 @@ int mvm_engine_wait(struct mvm_engine *engine, const char *what, int *exit_code,
 int mvm_engine_rename(struct mvm_engine *engine, const char *what, const char *name, struct mvm_error **err)
 {
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	char *old_name MVM_CLEAN_FREE = NULL;
 
 	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0)
 		return -1;
+	old_name = mvm_format("/%s", container->config.name);
 	if (mvm_state_rename(mvm_engine_state(engine), container->config.id, name, err) < 0)
 		return mvm_error_wrap(err, "cannot rename container %s", what);
+	mvm_event_container(mvm_engine_state(engine), &container->config, "rename",
+			    (const char *const[]){"oldName", old_name, NULL});
 	return 0;
 }

@@ -21,6 +21,8 @@
  *                                          true, in this order. What the process writes from now
  *                                          on is delivered without loss: a client that does not read stalls it.
  *                                          Writing side of stdin shut down = end of input.
+ *   detach    process                      at once: the user leaves by the keys for that, and the container, or the
+ *                                          exec `process`, goes on
  *   follow                                 at once; then event "log" when the log file has grown
  *   signal    signo                        when the guest has delivered it; SIGKILL: when the container has exited
  *   stop      signo, timeout (seconds, -1  when the container has exited; `keep`: not to be removed then, whatever

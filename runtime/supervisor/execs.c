@@ -19,6 +19,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/text.h"
 
 enum {
 	ORDERED_MAX = 8,
@@ -26,6 +27,7 @@ enum {
 	PORTS = STREAM_COUNT, /* of each, though few have all */
 	CUT_STATUS = 137,     /* what the container's end is for its processes */
 	DEAD_STATUS = 255,
+	EVENT_ID_BYTES = 32, /* as docker's */
 };
 
 enum state {
@@ -58,6 +60,7 @@ struct exec {
 	void *arg;		      /* the peer's */
 	json_t *request;	      /* as it was made, until it is ordered */
 	uint32_t id;
+	char event_id[EVENT_ID_BYTES * 2 + 1]; /* what events call it */
 	bool wanted[STREAM_COUNT];
 	int fds[STREAM_COUNT]; /* from the guest, -1 for none */
 	struct mvm_watch *drains[STREAM_COUNT];
@@ -161,11 +164,13 @@ static int read_request(const json_t *request, struct mvm_strv *args, struct mvm
 
 static void order(struct exec *exec)
 {
+	const json_t *words = json_object_get(exec->request, "args");
 	struct mvm_strv args MVM_CLEAN_STRV = {0}, env MVM_CLEAN_STRV = {0};
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	struct mvm_proto_process message = {.id = exec->id};
 	bool privileged = json_is_true(json_object_get(exec->request, "privileged"));
 
+	events_note_exec(exec->supervisor, "exec_start", words, exec->event_id);
 	if (read_request(exec->request, &args, &env, &message, &err) < 0 || listen_for(exec, &message, &err) < 0)
 		refuse(exec, err);
 	else
@@ -220,6 +225,12 @@ static void answer_refusal(struct exec *exec)
 
 	exec->peer = NULL;
 	peer->refused(exec->arg, exec->refusal);
+}
+
+static void end_start(struct exec *exec)
+{
+	events_note_exec_die(exec->supervisor, exec->event_id, mvm_error_run_status(exec->refusal));
+	answer_refusal(exec);
 }
 
 static void cut_start(struct exec *exec)
@@ -283,7 +294,7 @@ static const struct exec_transition table[STATE_COUNT][EXEC_EVENT_COUNT] = {
 	},
 	[STATE_ORDERED] = {
 		[EXEC_READY]   = {STATE_JOINED,  hand_over},
-		[EXEC_REFUSED] = {STATE_GONE,    answer_refusal},
+		[EXEC_REFUSED] = {STATE_GONE,    end_start},
 		[EXEC_CUT]     = {STATE_GONE,    cut_start},
 	},
 	[STATE_JOINED] = {
@@ -360,6 +371,7 @@ void execs_run(struct supervisor *supervisor, json_t *request, const struct exec
 {
 	static const char *const names[STREAM_COUNT] = {"stdin", "stdout", "stderr"};
 	struct exec *exec = mvm_alloc(sizeof(*exec)), **at = &supervisor->execs;
+	unsigned char random[EVENT_ID_BYTES];
 
 	*exec = (struct exec){
 		.supervisor = supervisor,
@@ -375,6 +387,9 @@ void execs_run(struct supervisor *supervisor, json_t *request, const struct exec
 	while (*at)
 		at = &(*at)->next;
 	*at = exec;
+	mvm_random(random, sizeof(random));
+	mvm_hex(random, sizeof(random), exec->event_id);
+	events_note_exec(supervisor, "exec_create", json_object_get(request, "args"), exec->event_id);
 	order_next(supervisor);
 }
 
@@ -452,6 +467,7 @@ void execs_exited(struct supervisor *supervisor, uint32_t id, int exit_code)
 		return;
 	exec->exited = true;
 	exec->exit_code = exit_code;
+	events_note_exec_die(supervisor, exec->event_id, exit_code);
 	exec_event(exec, EXEC_EXITED);
 }
 
@@ -460,6 +476,14 @@ bool execs_running(const struct supervisor *supervisor, uint32_t id)
 	const struct exec *exec = find(supervisor, id);
 
 	return exec && exec->started && !exec->exited;
+}
+
+void execs_detached(struct supervisor *supervisor, uint32_t id)
+{
+	const struct exec *exec = find(supervisor, id);
+
+	if (exec)
+		events_note(supervisor, "exec_detach", (const char *const[]){"execID", exec->event_id, NULL});
 }
 
 void execs_left(struct supervisor *supervisor)

@@ -11,6 +11,7 @@
  *   clients.c    connections to the control socket and their answers; requests.c  what each request does
  *   stats.c      what the container uses; update.c  its limits changed
  *   archives.c   parts of the disk on their way to clients as tar streams
+ *   events.c     what happens, for `events`
  *   execs.c      processes that join the container's, each with streams and a small state machine of its own
  *   health.c     the container's health check: an exec every now and then
  *
@@ -136,9 +137,10 @@ struct supervisor {
 	/* A stop on its way to SIGKILL, and then to the plug. */
 	struct mvm_timer *stop_timer;
 	bool stopping;
-	bool kept;    /* by a restart, --rm or not */
-	bool final;   /* somebody has asked for the end: no policy starts it again */
-	bool discard; /* somebody wants it gone: output that no client takes is lost */
+	bool asked_to_stop; /* by a client, which `events` tells */
+	bool kept;	    /* by a restart, --rm or not */
+	bool final;	    /* somebody has asked for the end: no policy starts it again */
+	bool discard;	    /* somebody wants it gone: output that no client takes is lost */
 	bool killed;
 
 	int listen_fd;
@@ -166,6 +168,9 @@ bool supervisor_has_process(const struct supervisor *supervisor);
 uint64_t supervisor_patience(uint64_t milliseconds);
 /* Sends signo and sees to the end: SIGKILL after `timeout` seconds (-1: never), the plug some seconds later. */
 void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout);
+/* Sends the process a signal, and notes that. `done` is agent_signal()'s. */
+void supervisor_signal(struct supervisor *supervisor, int signo, void (*done)(void *arg, const struct mvm_error *error),
+		       void *arg);
 /* SIGKILL is the last signal a process gets: watch that it works. */
 void supervisor_killed(struct supervisor *supervisor);
 /* Writes state.json; what keeps it from that is logged. */
@@ -241,6 +246,14 @@ void agent_shutdown(struct agent *agent);
 bool agent_is_connected(const struct agent *agent);
 /* The ports of the three streams; 0 where a stream is not there. */
 unsigned agent_stream_port(const struct agent *agent, enum stream_kind kind);
+
+/* events.c: `more` is names and values in turn, ended by NULL; NULL for none. */
+void events_note(struct supervisor *supervisor, const char *action, const char *const *more);
+void events_note_kill(struct supervisor *supervisor, int signo);
+void events_note_resize(struct supervisor *supervisor, int rows, int cols);
+/* "exec_start: sh -c true" */
+void events_note_exec(struct supervisor *supervisor, const char *action, const json_t *args, const char *exec_id);
+void events_note_exec_die(struct supervisor *supervisor, const char *exec_id, int exit_code);
 
 /* clients.c */
 int clients_listen(struct supervisor *supervisor, struct mvm_error **err);
@@ -320,6 +333,8 @@ void execs_add(struct supervisor *supervisor, json_t *request, struct relay *rel
 void execs_connected(struct supervisor *supervisor, unsigned port, int fd);
 void execs_exited(struct supervisor *supervisor, uint32_t process, int exit_code);
 bool execs_running(const struct supervisor *supervisor, uint32_t process);
+/* Its user leaves by the keys for that; the client goes next. */
+void execs_detached(struct supervisor *supervisor, uint32_t process);
 /* Somebody whom one is for has gone. */
 void execs_left(struct supervisor *supervisor);
 /* The machine has gone, and with it all of them. */

@@ -166,10 +166,12 @@ static void note_running(struct supervisor *supervisor)
 	clock_gettime(CLOCK_REALTIME, &state->started);
 	health_start(supervisor);
 	supervisor_save(supervisor);
-	mvm_event_container(supervisor->state, &supervisor->container->config, "start", NULL);
+	events_note(supervisor, "start", NULL);
 	/* The terminal may have changed since the order was written. */
-	if (supervisor->container->config.tty && supervisor->rows)
+	if (supervisor->container->config.tty && supervisor->rows) {
+		events_note_resize(supervisor, supervisor->rows, supervisor->cols);
 		agent_resize(supervisor->agent, CONTAINER_PROCESS, supervisor->rows, supervisor->cols, NULL, NULL);
+	}
 	clients_started(supervisor, NULL);
 	archives_ready(supervisor);
 }
@@ -194,6 +196,7 @@ static void note_paused(struct supervisor *supervisor)
 {
 	set_status(supervisor, MVM_STATUS_PAUSED);
 	health_pause(supervisor);
+	events_note(supervisor, "pause", NULL);
 	clients_answer(supervisor, WAIT_PAUSED, NULL);
 	/* A stop that came while it was asked to stand still. */
 	if (supervisor->stopping)
@@ -206,6 +209,7 @@ static void note_resumed(struct supervisor *supervisor)
 	agent_set_clock(supervisor->agent);
 	set_status(supervisor, MVM_STATUS_RUNNING);
 	health_resume(supervisor);
+	events_note(supervisor, "unpause", NULL);
 	clients_answer(supervisor, WAIT_RESUMED, NULL);
 }
 
@@ -256,6 +260,8 @@ static void pull_plug(struct supervisor *supervisor)
 static void destroy(struct supervisor *supervisor)
 {
 	supervisor->discard = true;
+	if (supervisor->ran && !supervisor->outcome_known && !supervisor->killed)
+		events_note_kill(supervisor, 9);
 	if (supervisor->ran)
 		supervisor_exited(supervisor, EXIT_KILLED, false);
 	pull_plug(supervisor);
@@ -331,10 +337,12 @@ static void settle_container(struct supervisor *supervisor)
 		supervisor_save(supervisor);
 	if (supervisor->ran)
 		mvm_event_died(supervisor->state, container);
+	if (supervisor->ran && supervisor->asked_to_stop)
+		events_note(supervisor, "stop", NULL);
 	if (!is_removed_at_end(supervisor))
 		return;
 	if (mvm_state_remove(supervisor->state, container->config.id, &err) == 0)
-		mvm_event_container(supervisor->state, &container->config, "destroy", NULL);
+		events_note(supervisor, "destroy", NULL);
 	else
 		mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
 }
@@ -498,6 +506,12 @@ static void phase_timed_out(void *arg)
 	supervisor_event(arg, EVENT_TIMEOUT);
 }
 
+void supervisor_signal(struct supervisor *supervisor, int signo, agent_done_fn done, void *arg)
+{
+	events_note_kill(supervisor, signo);
+	agent_signal(supervisor->agent, CONTAINER_PROCESS, signo, done, arg);
+}
+
 void supervisor_killed(struct supervisor *supervisor)
 {
 	supervisor->stopping = true;
@@ -512,7 +526,7 @@ static void stop_timed_out(void *arg)
 	struct supervisor *supervisor = arg;
 
 	if (supervisor_has_process(supervisor) && !supervisor->killed) {
-		agent_signal(supervisor->agent, CONTAINER_PROCESS, 9, NULL, NULL);
+		supervisor_signal(supervisor, 9, NULL, NULL);
 		supervisor_killed(supervisor);
 	} else if (supervisor->phase != PHASE_CLOSING) {
 		supervisor_event(supervisor, EVENT_DESTROY);
@@ -527,7 +541,7 @@ void supervisor_stop(struct supervisor *supervisor, int signo, int64_t timeout)
 	}
 	supervisor->stopping = true;
 	if (supervisor_has_process(supervisor))
-		agent_signal(supervisor->agent, CONTAINER_PROCESS, signo, NULL, NULL);
+		supervisor_signal(supervisor, signo, NULL, NULL);
 	supervisor_event(supervisor, EVENT_RESUME);
 	if (timeout >= 0 && !supervisor->killed)
 		mvm_timer_start(supervisor->stop_timer, (uint64_t)timeout * 1000);

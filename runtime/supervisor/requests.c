@@ -64,6 +64,8 @@ static void attach(struct client *client, json_int_t id, json_t *request)
 		theirs[count++] = pair[1];
 	}
 	client->attached = true;
+	if (supervisor->streams)
+		events_note(supervisor, "attach", NULL);
 	for (size_t i = 0; i < count; i++)
 		streams_attach(supervisor->streams, kinds[i], ours[i]);
 	if (supervisor->streams)
@@ -142,7 +144,7 @@ static void kill_process(struct client *client, json_int_t id)
 
 	client_wait(client, id, WAIT_EXIT);
 	supervisor_killed(supervisor);
-	agent_signal(supervisor->agent, CONTAINER_PROCESS, SIGKILL, NULL, NULL);
+	supervisor_signal(supervisor, SIGKILL, NULL, NULL);
 	supervisor_event(supervisor, EVENT_RESUME);
 }
 
@@ -190,12 +192,11 @@ static void deliver_signal(struct client *client, json_int_t id, json_t *request
 		return;
 	}
 	if (!is_paused(client->supervisor)) {
-		agent_signal(client->supervisor->agent, CONTAINER_PROCESS, (int)signo, relayed,
-			     client_relay(client, id));
+		supervisor_signal(client->supervisor, (int)signo, relayed, client_relay(client, id));
 		return;
 	}
 	/* It comes when the machine goes on, which docker's way is at once for what is meant to end the container. */
-	agent_signal(client->supervisor->agent, CONTAINER_PROCESS, (int)signo, NULL, NULL);
+	supervisor_signal(client->supervisor, (int)signo, NULL, NULL);
 	if (is_ending_signal(client->supervisor, (int)signo))
 		supervisor_event(client->supervisor, EVENT_RESUME);
 	client_answer(client, id, NULL);
@@ -238,6 +239,7 @@ static void stop(struct client *client, json_int_t id, json_t *request)
 		client_refuse(client, id, MVM_ERR_USAGE, "malformed stop request");
 		return;
 	}
+	client->supervisor->asked_to_stop |= supervisor_has_process(client->supervisor);
 	client->supervisor->kept = client->supervisor->kept || json_is_true(json_object_get(request, "keep"));
 	client_wait(client, id, WAIT_EXIT);
 	rounds_stop_by_user(client->supervisor, true);
@@ -271,11 +273,26 @@ static void resize(struct client *client, json_int_t id, json_t *request)
 	}
 	client->supervisor->rows = (int)rows;
 	client->supervisor->cols = (int)cols;
-	if (client->supervisor->phase == PHASE_RUNNING)
-		agent_resize(client->supervisor->agent, CONTAINER_PROCESS, (int)rows, (int)cols, relayed,
-			     client_relay(client, id));
-	else
+	if (client->supervisor->phase != PHASE_RUNNING) {
 		client_answer(client, id, NULL);
+		return;
+	}
+	events_note_resize(client->supervisor, (int)rows, (int)cols);
+	agent_resize(client->supervisor->agent, CONTAINER_PROCESS, (int)rows, (int)cols, relayed,
+		     client_relay(client, id));
+}
+
+/* The client says so before it goes; one that was killed is not known to have left. */
+static void detach(struct client *client, json_int_t id, json_t *request)
+{
+	int64_t process;
+
+	if (mvm_json_get_int(request, "process", CONTAINER_PROCESS, &process, NULL) == 0 &&
+	    process != CONTAINER_PROCESS)
+		execs_detached(client->supervisor, (uint32_t)process);
+	else
+		events_note(client->supervisor, "detach", NULL);
+	client_answer(client, id, NULL);
 }
 
 static void exec(struct client *client, json_int_t id, json_t *request)
@@ -442,6 +459,7 @@ static const struct {
 	bool by_helper; /* also where the container does not run */
 } operations[] = {
 	{"attach", attach, false},
+	{"detach", detach, false},
 	{"start", start, true},
 	{"signal", deliver_signal, false},
 	{"stop", stop, false},

@@ -206,6 +206,14 @@ static int eval_logic(struct run *run, json_t *dot, bool is_or, const struct ope
 	return 0;
 }
 
+static void use_other_json(const struct run *run, const struct function *function, struct arguments *arguments)
+{
+	if (!run->data->json || strcmp(function->name, "json") != 0 || arguments->values[0] != run->data->value)
+		return;
+	json_decref(arguments->values[0]);
+	arguments->values[0] = json_incref(run->data->json);
+}
+
 /* `operands` are the arguments. */
 static int eval_function(struct run *run, json_t *dot, const struct operand *name, struct span span,
 			 const struct operand *operands, size_t count, json_t *final, json_t **out)
@@ -222,6 +230,7 @@ static int eval_function(struct run *run, json_t *dot, const struct operand *nam
 		return eval_logic(run, dot, !strcmp(function->name, "or"), operands, count, final, out);
 	if (eval_arguments(run, dot, operands, count, final, &arguments) < 0)
 		return -1;
+	use_other_json(run, function, &arguments);
 	call = (struct function_call){arguments.values, arguments.count, run->data->headings};
 	if (function->run(&call, out, run->err) < 0) {
 		char *place MVM_CLEAN_FREE = describe_place(run, span.at, span);

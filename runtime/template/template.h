@@ -39,6 +39,8 @@ struct mvm_template_data {
 	const char *method;
 	json_t *(*call)(const void *arg, const char *parameter);
 	const void *arg;
+	/* What `json` makes of the value itself, where its fields have other names there. NULL: the value. */
+	json_t *json;
 	/* The value is the headings of a table's columns: json, lower, upper, title and truncate leave them alone. */
 	bool headings;
 };

@@ -127,6 +127,23 @@ static void what_is_no_time(void **state)
 	}
 }
 
+static void limits_are_named(void **state)
+{
+	const struct timespec *limit = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct timespec moment = {0};
+
+	assert_ok(cli_parse_limit("since", NULL, &moment, &limit, &err));
+	assert_ok(cli_parse_limit("since", "", &moment, &limit, &err));
+	assert_null(limit);
+	assert_error(cli_parse_limit("since", "x", &moment, &limit, &err), MVM_ERR_USAGE,
+		     "invalid value for \"since\": failed to parse value as time or duration: \"x\"");
+	assert_null(limit);
+	assert_ok(cli_parse_limit("since", "5", &moment, &limit, &err));
+	assert_ptr_equal(limit, &moment);
+	assert_int_equal(moment.tv_sec, 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +151,7 @@ int main(void)
 		cmocka_unit_test(without_a_zone_it_is_the_local_one),
 		cmocka_unit_test(durations_are_into_the_past),
 		cmocka_unit_test(what_is_no_time),
+		cmocka_unit_test(limits_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ void rounds_stop_by_user(struct supervisor *supervisor, bool final)
 	supervisor->container->state.stopped_by_user = true;
 }
 
-void agent_signal(struct agent *agent, uint32_t process, int signo, agent_done_fn done, void *arg)
+void supervisor_signal(struct supervisor *supervisor, int signo, agent_done_fn done, void *arg)
 {
 	called("signal:%d", signo);
 	fake.done = done;
@@ -86,6 +86,24 @@ void update_apply(struct supervisor *supervisor, const struct mvm_container_upda
 bool execs_running(const struct supervisor *supervisor, uint32_t process)
 {
 	return process == 7;
+}
+
+void execs_detached(struct supervisor *supervisor, uint32_t process)
+{
+	called("detached:%u", process);
+}
+
+/* What `events` tells, checked where it is about that. */
+static struct mvm_buf notes;
+
+void events_note(struct supervisor *supervisor, const char *action, const char *const *more)
+{
+	mvm_buf_addf(&notes, "%s ", action);
+}
+
+void events_note_resize(struct supervisor *supervisor, int rows, int cols)
+{
+	mvm_buf_addf(&notes, "resize:%dx%d ", rows, cols);
 }
 
 void execs_left(struct supervisor *supervisor)
@@ -167,6 +185,7 @@ static int teardown(void **state)
 	clients_destroy(&world->supervisor);
 	mvm_loop_destroy(world->supervisor.loop);
 	mvm_buf_finish(&calls);
+	mvm_buf_finish(&notes);
 	for (int i = 0; i < STREAM_COUNT; i++)
 		mvm_close(&fake.attached[i]);
 	free(world);
@@ -671,6 +690,24 @@ static void sizes_are_kept_until_there_is_a_terminal(void **state)
 	mvm_control_finish(&client);
 }
 
+static void events_tell_of_clients(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	ask(world, &client, json_pack("{ss, si, si, si}", "op", "resize", "id", 1, "rows", 50, "cols", 132));
+	ask(world, &client, json_pack("{ss, si}", "op", "attach", "id", 2));
+	world->supervisor.phase = PHASE_RUNNING;
+	ask(world, &client, json_pack("{ss, si, si, si}", "op", "resize", "id", 3, "rows", 10, "cols", 20));
+	fake.done(fake.done_arg, NULL);
+	ask(world, &client, json_pack("{ss, si}", "op", "detach", "id", 4));
+	ask(world, &client, json_pack("{ss, si, si}", "op", "detach", "id", 5, "process", 7));
+	assert_string_equal(notes.data, "attach resize:10x20 detach ");
+	expect_calls("resize:1:10x20 detached:7");
+	mvm_control_finish(&client);
+}
+
 static void stop_and_destroy_are_answered_at_the_end(void **state)
 {
 	struct world *world = *state;
@@ -1031,6 +1068,7 @@ int main(void)
 		CLIENTS_TEST(a_client_may_leave_before_the_guest_answers),
 		CLIENTS_TEST(without_a_program_there_is_nothing_to_signal),
 		CLIENTS_TEST(sizes_are_kept_until_there_is_a_terminal),
+		CLIENTS_TEST(events_tell_of_clients),
 		CLIENTS_TEST(stop_and_destroy_are_answered_at_the_end),
 		CLIENTS_TEST(followers_hear_of_the_log_and_all_of_notices),
 		CLIENTS_TEST(a_follower_that_lags_is_kept),

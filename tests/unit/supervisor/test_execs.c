@@ -73,6 +73,34 @@ void mvm_vsock_unlisten(struct mvm_vsock *vsock, uint32_t port)
 {
 }
 
+/* What `events` tells, in one line. */
+static struct mvm_buf notes;
+
+static void expect_notes(const char *expected)
+{
+	assert_string_equal(notes.data ? notes.data : "", expected);
+	mvm_buf_consume(&notes, notes.length);
+}
+
+void events_note(struct supervisor *supervisor, const char *action, const char *const *more)
+{
+	assert_string_equal(more[0], "execID");
+	assert_int_equal(strlen(more[1]), 64);
+	mvm_buf_addf(&notes, "%s ", action);
+}
+
+void events_note_exec(struct supervisor *supervisor, const char *action, const json_t *args, const char *exec_id)
+{
+	assert_int_equal(strlen(exec_id), 64);
+	mvm_buf_addf(&notes, "%s:%s ", action, json_string_value(json_array_get(args, 0)));
+}
+
+void events_note_exec_die(struct supervisor *supervisor, const char *exec_id, int exit_code)
+{
+	assert_int_equal(strlen(exec_id), 64);
+	mvm_buf_addf(&notes, "exec_die:%d ", exit_code);
+}
+
 /* The world */
 
 struct world {
@@ -110,6 +138,7 @@ static int teardown(void **state)
 	mvm_close(&world->guest[0]);
 	mvm_close(&world->guest[1]);
 	mvm_buf_finish(&calls);
+	mvm_buf_finish(&notes);
 	memset(&fake, 0, sizeof(fake));
 	free(world);
 	return 0;
@@ -173,8 +202,12 @@ static void it_runs_and_ends(void **state)
 	connect_streams(world, 2);
 	expect_calls("started1:2");
 	assert_true(execs_running(&world->supervisor, 2));
+	execs_detached(&world->supervisor, 2);
+	execs_detached(&world->supervisor, 9);
 	execs_exited(&world->supervisor, 2, 7);
 	expect_calls("exit1:7");
+	execs_exited(&world->supervisor, 2, 8);
+	expect_notes("exec_create:true exec_start:true exec_detach exec_die:7 ");
 	assert_false(execs_running(&world->supervisor, 2));
 	leave(world, 1);
 	expect_calls("release1");
@@ -208,7 +241,10 @@ static void a_refusal_is_126_or_127(void **state)
 	for (int i = 0; i < 3; i++)
 		add(world, i, true);
 	expect_calls("join:2:true join:3:true join:4:true");
+	expect_notes("exec_create:true exec_start:true exec_create:true exec_start:true exec_create:true "
+		     "exec_start:true ");
 	guest_answers(0, none);
+	expect_notes("exec_die:127 ");
 	guest_answers(1, user);
 	guest_answers(2, gone);
 	expect_calls("answer0:no-program answer1:cannot-run answer2:conflict");

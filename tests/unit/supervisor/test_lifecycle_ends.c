@@ -2,6 +2,64 @@
 #include "vm.h"
 
 #include "runtime/base/log.h"
+#include "runtime/state/events.h"
+
+/* What `events` tells since the last time, in its order. */
+static void expect_events(struct world *world, struct mvm_event_watch **watch, const char *expected)
+{
+	struct mvm_buf text MVM_CLEAN_BUF = {0};
+	struct mvm_error *err = NULL;
+	int result = *watch ? 0 : 1;
+
+	while (result == 0) {
+		struct mvm_event event MVM_CLEAN_EVENT = {0};
+		const char *signo;
+
+		result = mvm_event_watch_next(*watch, &event, &err);
+		signo = result == 0 ? mvm_event_attribute(&event, "signal") : NULL;
+		if (result == 0)
+			mvm_buf_addf(&text, "%s%s%s ", event.action, signo ? ":" : "", signo ? signo : "");
+	}
+	assert_true(result > 0);
+	assert_string_equal(text.data ? text.data : "", expected);
+	mvm_event_watch_close(*watch);
+	assert_ok(mvm_event_watch_open(world->state, false, false, watch, &err));
+}
+
+static void events_come_in_dockers_order(void **state)
+{
+	struct mvm_event_watch *watch = NULL;
+	struct vm vm;
+
+	/* Stopped, and then, because it does not end, killed. */
+	expect_events(*state, &watch, "");
+	begin(&vm, *state, true);
+	go_to(&vm, PHASE_PAUSED);
+	vm.supervisor.asked_to_stop = true;
+	supervisor_stop(&vm.supervisor, 15, 3);
+	event(&vm, EVENT_MACHINE_RESUMED);
+	fake_timer_fire(vm.supervisor.stop_timer);
+	process_exits(&vm, 137);
+	output_ends(&vm);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	finish(&vm);
+	expect_events(*state, &watch, "start pause kill:15 unpause kill:9 die stop destroy ");
+	/* By force; and one that never ran. */
+	begin(&vm, *state, false);
+	go_to(&vm, PHASE_RUNNING);
+	event(&vm, EVENT_DESTROY);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	finish(&vm);
+	expect_events(*state, &watch, "start kill:9 die ");
+	begin(&vm, *state, true);
+	go_to(&vm, PHASE_BOOTING);
+	event(&vm, EVENT_DESTROY);
+	vm.supervisor.output_ended = true;
+	event(&vm, EVENT_MACHINE_STOPPED);
+	finish(&vm);
+	expect_events(*state, &watch, "destroy ");
+	mvm_event_watch_close(watch);
+}
 
 static void destroyed_in_any_phase(void **state)
 {
@@ -376,6 +434,7 @@ static void an_end_that_is_under_way_is_left_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WORLD_TEST(events_come_in_dockers_order),
 		WORLD_TEST(destroyed_in_any_phase),
 		WORLD_TEST(a_stop_lets_a_paused_one_go_on),
 		WORLD_TEST(a_stop_that_crosses_a_pause_wins),

@@ -261,6 +261,18 @@ static void fields_of_a_type_are_fixed(void **state)
 	assert_string_equal(out.data, "1");
 }
 
+static void json_of_the_value_may_be_another(void **state)
+{
+	json_t *value MVM_CLEAN_JSON = parse_json("{\"Time\": 1, \"Actor\": {\"ID\": \"x\"}}");
+	json_t *json MVM_CLEAN_JSON = parse_json("{\"time\": 1}");
+	const struct mvm_template_data data = {.value = value, .type = "event", .json = json};
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_buf out MVM_CLEAN_BUF = {0};
+
+	assert_ok(render("{{json .}} {{. | json}} {{json $}} {{json .Actor}} {{.Time}}", &data, &out, &err));
+	assert_string_equal(out.data, "{\"time\":1} {\"time\":1} {\"time\":1} {\"ID\":\"x\"} 1");
+}
+
 static void headings_are_left_alone(void **state)
 {
 	json_t *value MVM_CLEAN_JSON = parse_json("{\"ID\": \"CONTAINER ID\"}");
@@ -308,6 +320,7 @@ int main(void)
 		cmocka_unit_test(malformed_templates_are_refused),
 		cmocka_unit_test(failures_say_where),
 		cmocka_unit_test(fields_of_a_type_are_fixed),
+		cmocka_unit_test(json_of_the_value_may_be_another),
 		cmocka_unit_test(headings_are_left_alone),
 		cmocka_unit_test(work_is_bounded),
 	};
