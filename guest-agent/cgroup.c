@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "failure.h"
+#include "figures.h"
 #include "files.h"
 #include "machine.h"
 #include "guest-agent/proto/message.h"
@@ -85,13 +85,29 @@ void cgroup_kill(void)
 		complain("cannot kill the container's processes: %s", strerror(errno));
 }
 
+const char *cgroup_text(const char *file)
+{
+	static char text[8192]; /* the longest, memory.stat, has 1.5 KB */
+
+	if (group < 0 || file_read_at(group, file, text, sizeof(text)) < 0)
+		text[0] = '\0';
+	return text;
+}
+
+uint64_t cgroup_value(const char *file, const char *key)
+{
+	return figures_value(cgroup_text(file), key);
+}
+
+int cgroup_reclaim(uint64_t bytes)
+{
+	char value[24];
+
+	snprintf(value, sizeof(value), "%llu", (unsigned long long)bytes);
+	return group < 0 ? -1 : file_set_at(group, "memory.reclaim", value);
+}
+
 uint64_t cgroup_oom_kills(void)
 {
-	char events[256];
-	const char *line;
-
-	if (group < 0 || file_read_at(group, "memory.events", events, sizeof(events)) < 0)
-		return 0;
-	line = strstr(events, "oom_kill ");
-	return line ? strtoull(line + strlen("oom_kill "), NULL, 10) : 0;
+	return cgroup_value("memory.events", "oom_kill");
 }

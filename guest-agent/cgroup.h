@@ -16,6 +16,12 @@ int cgroup_limit(const struct mvm_proto_limits *limits, struct failure *failure)
 /* The container's group, for CLONE_INTO_CGROUP. */
 int cgroup_fd(void);
 void cgroup_kill(void);
+/* Of a file of the container's group: its text, "" where it cannot be read, which lasts until the next call; or the
+ * value of a key in it. */
+const char *cgroup_text(const char *file);
+uint64_t cgroup_value(const char *file, const char *key);
+/* Has the kernel take back so many bytes of memory, which are files' only, as there is no swap. -1: not as many. */
+int cgroup_reclaim(uint64_t bytes);
 /* How often the kernel has killed in the container for lack of memory. */
 uint64_t cgroup_oom_kills(void);
 

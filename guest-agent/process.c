@@ -18,6 +18,7 @@
 #include "child.h"
 #include "control.h"
 #include "failure.h"
+#include "idle.h"
 #include "loop.h"
 #include "machine.h"
 #include "packet.h"
@@ -169,8 +170,10 @@ static bool read_report(struct process *process)
 	} else {
 		trace("process %u: runs as %d", process->id, process->pid);
 		control_reply_started(request, (uint64_t)process->pid);
-		if (process->first)
+		if (process->first) {
 			hold_mounts(process->pid);
+			idle_watch();
+		}
 	}
 	return true;
 }

@@ -33,9 +33,11 @@ static bool mounted;
  * stamp that next to nothing reads.
  * noinit_itable: the kernel would zero the inode tables in the background, gigabytes on
  * a disk of 64 GiB, and the sparse clone would hold every one of these zeros.
- * noload, on a scratch disk: no journal, which is for crashes that somebody comes back from.
- * block_validity, there: a map of the metadata to catch a damaged extent tree, which a clone of an image that was
- * verified when it was written does not have.
+ * discard: what is deleted goes back to the host with the journal's next commit, where neighbours have become one; it
+ * costs nothing that could be measured. Without a journal each extent would be told by itself, and deleting ten
+ * thousand files takes ten seconds longer: a scratch disk gives all of it back at its end. noload, on a scratch disk:
+ * no journal, which is for crashes that somebody comes back from. block_validity, there: a map of the metadata to catch
+ * a damaged extent tree, which a clone of an image that was verified when it was written does not have.
  */
 static int mount_root(const struct mvm_proto_machine *order)
 {
@@ -43,7 +45,7 @@ static int mount_root(const struct mvm_proto_machine *order)
 
 	if (strcmp(order->root_type, "ext4") == 0)
 		options = order->root_scratch ? "noinit_itable,errors=remount-ro,noload,noblock_validity"
-					      : "noinit_itable,errors=remount-ro";
+					      : "noinit_itable,errors=remount-ro,discard";
 	return mount(order->root_device, MACHINE_ROOT, order->root_type, MS_NOATIME, options);
 }
 

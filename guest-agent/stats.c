@@ -10,40 +10,32 @@
 #include "files.h"
 #include "guest-agent/proto/message.h"
 
-/* Room for the longest of them. */
-static char text[16384];
-
-/* "" where it cannot be read. */
-static const char *read_text(int folder, const char *path)
-{
-	if (file_read_at(folder, path, text, sizeof(text)) < 0)
-		text[0] = '\0';
-	return text;
-}
-
-static const char *read_group(const char *name)
-{
-	return read_text(cgroup_fd(), name);
-}
-
 static uint64_t memory_limit(void)
 {
-	const char *limit = read_group("memory.max");
+	const char *limit = cgroup_text("memory.max");
 	uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES), page = (uint64_t)sysconf(_SC_PAGESIZE);
 
 	return *limit >= '0' && *limit <= '9' ? strtoull(limit, NULL, 10) : pages * page;
+}
+
+static void add_network(struct mvm_proto_figures *figures)
+{
+	static char text[8192];
+
+	if (file_read_at(AT_FDCWD, "/proc/net/dev", text, sizeof(text)) > 0)
+		figures_add_network(text, figures);
 }
 
 void stats_read(struct mvm_proto_figures *figures)
 {
 	*figures = (struct mvm_proto_figures){
 		.uptime = uptime_ns(),
-		.cpu_time = figures_value(read_group("cpu.stat"), "usage_usec") * 1000,
-		.memory_used = strtoull(read_group("memory.current"), NULL, 10),
+		.cpu_time = cgroup_value("cpu.stat", "usage_usec") * 1000,
+		.memory_used = strtoull(cgroup_text("memory.current"), NULL, 10),
+		.memory_inactive = cgroup_value("memory.stat", "inactive_file"),
 		.memory_limit = memory_limit(),
-		.pids = strtoull(read_group("pids.current"), NULL, 10),
+		.pids = strtoull(cgroup_text("pids.current"), NULL, 10),
 	};
-	figures->memory_inactive = figures_value(read_group("memory.stat"), "inactive_file");
-	figures_add_blocks(read_group("io.stat"), figures);
-	figures_add_network(read_text(AT_FDCWD, "/proc/net/dev"), figures);
+	figures_add_blocks(cgroup_text("io.stat"), figures);
+	add_network(figures);
 }

@@ -183,7 +183,8 @@ static void order_machine(struct agent *agent)
 		.hostname = config->hostname,
 		.root_device = "/dev/vda",
 		.root_type = "ext4",
-		.root_scratch = config->auto_remove && !agent->supervisor->helper,
+		/* Without a journal the kernel refuses to trim, which a privileged container may want. */
+		.root_scratch = config->auto_remove && !agent->supervisor->helper && !config->privileged,
 		.read_only = config->read_only,
 		.shm_size = (uint64_t)config->shm_size,
 		.sysctls = config->sysctls.items,
