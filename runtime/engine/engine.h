@@ -175,6 +175,22 @@ int mvm_engine_unpause(struct mvm_engine *engine, const char *what, struct mvm_e
  * seconds before SIGKILL, -1 for ever, MVM_STOP_DEFAULT the container's own. */
 enum { MVM_STOP_DEFAULT = -2 };
 int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int64_t timeout, struct mvm_error **err);
+/* What becomes of each container of many. */
+struct mvm_engine_report {
+	/* NULL error: it is done. */
+	void (*done)(void *arg, const struct mvm_container *container, const struct mvm_error *error);
+	/* One that cannot be read, and so is left out. */
+	void (*damaged)(void *arg, const char *text);
+	void *arg;
+};
+/* Starts those that do not run and are to run after a boot of the host (restart_policy.h); any number of processes may
+ * be at it. Returns when they run, or cannot. */
+int mvm_engine_start_after_boot(struct mvm_engine *engine, const struct mvm_engine_report *report,
+				struct mvm_error **err);
+/* Stops all that run, as mvm_engine_stop() would, but not by the user's wish: those with a policy start after the boot.
+ */
+int mvm_engine_stop_for_shutdown(struct mvm_engine *engine, const struct mvm_engine_report *report,
+				 struct mvm_error **err);
 /* `force` ends one that runs, whatever its guest does. */
 int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, struct mvm_error **err);
 

@@ -26,7 +26,8 @@
  *   follow                                 at once; then event "log" when the log file has grown
  *   signal    signo                        when the guest has delivered it; SIGKILL: when the container has exited
  *   stop      signo, timeout (seconds, -1  when the container has exited; `keep`: not to be removed then, whatever
- *             for ever), keep: bool          was asked for when it was made
+ *             for ever), keep, system: bool  was asked for when it was made. `system`: the host goes down, which is no wish
+ *                                          of the user's
  *   pause                                  when the machine stands still
  *   unpause                                when it goes on
  *   resize    rows, cols, process          when the guest has done it; `process` is that of an exec, without it the

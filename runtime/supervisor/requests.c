@@ -242,7 +242,9 @@ static void stop(struct client *client, json_int_t id, json_t *request)
 	client->supervisor->asked_to_stop |= supervisor_has_process(client->supervisor);
 	client->supervisor->kept = client->supervisor->kept || json_is_true(json_object_get(request, "keep"));
 	client_wait(client, id, WAIT_EXIT);
-	rounds_stop_by_user(client->supervisor, true);
+	client->supervisor->final = true;
+	if (!json_is_true(json_object_get(request, "system")))
+		rounds_stop_by_user(client->supervisor, true);
 	supervisor_stop(client->supervisor, (int)signo, timeout);
 }
 

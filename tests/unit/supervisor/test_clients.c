@@ -390,6 +390,24 @@ static void other_signals_leave_the_policy_alone(void **state)
 	mvm_control_finish(&client);
 }
 
+/* What ends with the host is not what the user has stopped. */
+static void a_shutdown_is_no_wish_of_the_user(void **state)
+{
+	struct world *world = *state;
+	struct mvm_control client;
+
+	add_client(world, &client);
+	world->supervisor.phase = PHASE_RUNNING;
+	ask(world, &client, json_pack("{ss, si, sb}", "op", "stop", "id", 1, "system", 1));
+	expect_calls("stop:15:10");
+	assert_true(world->supervisor.final);
+	assert_false(world->container.state.stopped_by_user);
+	ask(world, &client, json_pack("{ss, si}", "op", "stop", "id", 2));
+	expect_calls("stop:15:10");
+	assert_true(world->container.state.stopped_by_user);
+	mvm_control_finish(&client);
+}
+
 /* Each end is told, and once: who was attached or followed has left then. */
 static void an_end_between_rounds_is_told_once(void **state)
 {
@@ -1054,6 +1072,7 @@ int main(void)
 		CLIENTS_TEST(a_stop_may_keep_one_that_was_to_be_removed),
 		CLIENTS_TEST(a_paused_one_is_treated_as_docker_does),
 		CLIENTS_TEST(an_end_between_rounds_is_told_once),
+		CLIENTS_TEST(a_shutdown_is_no_wish_of_the_user),
 		CLIENTS_TEST(other_signals_leave_the_policy_alone),
 		CLIENTS_TEST(one_that_is_restarting_is_treated_as_docker_does),
 		CLIENTS_TEST(pause_and_unpause_are_answered_when_it_is_so),
