@@ -13,6 +13,10 @@
 #include "runtime/base/text.h"
 #include "runtime/state/confinement.h"
 
+#ifdef __APPLE__
+extern char **environ;
+#endif
+
 /* MVM_HOME where it has such a folder: opening what is not there would make it. NULL else; the caller's. */
 static char *home_with(const char *folder)
 {
@@ -160,8 +164,6 @@ void cli_complete_objects(struct cli_completion *completion)
 
 void cli_complete_env(struct cli_completion *completion)
 {
-	extern char **environ;
-
 	for (char **variable = environ; *variable; variable++) {
 		char *name MVM_CLEAN_FREE = mvm_strndup(*variable, strcspn(*variable, "="));
 
