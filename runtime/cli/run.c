@@ -22,7 +22,8 @@ struct values {
 	struct mvm_strv env, env_files, labels, log_options;
 
 	bool privileged;
-	const char *domainname, *stop_timeout, *pids_limit, *oom_score_adj, *cpu_shares, *shm_size, *memory_reservation;
+	const char *domainname, *stop_signal, *stop_timeout, *pids_limit, *oom_score_adj, *cpu_shares, *shm_size,
+		*memory_reservation;
 	struct mvm_strv cap_add, cap_drop, security_opt, ulimits, sysctls, group_add, tmpfs, annotations, devices;
 };
 
@@ -86,6 +87,8 @@ static const struct cli_option options[] = {
 	 CLI_WORDS("no-new-privileges", "systempaths=unconfined")},
 	{"shm-size", 0, CLI_STRING, AT(shm_size), "SIZE", "Size of /dev/shm (default 64m)"},
 	{"sig-proxy", 0, CLI_FLAG, AT(sig_proxy), NULL, "Pass signals on to the process (default true)"},
+	{"stop-signal", 0, CLI_STRING, AT(stop_signal), "SIGNAL", "What a stop sends (default the image's, or TERM)",
+	 .complete = cli_complete_signals},
 	{"stop-timeout", 0, CLI_STRING, AT(stop_timeout), "SECONDS", "Patience of a stop (default 10, -1: for ever)"},
 	{"sysctl", 0, CLI_LIST, AT(sysctls), "NAME=VALUE", "Set a kernel parameter"},
 	{"tmpfs", 0, CLI_LIST, AT(tmpfs), "FOLDER[:OPTIONS]", "Mount a tmpfs"},
@@ -184,6 +187,7 @@ static int make_request(const struct values *values, char **args, struct made *m
 		.read_only = values->read_only,
 		.auto_remove = values->rm,
 		.restart = values->restart,
+		.stop_signal = values->stop_signal,
 		.health_check = &made->health,
 	};
 	if (cli_detach_init(&detach, values->detach_keys, err) < 0 || check_restart(values, err) < 0 ||

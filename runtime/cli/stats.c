@@ -25,7 +25,7 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"all", 'a', CLI_FLAG, AT(all), NULL, "Show those that do not run too"},
-	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP},
+	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP, CLI_WORDS("json", "table")},
 	{"no-stream", 0, CLI_FLAG, AT(no_stream), NULL, "Show the figures of the moment and end"},
 	{"no-trunc", 0, CLI_FLAG, AT(no_trunc), NULL, "Show IDs in full"},
 	CLI_OPTIONS_END,

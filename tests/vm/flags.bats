@@ -134,6 +134,16 @@ refused() {
   error_says "cannot set sysctl net.no.such=1"
 }
 
+@test "--stop-signal is what stop sends" {
+  mvm run -d --name polite --stop-signal usr1 "$IMAGE" sh -c 'trap "exit 9" USR1; echo ready; while :; do sleep 0.1; done'
+  eventually log_has polite ready
+  run -0 mvm stop -t 20 polite
+  has "$(column polite Status)" "Exited (9)"
+  same usr1 "$(mvm inspect -f '{{.Config.StopSignal}}' polite)"
+  mvm rm polite
+  refused "invalid signal: NOSUCH" --stop-signal NOSUCH
+}
+
 @test "--stop-timeout is the patience of stop" {
   mvm run -d --name stubborn --stop-timeout 1 "$IMAGE" sleep 1000
   run -0 mvm stop stubborn
