@@ -12,6 +12,7 @@
 struct mvm_client {
 	struct mvm_control control;
 	json_int_t last_id;
+	bool lost;
 	void (*on_event)(void *arg, const json_t *event);
 	void *arg;
 };
@@ -43,6 +44,11 @@ void mvm_client_destroy(struct mvm_client *client)
 	free(client);
 }
 
+bool mvm_client_is_lost(const struct mvm_client *client)
+{
+	return client->lost;
+}
+
 int mvm_client_fd(const struct mvm_client *client)
 {
 	return client->control.fd;
@@ -70,6 +76,7 @@ int mvm_client_send(struct mvm_client *client, const char *op, json_t *fields, j
 	json_object_set_new(message, "id", json_integer(*id));
 	if (mvm_control_send(&client->control, message, NULL, 0, &local) == 0)
 		return 0;
+	client->lost = mvm_error_code(local) == MVM_ERR_IO;
 	return mvm_error_code(local) == MVM_ERR_TIMEOUT ? fail_silent(err) : mvm_error_move(err, &local);
 }
 
@@ -88,6 +95,7 @@ static int wait_message(struct mvm_client *client, json_int_t id, json_t **out, 
 		int result = mvm_client_receive(client, &message, err);
 		json_int_t ping;
 
+		client->lost = result < 0 || result == MVM_CONTROL_CLOSED;
 		if (result < 0)
 			return -1;
 		if (result == MVM_CONTROL_AGAIN && asked)

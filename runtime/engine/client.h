@@ -27,6 +27,9 @@ static inline void mvm_client_cleanup(struct mvm_client **client)
 
 int mvm_client_fd(const struct mvm_client *client);
 
+/* A call has failed because the supervisor went away; what became of its container is to be looked up. */
+bool mvm_client_is_lost(const struct mvm_client *client);
+
 enum { MVM_CLIENT_PATIENCE_MS = 10000 };
 void mvm_client_set_patience(struct mvm_client *client, int milliseconds);
 /* The supervisor's process, of a connection to a socket that it listens on; else 0. As it holds the socket while we

@@ -94,15 +94,29 @@ int engine_reach(struct mvm_engine *engine, const char *id, struct mvm_client **
 	}
 }
 
+static int fail_not_running(const struct mvm_container *container, struct mvm_error **err)
+{
+	return mvm_fail(err, MVM_ERR_CONFLICT, "container %s is not running", container->config.id);
+}
+
 int mvm_engine_connect(struct mvm_engine *engine, const struct mvm_container *container, struct mvm_client **client,
 		       struct mvm_error **err)
 {
 	int result =
 		mvm_status_alive(container->state.status) ? engine_reach(engine, container->config.id, client, err) : 1;
 
-	if (result > 0)
-		return mvm_fail(err, MVM_ERR_CONFLICT, "container %s is not running", container->config.id);
-	return result;
+	return result > 0 ? fail_not_running(container, err) : result;
+}
+
+/* With a supervisor that goes away its machine does, too. */
+static int call(struct mvm_client *client, const struct mvm_container *container, const char *op, json_t *fields,
+		struct mvm_error **err)
+{
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+
+	if (mvm_client_call(client, op, fields, NULL, &local) == 0)
+		return 0;
+	return mvm_client_is_lost(client) ? fail_not_running(container, err) : mvm_error_move(err, &local);
 }
 
 int mvm_engine_kill(struct mvm_engine *engine, const char *what, int signo, struct mvm_error **err)
@@ -113,7 +127,7 @@ int mvm_engine_kill(struct mvm_engine *engine, const char *what, int signo, stru
 	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0)
 		return -1;
 	if (mvm_engine_connect(engine, container, &client, err) < 0 ||
-	    mvm_client_call(client, "signal", json_pack("{si}", "signo", signo), NULL, err) < 0)
+	    call(client, container, "signal", json_pack("{si}", "signo", signo), err) < 0)
 		return mvm_error_wrap(err, "cannot kill container %s", what);
 	return 0;
 }
@@ -125,7 +139,7 @@ static int ask(struct mvm_engine *engine, const char *what, const char *op, stru
 
 	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0)
 		return -1;
-	if (mvm_engine_connect(engine, container, &client, err) < 0 || mvm_client_call(client, op, NULL, NULL, err) < 0)
+	if (mvm_engine_connect(engine, container, &client, err) < 0 || call(client, container, op, NULL, err) < 0)
 		return mvm_error_wrap(err, "cannot %s container %s", op, what);
 	return 0;
 }
@@ -166,7 +180,7 @@ int engine_stop(struct mvm_engine *engine, const char *what, const struct engine
 	fields = json_pack("{si, sI, sb}", "signo", signo, "timeout", (json_int_t)timeout, "keep", (int)order->keep);
 	if (mvm_engine_connect(engine, container, &client, &local) < 0) {
 		json_decref(fields);
-	} else if (mvm_client_call(client, "stop", fields, NULL, &local) == 0) {
+	} else if (call(client, container, "stop", fields, &local) == 0) {
 		return 0;
 	}
 	/* It ended before we asked, or while. */

@@ -55,12 +55,18 @@ static int try_start(struct mvm_engine *engine, const char *what, void (*notice)
 {
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
 	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
 	bool own;
 
 	if (mvm_engine_open_supervisor(engine, what, &container, &client, &own, err) < 0)
 		return -1;
 	mvm_client_on_event(client, notice, NULL);
-	return mvm_client_call(client, "start", NULL, NULL, err);
+	if (mvm_client_call(client, "start", NULL, NULL, &local) == 0)
+		return 0;
+	/* One that we found was about to go. */
+	if (!own && mvm_client_is_lost(client))
+		return mvm_fail(err, MVM_ERR_INTERRUPTED, "%s", mvm_error_message(local));
+	return mvm_error_move(err, &local);
 }
 
 int mvm_engine_start(struct mvm_engine *engine, const char *what, void (*notice)(void *arg, const json_t *event),

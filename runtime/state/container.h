@@ -168,6 +168,8 @@ int mvm_state_lock(struct mvm_state *state, const char *id, int *lock, struct mv
 int mvm_state_load(struct mvm_state *state, const char *id, struct mvm_container **out, struct mvm_error **err);
 /* Writes state.json. Only for who holds the lock. */
 int mvm_state_save(struct mvm_container *container, struct mvm_error **err);
+/* Sets some space aside, for the state of one that has ended to be written where the disk has become full. */
+int mvm_state_reserve(const struct mvm_container *container, struct mvm_error **err);
 
 /* Gives it another name, also while it runs and whoever is in charge; "" and its own name are USAGE. EXISTS where the
  * name is taken, NOT_FOUND where the container has just gone. */

@@ -22,6 +22,8 @@
 #define NEW_PREFIX  ".new-"
 #define GONE_PREFIX ".gone-"
 #define MAX_FILE    (4u << 20)
+/* A state with the longest messages, and what a folder may need for one more name. */
+#define RESERVE_SIZE 16384
 
 void mvm_container_free(struct mvm_container *container)
 {
@@ -193,9 +195,38 @@ int state_save_part(const char *folder, const char *name, json_t *json, struct m
 	return result;
 }
 
-int mvm_state_save(struct mvm_container *container, struct mvm_error **err)
+static char *reserve_path(const struct mvm_container *container)
+{
+	return mvm_format("%s/reserve", container->folder);
+}
+
+int mvm_state_reserve(const struct mvm_container *container, struct mvm_error **err)
+{
+	static const char nothing[RESERVE_SIZE];
+	char *path MVM_CLEAN_FREE = reserve_path(container);
+	int fd MVM_CLEAN_FD = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0 || mvm_pwrite_full(fd, nothing, sizeof(nothing), 0) < 0)
+		return mvm_fail_errno(err, errno, "%s", path);
+	return 0;
+}
+
+static int save_state(const struct mvm_container *container, struct mvm_error **err)
 {
 	return state_save_part(container->folder, "state.json", mvm_container_state_to_json(&container->state), err);
+}
+
+int mvm_state_save(struct mvm_container *container, struct mvm_error **err)
+{
+	char *reserve MVM_CLEAN_FREE = reserve_path(container);
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
+
+	if (save_state(container, &local) == 0)
+		return 0;
+	if (mvm_error_code(local) == MVM_ERR_NO_SPACE && !mvm_status_alive(container->state.status) &&
+	    unlink(reserve) == 0)
+		return save_state(container, err);
+	return mvm_error_move(err, &local);
 }
 
 /* A failure to read or write it is no more than that it has been removed meanwhile, if it has. */
@@ -259,6 +290,7 @@ static void note_crash(struct mvm_container_state *state)
 static int settle_crash(struct mvm_state *state, struct mvm_container *container, struct mvm_error **err)
 {
 	char *socket MVM_CLEAN_FREE = mvm_state_socket_path(state, container->config.id);
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
 	int lock MVM_CLEAN_FD = -1;
 	int busy = mvm_state_lock(state, container->config.id, &lock, err);
 	bool ran;
@@ -273,8 +305,9 @@ static int settle_crash(struct mvm_state *state, struct mvm_container *container
 	unlink(socket);
 	ran = container->state.status != MVM_STATUS_STARTING;
 	note_crash(&container->state);
-	if (!container->config.auto_remove && mvm_state_save(container, err) < 0)
-		return -1;
+	/* Where there is no room to write it down it will be found out again. */
+	if (!container->config.auto_remove && mvm_state_save(container, &local) < 0)
+		return mvm_error_code(local) == MVM_ERR_NO_SPACE ? 0 : mvm_error_move(err, &local);
 	if (ran)
 		mvm_event_died(state, container);
 	if (!container->config.auto_remove)

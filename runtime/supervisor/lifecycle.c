@@ -563,5 +563,5 @@ int lifecycle_init(struct supervisor *supervisor, struct mvm_error **err)
 	state->oom_killed = false;
 	state->restart_count = 0;
 	state->stopped_by_user = false;
-	return mvm_state_save(supervisor->container, err);
+	return mvm_state_save(supervisor->container, err) < 0 ? -1 : mvm_state_reserve(supervisor->container, err);
 }

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "guest-agent/proto/proto.h"
 #include "runtime/base/error.h"
@@ -20,6 +21,7 @@
 
 #define GUEST_CID	3
 #define BACKEND_WORD_MS 500
+#define BOOT_SPACE	(4u << 20)
 #define HELPER_CPUS	2
 #define HELPER_MEMORY	(256ULL << 20)
 
@@ -78,6 +80,8 @@ static void vsock_died(void *arg, const char *reason)
 {
 	char *text MVM_CLEAN_FREE = mvm_format("the vsock process has died: %s", reason);
 
+	/* The agent's connection, which went with it, may have been noticed first; this is why. */
+	forget_loss(arg);
 	machine_lost(arg, text);
 }
 
@@ -190,12 +194,24 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 	return supervisor->backend->start(supervisor->loop, &spec, &events, supervisor, &supervisor->machine, err);
 }
 
+/* A boot writes a little; on a disk that is full the machine would stand still before it runs anything. */
+static int check_space(const char *folder, struct mvm_error **err)
+{
+	struct statvfs fs;
+
+	if (statvfs(folder, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < BOOT_SPACE)
+		return mvm_fail(err, MVM_ERR_NO_SPACE, "%s: No space left on device for the container's disk", folder);
+	return 0;
+}
+
 int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
 {
 	static const struct mvm_vsock_events events = {.accepted = accepted, .died = vsock_died};
 	int vsock_fd MVM_CLEAN_FD = -1;
 
 	mvm_log(MVM_LOG_INFO, "phase boot");
+	if (!supervisor->helper && check_space(supervisor->container->folder, err) < 0)
+		return -1;
 	supervisor->agent = agent_create(supervisor);
 	if (mvm_vsock_start(supervisor->loop, GUEST_CID, &events, supervisor, &supervisor->vsock, &vsock_fd, err) < 0 ||
 	    listen_for_agent(supervisor, err) < 0 || start_machine(supervisor, vsock_fd, err) < 0)

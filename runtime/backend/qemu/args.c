@@ -133,9 +133,10 @@ static void add_disk(const struct mvm_machine_disk *disk, size_t index, struct m
 	else
 		add_file(disk, index, argv);
 	mvm_strv_add(argv, "-device");
-	/* A full host disk is an error to the guest's writes; by default QEMU would pause the machine for good. */
-	mvm_strv_addf(argv, "virtio-blk-pci,disable-legacy=on,drive=disk%zu,werror=report,rerror=report%s%s", index,
-		      serial ? ",serial=" : "", serial ? serial : "");
+	/* Where the host's disk is full the machine stands still (control.c). As an error of its disk the guest would
+	 * take it for a broken one: what programs were told is written would be lost without a word. */
+	mvm_strv_addf(argv, "virtio-blk-pci,disable-legacy=on,drive=disk%zu,werror=%s,rerror=report%s%s", index,
+		      disk->throw_away ? "report" : "enospc", serial ? ",serial=" : "", serial ? serial : "");
 }
 
 /* Under emulation. What the kernel would find out by waiting, up to 100 ms each time, it is told: the rate of QEMU's

@@ -4,6 +4,9 @@
  * then on STOP and RESUME only say that something changed: each makes us ask for
  * the status, and only the answer to that moves our state. SHUTDOWN says why the
  * guest ended; QEMU then exits by itself.
+ *
+ * A write for which the host's disk has no room makes QEMU stop the machine (status io-error), which to us still
+ * runs. Nobody tells when there is room again, so every second it goes on and tries that write anew.
  */
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +18,7 @@
 
 enum command_id { ID_CAPABILITIES = 1, ID_STATUS, ID_OTHER };
 
-enum { EXIT_PATIENCE_MS = 2000 };
+enum { EXIT_PATIENCE_MS = 2000, SPACE_TRY_MS = 1000 };
 
 /* A machine that ran this long on KVM ran a kernel. */
 #define KVM_TRIAL_NS (60 * 1000000000ull)
@@ -53,6 +56,11 @@ void control_start(struct mvm_machine *machine)
 	send_or_log(machine, "query-status");
 }
 
+void control_try_space(void *arg)
+{
+	send_or_log(arg, "cont");
+}
+
 static void move(struct mvm_machine *machine, enum machine_state state, void (*event)(void *))
 {
 	machine->state = state;
@@ -80,6 +88,8 @@ static void on_status(struct mvm_machine *machine, const char *status)
 
 	if (strcmp(status, "internal-error") == 0)
 		on_internal_error(machine);
+	else if (strcmp(status, "io-error") == 0)
+		mvm_timer_start(machine->space_timer, SPACE_TRY_MS);
 	else if (strcmp(status, "running") == 0 && was == MACHINE_STARTING)
 		move(machine, MACHINE_RUNNING, machine->events.running);
 	else if (strcmp(status, "running") == 0 && was == MACHINE_PAUSED)
@@ -115,12 +125,13 @@ static void on_event(struct mvm_machine *machine, const struct qmp_message *mess
 		if (mvm_json_get_string(message->data, "reason", "", &reason, NULL) == 0)
 			on_shutdown(machine, reason);
 	} else if (strcmp(message->name, "BLOCK_IO_ERROR") == 0 && !machine->told_io_error) {
+		const char *text = "the machine's disk cannot be read or written on the host";
+
 		machine->told_io_error = true;
 		if (json_is_true(json_object_get(message->data, "nospace")))
-			machine_notice(machine,
-				       "the host's disk is full, so the machine's writes fail; free some space");
-		else
-			machine_notice(machine, "the machine's disk cannot be read or written on the host");
+			text = "the host's disk is full: the machine stands still until there is some space";
+		mvm_log(MVM_LOG_WARN, "%s", text);
+		machine_notice(machine, text);
 	}
 }
 

@@ -28,7 +28,8 @@ struct mvm_machine {
 	pid_t pid; /* 0: reaped */
 	int qmp_fd, console_fd, stderr_fd;
 	struct mvm_watch *qmp_watch, *console_watch, *stderr_watch;
-	struct mvm_timer *exit_timer; /* runs once the guest has gone */
+	struct mvm_timer *exit_timer;  /* runs once the guest has gone */
+	struct mvm_timer *space_timer; /* runs while the host's disk is full */
 	struct qmp qmp;
 	struct mvm_buf stderr_text; /* the last of it */
 	struct boot_log boot_log;
@@ -65,6 +66,8 @@ int machine_launch(struct mvm_machine *machine, const struct mvm_machine_spec *s
 
 /* control.c: the conversation over QMP. */
 void control_start(struct mvm_machine *machine);
+/* The timer of space_timer: an mvm_timer_fn. */
+void control_try_space(void *machine);
 int control_read(struct mvm_machine *machine);
 int control_send(struct mvm_machine *machine, const char *command, struct mvm_error **err);
 

@@ -24,6 +24,7 @@ static void free_machine(struct mvm_machine *machine)
 	mvm_watch_remove(machine->console_watch);
 	mvm_watch_remove(machine->stderr_watch);
 	mvm_timer_remove(machine->exit_timer);
+	mvm_timer_remove(machine->space_timer);
 	mvm_close(&machine->qmp_fd);
 	mvm_close(&machine->console_fd);
 	mvm_close(&machine->stderr_fd);
@@ -137,6 +138,7 @@ static void on_exit_status(void *arg, pid_t pid, int status)
 	settle_reason(machine, status);
 	machine->state = MACHINE_ENDED;
 	mvm_timer_stop(machine->exit_timer);
+	mvm_timer_stop(machine->space_timer);
 	if (!machine->destroyed)
 		machine->events.stopped(machine->arg, machine->reason, machine->detail ? machine->detail : "");
 	machine_leave(machine);
@@ -206,6 +208,7 @@ static int start(struct mvm_loop *loop, const struct mvm_machine_spec *spec, con
 	machine->console_watch = mvm_loop_watch(loop, machine->console_fd, POLLIN, on_console, machine);
 	machine->stderr_watch = mvm_loop_watch(loop, machine->stderr_fd, POLLIN, on_stderr, machine);
 	machine->exit_timer = mvm_loop_timer(loop, on_exit_overdue, machine);
+	machine->space_timer = mvm_loop_timer(loop, control_try_space, machine);
 	mvm_loop_child(loop, machine->pid, on_exit_status, machine);
 	control_start(machine);
 	*out = machine;
@@ -265,6 +268,7 @@ static void destroy(struct mvm_machine *machine)
 	mvm_watch_set(machine->console_watch, 0);
 	mvm_watch_set(machine->stderr_watch, 0);
 	mvm_timer_stop(machine->exit_timer);
+	mvm_timer_stop(machine->space_timer);
 	if (machine->depth == 0)
 		free_machine(machine);
 }

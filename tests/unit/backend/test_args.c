@@ -172,6 +172,9 @@ static void test_disks(void **state)
 	assert_non_null(strstr(value(&argv, "-blockdev", 2), "cache.no-flush=off"));
 	assert_non_null(strstr(value(&argv, "-blockdev", 3), "driver=raw"));
 	assert_non_null(strstr(value(&argv, "-blockdev", 3), "read-only=on"));
+	/* A machine whose writes count waits for space; one that may lose them fails. */
+	assert_true(any_contains(&argv, "drive=disk0,werror=enospc,rerror=report"));
+	assert_true(any_contains(&argv, "drive=disk2,werror=report,rerror=report"));
 	/* Which of two is /dev/vda must not be left to chance. */
 	assert_null(strstr(value(&argv, "-append", 0), "virtio_blk"));
 	assert_true(any_contains(&argv, "drive=disk1"));
