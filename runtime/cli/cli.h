@@ -131,9 +131,12 @@ int cli_parse_health(const struct cli_health_flags *flags, struct mvm_health_che
 
 /* each.c: does one thing to each argument, whatever becomes of the others. All failures are printed; the
  * last one is the error. */
-int cli_for_each(char **args,
-		 int (*action)(struct mvm_engine *engine, const char *arg, void *context, struct mvm_error **err),
-		 void *context, struct mvm_error **err);
+typedef int (*cli_action_fn)(struct mvm_engine *engine, const char *arg, void *context, struct mvm_error **err);
+int cli_for_each(char **args, cli_action_fn action, void *context, struct mvm_error **err);
+/* Takes `error`, and prints the failure before it. Returns -1. */
+int cli_note_failure(struct mvm_error *error, struct mvm_error **err);
+/* at_once.c: the same to all of them at the same time, where docker does it so; each in a process of its own. */
+int cli_at_once(char **args, cli_action_fn action, void *context, struct mvm_error **err);
 /* "mvm: <message>" on stderr. */
 void cli_print_error(const struct mvm_error *err);
 

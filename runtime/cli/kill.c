@@ -29,7 +29,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 	if (values->signal && !mvm_parse_signal(values->signal, &signo))
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", values->signal);
-	return cli_for_each(args, kill_one, &signo, err);
+	return cli_at_once(args, kill_one, &signo, err);
 }
 
 const struct cli_command cli_kill = {

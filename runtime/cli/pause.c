@@ -21,12 +21,12 @@ static int unpause_one(struct mvm_engine *engine, const char *arg, void *context
 
 static int run_pause(const void *given, char **args, struct mvm_error **err)
 {
-	return cli_for_each(args, pause_one, NULL, err);
+	return cli_at_once(args, pause_one, NULL, err);
 }
 
 static int run_unpause(const void *given, char **args, struct mvm_error **err)
 {
-	return cli_for_each(args, unpause_one, NULL, err);
+	return cli_at_once(args, unpause_one, NULL, err);
 }
 
 const struct cli_command cli_pause = {

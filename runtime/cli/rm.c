@@ -34,7 +34,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 {
 	struct values values = *(const struct values *)given;
 
-	return cli_for_each(args, remove_one, &values, err);
+	return cli_at_once(args, remove_one, &values, err);
 }
 
 const struct cli_command cli_rm = {

@@ -58,7 +58,7 @@ static int run_stop(const void *given, char **args, struct mvm_error **err)
 {
 	struct order order;
 
-	return parse_order(given, &order, err) < 0 ? -1 : cli_for_each(args, stop_one, &order, err);
+	return parse_order(given, &order, err) < 0 ? -1 : cli_at_once(args, stop_one, &order, err);
 }
 
 static int run_restart(const void *given, char **args, struct mvm_error **err)
