@@ -85,16 +85,6 @@ int mvm_state_list_readable(struct mvm_state *state, struct mvm_container ***out
 	return 0;
 }
 
-/* How well `what` names the container; 0: not at all. */
-static int match(const struct mvm_container *container, const char *what)
-{
-	if (!strcmp(container->config.id, what))
-		return 3;
-	if (!strcmp(container->config.name, *what == '/' ? what + 1 : what))
-		return 2;
-	return *what && !strncmp(container->config.id, what, strlen(what)) ? 1 : 0;
-}
-
 int mvm_state_find_damaged(struct mvm_state *state, const char *what, char **id, struct mvm_error **err)
 {
 	DIR *folder = opendir(state->containers);
@@ -131,37 +121,48 @@ static int fail_not_found(struct mvm_state *state, const char *what, struct mvm_
 	return mvm_fail(err, MVM_ERR_CONFLICT, "container %.12s cannot be read just now; try again", id);
 }
 
+/* Those whose IDs begin so. 1: there is none. */
+static int find_by_prefix(struct mvm_state *state, const char *what, struct mvm_container **out, struct mvm_error **err)
+{
+	DIR *folder = opendir(state->containers);
+	struct mvm_container *found MVM_CLEAN_CONTAINER = NULL;
+	bool ambiguous = false;
+	struct dirent *entry;
+
+	if (!folder)
+		return mvm_fail_errno(err, errno, "%s", state->containers);
+	while (*what && !ambiguous && (entry = readdir(folder))) {
+		struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+
+		if (!state_is_id(entry->d_name) || strncmp(entry->d_name, what, strlen(what)) ||
+		    state_load_settled(state, entry->d_name, &container, NULL) != 0)
+			continue;
+		ambiguous = found != NULL;
+		if (!found) {
+			found = container;
+			container = NULL;
+		}
+	}
+	closedir(folder);
+	if (ambiguous)
+		return mvm_fail(err, MVM_ERR_INVALID, "'%s' fits several containers; give more of the ID", what);
+	*out = found;
+	found = NULL;
+	return *out ? 0 : 1;
+}
+
+/* Only those are read that may be meant: there may be a thousand others. */
 int mvm_state_find(struct mvm_state *state, const char *what, struct mvm_container **out, struct mvm_error **err)
 {
-	struct mvm_container **list, *found = NULL;
-	struct mvm_strv damaged MVM_CLEAN_STRV = {0};
-	bool ambiguous = false;
-	size_t count;
-	int best = 0;
+	char *owner MVM_CLEAN_FREE = NULL;
+	int result;
 
 	if (state_is_id(what) && state_load_settled(state, what, out, NULL) == 0)
 		return 0;
-	if (mvm_state_list_readable(state, &list, &count, &damaged, err) < 0)
+	if (state_name_owner(state, *what == '/' ? what + 1 : what, &owner, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++) {
-		int quality = match(list[i], what);
-
-		ambiguous = quality > best ? false : ambiguous || (quality && quality == best);
-		if (quality > best) {
-			best = quality;
-			mvm_container_free(found);
-			found = list[i];
-		} else {
-			mvm_container_free(list[i]);
-		}
-	}
-	free(list);
-	if (ambiguous) {
-		mvm_container_free(found);
-		return mvm_fail(err, MVM_ERR_INVALID, "'%s' fits several containers; give more of the ID", what);
-	}
-	if (!found)
-		return fail_not_found(state, what, err);
-	*out = found;
-	return 0;
+	if (owner && state_load_settled(state, owner, out, NULL) == 0)
+		return 0;
+	result = find_by_prefix(state, what, out, err);
+	return result > 0 ? fail_not_found(state, what, err) : result;
 }

@@ -22,9 +22,25 @@ int state_lock_names(struct mvm_state *state, int *fd, struct mvm_error **err)
 	return mvm_lock(path, 0, fd, err);
 }
 
+/* Whether it has that name; `quoted` is the name between quotes. Names need no escapes, so a text in which it does not
+ * stand need not be parsed, which would take most of the time. */
+static bool has_name(const char *folder, const char *name, const char *quoted)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/config.json", folder);
+	char *text MVM_CLEAN_FREE = NULL;
+	json_t *json MVM_CLEAN_JSON = NULL;
+	const char *theirs;
+	size_t length;
+
+	return mvm_read_file(path, STATE_MAX_FILE, &text, &length, NULL) == 0 && strstr(text, quoted) &&
+	       mvm_json_parse(text, length, path, &json, NULL) == 0 &&
+	       mvm_json_get_string(json, "Name", "", &theirs, NULL) == 0 && !strcmp(theirs, name);
+}
+
 /* Reads only the names; with the names' lock held, the answer stays true. */
 int state_name_owner(struct mvm_state *state, const char *name, char **owner, struct mvm_error **err)
 {
+	char *quoted MVM_CLEAN_FREE = mvm_format("\"%s\"", name);
 	DIR *folder = opendir(state->containers);
 	struct dirent *entry;
 
@@ -33,11 +49,8 @@ int state_name_owner(struct mvm_state *state, const char *name, char **owner, st
 		return mvm_fail_errno(err, errno, "%s", state->containers);
 	while (!*owner && (entry = readdir(folder))) {
 		char *path MVM_CLEAN_FREE = state_folder(state, "", entry->d_name);
-		json_t *json MVM_CLEAN_JSON = NULL;
-		const char *theirs;
 
-		if (state_is_id(entry->d_name) && state_load_part(path, "config.json", &json, NULL) == 0 &&
-		    mvm_json_get_string(json, "Name", "", &theirs, NULL) == 0 && !strcmp(theirs, name))
+		if (state_is_id(entry->d_name) && has_name(path, name, quoted))
 			*owner = mvm_strdup(entry->d_name);
 	}
 	closedir(folder);

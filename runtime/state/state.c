@@ -21,7 +21,6 @@
 
 #define NEW_PREFIX  ".new-"
 #define GONE_PREFIX ".gone-"
-#define MAX_FILE    (4u << 20)
 /* A state with the longest messages, and what a folder may need for one more name. */
 #define RESERVE_SIZE 16384
 
@@ -150,7 +149,7 @@ int state_load_part(const char *folder, const char *name, json_t **json, struct 
 {
 	char *path MVM_CLEAN_FREE = mvm_format("%s/%s", folder, name);
 
-	return mvm_json_load(path, MAX_FILE, json, err);
+	return mvm_json_load(path, STATE_MAX_FILE, json, err);
 }
 
 static int load_state(struct mvm_container *container, struct mvm_error **err)
