@@ -5,7 +5,7 @@
 
 struct values {
 	bool interactive, tty, detach, privileged;
-	const char *user, *workdir;
+	const char *user, *workdir, *detach_keys;
 	struct mvm_strv env, env_files;
 };
 
@@ -13,6 +13,8 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"detach", 'd', CLI_FLAG, AT(detach), NULL, "Leave it running in the background"},
+	{"detach-keys", 0, CLI_STRING, AT(detach_keys), "KEYS", "Leave by these keys (default ctrl-p,ctrl-q)",
+	 CLI_WORDS("ctrl-")},
 	{"env", 'e', CLI_LIST, AT(env), "NAME[=VALUE]", "Set a variable, or pass one of yours on",
 	 .complete = cli_complete_env},
 	{"env-file", 0, CLI_LIST, AT(env_files), "FILE", "Read variables from a file", .complete = cli_complete_files},
@@ -25,9 +27,10 @@ static const struct cli_option options[] = {
 };
 
 static int run_in(struct mvm_engine *engine, const struct mvm_container *container,
-		  const struct mvm_exec_request *request, int *exit_code, struct mvm_error **err)
+		  const struct mvm_exec_request *request, const struct cli_detach *detach, int *exit_code,
+		  struct mvm_error **err)
 {
-	const struct cli_attach attach = {.tty = request->tty, .stdin_on = request->open_stdin};
+	const struct cli_attach attach = {.tty = request->tty, .stdin_on = request->open_stdin, .detach = *detach};
 	struct mvm_exec exec;
 	int result = 0;
 
@@ -36,12 +39,15 @@ static int run_in(struct mvm_engine *engine, const struct mvm_container *contain
 	if (!request->detach)
 		result = cli_attach_exec(&exec, &attach, exit_code, err);
 	mvm_exec_finish(&exec);
-	return result;
+	/* Docker's status for leaving. */
+	if (result == CLI_DETACHED)
+		*exit_code = 1;
+	return result < 0 ? -1 : 0;
 }
 
 /* Docker's order: first whether there is such a container, then our terminal, then whether it runs. */
-static int find_and_run(struct mvm_engine *engine, const char *what, struct mvm_exec_request *request, int *exit_code,
-			struct mvm_error **err)
+static int find_and_run(struct mvm_engine *engine, const char *what, struct mvm_exec_request *request,
+			const struct cli_detach *detach, int *exit_code, struct mvm_error **err)
 {
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
 
@@ -51,7 +57,7 @@ static int find_and_run(struct mvm_engine *engine, const char *what, struct mvm_
 		return mvm_fail(err, MVM_ERR_CONFLICT, "the input device is not a TTY");
 	if (request->tty)
 		cli_window_size(&request->rows, &request->cols);
-	return run_in(engine, container, request, exit_code, err);
+	return run_in(engine, container, request, detach, exit_code, err);
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)
@@ -68,14 +74,16 @@ static int run(const void *given, char **args, struct mvm_error **err)
 		.detach = values->detach,
 		.privileged = values->privileged,
 	};
+	struct cli_detach detach;
 	struct mvm_engine *engine;
 	int exit_code = 0, result;
 
-	if (cli_read_env(&values->env_files, &values->env, &env, err) < 0 || mvm_engine_open(&engine, err) < 0)
+	if (cli_detach_init(&detach, values->detach_keys, err) < 0 ||
+	    cli_read_env(&values->env_files, &values->env, &env, err) < 0 || mvm_engine_open(&engine, err) < 0)
 		return -1;
 	for (char **arg = args + 1; *arg; arg++)
 		mvm_strv_add(&command, *arg);
-	result = find_and_run(engine, args[0], &request, &exit_code, err);
+	result = find_and_run(engine, args[0], &request, &detach, &exit_code, err);
 	mvm_engine_close(engine);
 	return result < 0 ? -1 : exit_code;
 }

@@ -3,11 +3,13 @@
 #include <stddef.h>
 
 struct values {
-	bool force;
+	bool force, volumes;
 };
 
 static const struct cli_option options[] = {
 	{"force", 'f', CLI_FLAG, offsetof(struct values, force), NULL, "End those that run"},
+	{"volumes", 'v', CLI_FLAG, offsetof(struct values, volumes), NULL,
+	 "Accepted for docker's sake: there are no volumes yet"},
 	CLI_OPTIONS_END,
 };
 

@@ -4,7 +4,7 @@
 #include "prune.h"
 
 struct values {
-	bool all, force;
+	bool all, force, volumes;
 	struct mvm_strv filters;
 };
 
@@ -15,6 +15,7 @@ static const struct cli_option options[] = {
 	{"filter", 0, CLI_LIST, AT(filters), "FILTER", "until=TIME, label=NAME[=VALUE] or label!=NAME[=VALUE]",
 	 CLI_PRUNE_FILTERS},
 	{"force", 'f', CLI_FLAG, AT(force), NULL, "Do not prompt for confirmation"},
+	{"volumes", 0, CLI_FLAG, AT(volumes), NULL, "Accepted for docker's sake: there are no volumes yet"},
 	CLI_OPTIONS_END,
 };
 

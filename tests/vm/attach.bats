@@ -18,7 +18,27 @@ terminal() {
   eventually screen_has at-the-prompt
 }
 type_in() { tmux send-keys -R && tmux send-keys -l "$1" && tmux send-keys Enter; }
+stay_has() { [ "$(mvm exec stay cat /tmp/x 2>/dev/null)" = "$1" ]; }
 screen_has() { tmux capture-pane -p -J | grep -qE -- "$1"; }
+
+@test "leaving an exec by its keys; the program goes on" {
+  mvm run -d --name stay "$IMAGE" sleep 1000
+  terminal
+  type_in "'$MVM' exec -it stay sh -c 'echo there >/tmp/x; until [ -e /tmp/go ]; do sleep 0.1; done; echo on >/tmp/x'; echo code-\$?"
+  eventually stay_has there
+  tmux send-keys C-p C-q
+  eventually screen_has '^code-1$'
+  screen_has 'read escape sequence'
+  mvm exec stay touch /tmp/go
+  eventually stay_has on
+  type_in "'$MVM' exec --detach-keys ctrl-x,y -it stay sh; echo left-\$?"
+  eventually screen_has '/ # *$'
+  tmux send-keys C-x y
+  eventually screen_has '^left-1$'
+  run --separate-stderr -125 mvm exec --detach-keys ctrl-P stay true
+  error_says 'invalid detach keys (ctrl-P)'
+  mvm rm -fv stay
+}
 
 @test "leaving by ctrl-p ctrl-q and by other keys; the container goes on" {
   terminal
