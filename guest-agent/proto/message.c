@@ -542,7 +542,7 @@ int mvm_proto_decode_reply(const struct mvm_wire_frame *frame, struct mvm_proto_
 		return -1;
 	if (frame->type != MVM_PROTO_ERROR)
 		return 0;
-	if (reply->code < MVM_PROTO_INTERNAL || reply->code > MVM_PROTO_RESOURCE)
+	if (reply->code < MVM_PROTO_INTERNAL || reply->code > MVM_PROTO_NOT_POSSIBLE)
 		reply->code = MVM_PROTO_INTERNAL;
 	if (!reply->message || !*reply->message)
 		return refuse(reason, "the error has no message");

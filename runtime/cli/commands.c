@@ -24,6 +24,7 @@ static const struct cli_command *const commands[] = {
 	&cli_completion,
 	&cli_container_inspect,
 	&cli_container_prune,
+	&cli_cp,
 	&cli_create,
 	&cli_events,
 	&cli_export,

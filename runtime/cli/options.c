@@ -73,6 +73,8 @@ static int store(struct parser *parser, const struct cli_option *option, const c
 	switch (option->kind) {
 	case CLI_FLAG:
 		*(bool *)member = true;
+		if (option->given)
+			*(bool *)(parser->values + option->given) = true;
 		if (value && parse_bool(value, member) < 0)
 			return fail_bool(option, value, err);
 		return 0;

@@ -60,10 +60,9 @@ static int service_name(const char *home, char **name, struct mvm_error **err)
 
 static int services_folder(char **folder, struct mvm_error **err)
 {
-	const char *home = getenv("HOME");
-#ifndef __APPLE__
-	const char *config = getenv("XDG_CONFIG_HOME");
+	const char *home = getenv("HOME"), *config = getenv("XDG_CONFIG_HOME");
 
+#ifndef __APPLE__
 	if (config && *config == '/') {
 		*folder = mvm_format("%s/systemd/user", config);
 		return 0;

@@ -136,7 +136,7 @@ void mvm_archive_destroy(struct mvm_archive *archive)
 	free(archive);
 }
 
-static int copy_all(int from, int to, const char *name, struct mvm_error **err)
+int engine_copy_all(int from, int to, const char *name, struct mvm_error **err)
 {
 	char *buffer MVM_CLEAN_FREE = mvm_alloc(COPY_SIZE);
 	ssize_t n;
@@ -159,7 +159,7 @@ int mvm_engine_export(struct mvm_engine *engine, const char *what, int fd, const
 
 	if (mvm_engine_archive(engine, what, "/", "", &archive, err) < 0)
 		return -1;
-	result = copy_all(archive->fd, fd, name, err);
+	result = engine_copy_all(archive->fd, fd, name, err);
 	if (result == 0)
 		result = mvm_archive_finish(archive, err);
 	mvm_archive_destroy(archive);

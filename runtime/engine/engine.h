@@ -265,6 +265,32 @@ void mvm_archive_destroy(struct mvm_archive *archive);
 /* The whole root file system to a descriptor, which errors call `name`. */
 int mvm_engine_export(struct mvm_engine *engine, const char *what, int fd, const char *name, struct mvm_error **err);
 
+/* `cp`, with docker's rules for both ends (docker's documentation of `container cp`, and runtime/engine/copy_paths.h).
+ * All borrowed. */
+struct mvm_copy {
+	const char *container;
+	const char *path;  /* there; what is relative is so to its root */
+	const char *local; /* NULL: a tar archive, plain or compressed by gzip or zstd where it is read */
+	int fd;		   /* of that, and what errors call it */
+	const char *fd_name;
+	bool follow_link; /* a source that is a link is what that leads to */
+	bool archive;	  /* keep owners; into a container that has a user, all is that user's, as docker has it */
+	void (*progress)(void *arg, uint64_t transferred); /* NULL: nobody is told */
+	void *arg;
+};
+/* Bytes as docker counts them: of content, and of the tar archive that it is in on the way. */
+struct mvm_copied {
+	uint64_t content, transferred;
+	char *target; /* where it went, for people; the caller's */
+};
+/* From a container, and into one. Both start a machine over the disk of one that does not run; what is copied into it
+ * is on that disk when this returns. NOT_FOUND, INVALID or CONFLICT, in docker's words where it has some. After a
+ * failure a part may be there. */
+int mvm_engine_copy_from(struct mvm_engine *engine, const struct mvm_copy *copy, struct mvm_copied *copied,
+			 struct mvm_error **err);
+int mvm_engine_copy_to(struct mvm_engine *engine, const struct mvm_copy *copy, struct mvm_copied *copied,
+		       struct mvm_error **err);
+
 /* Where the pieces of a log go. `begins`: it is the first of a line of its stream. */
 struct mvm_log_sink {
 	void (*write)(void *arg, const struct mvm_log_record *record, bool begins);

@@ -25,6 +25,9 @@ int engine_reach(struct mvm_engine *engine, const char *id, struct mvm_client **
 int engine_open_archive(struct mvm_engine *engine, const char *what, const char *op, json_t *fields,
 			struct mvm_archive **archive, struct mvm_error **err);
 
+/* All that comes from a guest's stream to a descriptor, which errors call `name`. */
+int engine_copy_all(int from, int to, const char *name, struct mvm_error **err);
+
 /* mvm_engine_stop(); `keep`: it is not removed at its end. */
 struct engine_stop {
 	int signo;
