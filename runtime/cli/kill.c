@@ -28,7 +28,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	int signo = 9;
 
 	if (values->signal && !mvm_parse_signal(values->signal, &signo))
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", values->signal);
+		return mvm_fail(err, MVM_ERR_INVALID, "invalid signal: %s", values->signal);
 	return cli_at_once(args, kill_one, &signo, err);
 }
 

@@ -47,7 +47,7 @@ static int parse_order(const struct values *values, struct order *order, struct 
 {
 	*order = (struct order){.timeout = MVM_STOP_DEFAULT};
 	if (values->signal && !mvm_parse_signal(values->signal, &order->signo))
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", values->signal);
+		return mvm_fail(err, MVM_ERR_INVALID, "invalid signal: %s", values->signal);
 	if (values->time && !mvm_parse_int(values->time, -1, 1 << 30, &order->timeout))
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid argument \"%s\" for --time: a number of seconds",
 				values->time);

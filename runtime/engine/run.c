@@ -128,7 +128,7 @@ int mvm_engine_kill(struct mvm_engine *engine, const char *what, int signo, stru
 		return -1;
 	if (mvm_engine_connect(engine, container, &client, err) < 0 ||
 	    call(client, container, "signal", json_pack("{si}", "signo", signo), err) < 0)
-		return mvm_error_wrap(err, "cannot kill container %s", what);
+		return mvm_error_wrap(err, "cannot kill container: %s", what);
 	return 0;
 }
 
@@ -187,7 +187,7 @@ int engine_stop(struct mvm_engine *engine, const char *what, const struct engine
 	if (mvm_error_code(local) == MVM_ERR_CONFLICT)
 		return 0;
 	mvm_error_move(err, &local);
-	return mvm_error_wrap(err, "cannot stop container %s", what);
+	return mvm_error_wrap(err, "cannot stop container: %s", what);
 }
 
 int mvm_engine_stop(struct mvm_engine *engine, const char *what, int signo, int64_t timeout, struct mvm_error **err)

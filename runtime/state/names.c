@@ -84,7 +84,7 @@ static int check_name(struct mvm_state *state, const char *name, struct mvm_erro
 		return 0;
 	return mvm_fail(
 		err, MVM_ERR_EXISTS,
-		"The container name \"/%s\" is already in use by container \"%s\". You have to remove (or rename) "
+		"Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to remove (or rename) "
 		"that container to be able to reuse that name",
 		name, owner);
 }

@@ -62,13 +62,13 @@ tried() {
   same ready "$(mvm logs warden)"
   mvm rename warden guard
   wait
-  tried kill-guest 1 "cannot kill container guest: the VM hangs"
+  tried kill-guest 1 "cannot kill container: guest: the VM hangs"
   tried exec-guest 126 "the VM hangs"
   tried export-guest 1 "the VM hangs"
-  tried kill-warden 1 "cannot kill container warden: the supervisor of the container does not answer; 'mvm rm -f' ends it"
+  tried kill-warden 1 "cannot kill container: warden: the supervisor of the container does not answer; 'mvm rm -f' ends it"
   tried exec-warden 1 "does not answer"
   tried export-warden 1 "does not answer"
-  tried stop-warden 1 "cannot stop container warden" "does not answer"
+  tried stop-warden 1 "cannot stop container: warden" "does not answer"
   [ ! -e "$BATS_TEST_TMPDIR/guest.tar" ]
   try pause-guest pause guest
   run -0 mvm rm -f guard

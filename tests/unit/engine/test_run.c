@@ -42,7 +42,7 @@ static void what_does_not_run_cannot_be_killed(void **state)
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	pid_t pid;
 
-	assert_error(mvm_engine_kill(world->engine, "web", 9, &err), MVM_ERR_CONFLICT, "cannot kill container web");
+	assert_error(mvm_engine_kill(world->engine, "web", 9, &err), MVM_ERR_CONFLICT, "cannot kill container: web");
 	assert_error(mvm_engine_kill(world->engine, "web", 9, &err), MVM_ERR_CONFLICT, "is not running");
 	assert_error(mvm_engine_kill(world->engine, "nope", 9, &err), MVM_ERR_NOT_FOUND, "No such container: nope");
 	pid = world_supervise(world, id, refuse);
