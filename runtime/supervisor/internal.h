@@ -125,9 +125,9 @@ struct supervisor {
 	struct mvm_timer *lost_timer;
 
 	/* Each run of the container's process is a round with a machine of its own. */
-	unsigned rounds;	   /* that have ended */
 	uint64_t running_since_ns; /* on the monotonic clock */
 	uint64_t restart_delay_ms; /* before this round; 0 for the first */
+	unsigned rounds;	   /* that have ended */
 
 	/* The outcome of the round; the first to note one wins. */
 	bool outcome_known;
