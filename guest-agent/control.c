@@ -12,6 +12,7 @@
 #include "loop.h"
 #include "machine.h"
 #include "process.h"
+#include "processes.h"
 #include "guest-agent/proto/message.h"
 #include "receive.h"
 #include "relay.h"
@@ -263,6 +264,16 @@ static int order_stats(const struct mvm_wire_frame *frame, struct mvm_proto_aren
 	return 0;
 }
 
+static int order_processes(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
+{
+	struct mvm_proto_processes order;
+	const char *reason = NULL;
+
+	if (mvm_proto_decode_processes(frame, &order, &reason))
+		return malformed(failure, reason);
+	return processes_start(&order, frame->request, failure);
+}
+
 static int order_update(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
 {
 	struct mvm_proto_limits limits;
@@ -316,6 +327,7 @@ static const struct {
 	{MVM_PROTO_ARCHIVE, order_archive},
 	{MVM_PROTO_STATS, order_stats},
 	{MVM_PROTO_UPDATE, order_update},
+	{MVM_PROTO_PROCESSES, order_processes},
 	{MVM_PROTO_UNPACK, order_unpack},
 	{MVM_PROTO_STAT, order_stat},
 	{MVM_PROTO_SHUTDOWN, order_shutdown},

@@ -207,3 +207,20 @@ int users_add_groups(char *const *names, struct text group, struct identity *ide
 	}
 	return 0;
 }
+
+void users_name(struct text file, uint32_t id, char *name, size_t size)
+{
+	struct text fields[FIELDS_MAX];
+	uint32_t found;
+	size_t length;
+
+	*name = '\0';
+	while (take_entry(&file, fields)) {
+		if (fields[0].length == 0 || !entry_id(&fields[PASSWD_UID], &found) || found != id)
+			continue;
+		length = fields[0].length < size ? fields[0].length : size - 1;
+		memcpy(name, fields[0].data, length);
+		name[length] = '\0';
+		return;
+	}
+}

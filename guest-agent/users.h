@@ -40,4 +40,8 @@ int users_resolve(const char *spec, struct text passwd, struct text group, struc
 /* More groups for who has been resolved, by name or number; a list that ends with NULL, or NULL. */
 int users_add_groups(char *const *names, struct text group, struct identity *identity, struct failure *failure);
 
+/* What the first entry with this id is called, in passwd or group alike; "" where there is none. Longer names are cut.
+ */
+void users_name(struct text file, uint32_t id, char *name, size_t size);
+
 #endif

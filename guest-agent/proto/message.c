@@ -166,6 +166,11 @@ static const struct spec update_specs[] = {
 	{MVM_FIELD_PIDS_MAX, KIND_U64, LIMITS(pids_max)},     END,
 };
 
+static const struct spec processes_specs[] = {
+	{MVM_FIELD_PORT, KIND_U32, offsetof(struct mvm_proto_processes, port)},
+	END,
+};
+
 static const struct spec exited_specs[] = {
 	{MVM_FIELD_PROCESS, KIND_U32, offsetof(struct mvm_proto_exited, id)},
 	{MVM_FIELD_SIGNAL, KIND_U32, offsetof(struct mvm_proto_exited, signal)},
@@ -314,6 +319,12 @@ int mvm_proto_encode_stat(const struct mvm_proto_stat *stat, uint32_t request, s
 			  size_t *length)
 {
 	return encode(MVM_PROTO_STAT, request, stat_specs, stat, to, length);
+}
+
+int mvm_proto_encode_processes(const struct mvm_proto_processes *processes, uint32_t request,
+			       struct mvm_proto_buffer to, size_t *length)
+{
+	return encode(MVM_PROTO_PROCESSES, request, processes_specs, processes, to, length);
 }
 
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length)
@@ -653,6 +664,17 @@ int mvm_proto_decode_stat(const struct mvm_wire_frame *frame, struct mvm_proto_a
 	if (decode(frame, stat_specs, arena, stat, reason))
 		return -1;
 	return stat->path && stat->path[0] == '/' ? 0 : refuse(reason, "the path is not absolute");
+}
+
+int mvm_proto_decode_processes(const struct mvm_wire_frame *frame, struct mvm_proto_processes *processes,
+			       const char **reason)
+{
+	struct mvm_proto_arena none = {0};
+
+	*processes = (struct mvm_proto_processes){0};
+	if (decode(frame, processes_specs, &none, processes, reason))
+		return -1;
+	return processes->port ? 0 : refuse(reason, "the list of processes has no port");
 }
 
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason)

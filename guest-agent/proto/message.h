@@ -145,6 +145,10 @@ struct mvm_proto_stat {
 	const char *path; /* not NULL */
 };
 
+struct mvm_proto_processes {
+	uint32_t port; /* not 0 */
+};
+
 /* FIGURES: what the container has used since its machine started, and what it uses. Bytes, unless said otherwise. */
 struct mvm_proto_figures {
 	uint64_t uptime;	  /* ns: when that was so */
@@ -193,6 +197,8 @@ int mvm_proto_encode_unpack(const struct mvm_proto_unpack *unpack, uint32_t requ
 			    size_t *length);
 int mvm_proto_encode_stat(const struct mvm_proto_stat *stat, uint32_t request, struct mvm_proto_buffer to,
 			  size_t *length);
+int mvm_proto_encode_processes(const struct mvm_proto_processes *processes, uint32_t request,
+			       struct mvm_proto_buffer to, size_t *length);
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length);
 int mvm_proto_encode_exited(const struct mvm_proto_exited *exited, struct mvm_proto_buffer to, size_t *length);
 
@@ -217,6 +223,8 @@ int mvm_proto_decode_unpack(const struct mvm_wire_frame *frame, struct mvm_proto
 			    struct mvm_proto_unpack *unpack, const char **reason);
 int mvm_proto_decode_stat(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
 			  struct mvm_proto_stat *stat, const char **reason);
+int mvm_proto_decode_processes(const struct mvm_wire_frame *frame, struct mvm_proto_processes *processes,
+			       const char **reason);
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason);
 
 #endif

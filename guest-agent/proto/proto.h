@@ -37,6 +37,7 @@ enum mvm_proto_type {
 	MVM_PROTO_CLOCK = 24,
 	MVM_PROTO_STATS = 26,
 	MVM_PROTO_UPDATE = 27,
+	MVM_PROTO_PROCESSES = 28,
 
 	MVM_PROTO_PROCESS_EXITED = 32, /* guest: event, request id 0 */
 

@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-/* Docker's: at least ten wide, three blanks apart. */
-#define MIN_WIDTH 10
-#define PADDING	  3
+/* Docker's: three blanks apart. */
+#define PADDING 3
 
 /* Columns on the screen, not bytes: UTF-8's continuation bytes take none. */
 static size_t screen_width(const char *text, size_t length)
@@ -25,7 +24,7 @@ static size_t cell_end(const char *text, size_t length, size_t at)
 	return at;
 }
 
-static void note_widths(const char *text, size_t length, size_t **widths, size_t *count)
+static void note_widths(const char *text, size_t length, size_t min_width, size_t **widths, size_t *count)
 {
 	size_t column = 0;
 
@@ -34,7 +33,7 @@ static void note_widths(const char *text, size_t length, size_t **widths, size_t
 
 		if (column == *count) {
 			*widths = mvm_realloc(*widths, ++*count, sizeof(**widths));
-			(*widths)[column] = MIN_WIDTH;
+			(*widths)[column] = min_width;
 		}
 		if (end < length && text[end] == '\t' && width > (*widths)[column])
 			(*widths)[column] = width;
@@ -43,11 +42,11 @@ static void note_widths(const char *text, size_t length, size_t **widths, size_t
 	}
 }
 
-void cli_align(const char *text, size_t length, FILE *out)
+void cli_align(const char *text, size_t length, size_t min_width, FILE *out)
 {
 	size_t *widths MVM_CLEAN_FREE = NULL, count = 0, column = 0;
 
-	note_widths(text, length, &widths, &count);
+	note_widths(text, length, min_width, &widths, &count);
 	for (size_t at = 0; at < length;) {
 		size_t end = cell_end(text, length, at);
 

@@ -73,7 +73,7 @@ extern const struct cli_command cli_attach, cli_completion, cli_container_inspec
 	cli_import, cli_info, cli_inspect, cli_kill, cli_load, cli_login, cli_logout, cli_logs, cli_pause, cli_port,
 	cli_unpause, cli_ps, cli_pull, cli_push, cli_rename, cli_restart, cli_rm, cli_rmi, cli_run, cli_save, cli_start,
 	cli_stats, cli_stop, cli_system_df, cli_system_install_service, cli_system_prune, cli_system_start,
-	cli_system_stop, cli_system_uninstall_service, cli_tag, cli_update, cli_version, cli_wait;
+	cli_system_stop, cli_system_uninstall_service, cli_tag, cli_top, cli_update, cli_version, cli_wait;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
@@ -173,7 +173,7 @@ int cli_table_print(const struct cli_table *table, const char *format, struct mv
 /* One value, by a template or "json". An object's fields are fixed where it has a type's name. */
 int cli_print_value(const json_t *value, const char *type, const char *format, struct mvm_error **err);
 /* align.c: prints lines whose cells end with tabs. */
-void cli_align(const char *text, size_t length, FILE *out);
+void cli_align(const char *text, size_t length, size_t min_width, FILE *out);
 /* An array of its rows; the caller's. */
 json_t *cli_table_json(const struct cli_table *table);
 void cli_table_finish(struct cli_table *table);

@@ -53,6 +53,7 @@ static const struct cli_command *const commands[] = {
 	&cli_system_stop,
 	&cli_system_uninstall_service,
 	&cli_tag,
+	&cli_top,
 	&cli_unpause,
 	&cli_update,
 	&cli_wait,

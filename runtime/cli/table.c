@@ -7,6 +7,9 @@
 #include "runtime/base/text.h"
 #include "runtime/template/template.h"
 
+/* Docker's: columns are at least ten wide. */
+#define MIN_WIDTH 10
+
 /* A template of what a format names: its text, docker's spaces and escapes seen to. */
 struct layout {
 	bool table;
@@ -178,7 +181,7 @@ int cli_table_write(const struct cli_table *table, const char *format, FILE *out
 	if (add_rows(table, &layout, &text, err) < 0)
 		return -1;
 	if (layout.table)
-		cli_align(text.data, text.length, out);
+		cli_align(text.data, text.length, MIN_WIDTH, out);
 	else
 		fwrite(text.data ? text.data : "", 1, text.length, out);
 	return 0;

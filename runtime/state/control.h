@@ -51,6 +51,8 @@
  *                                          where a link leads in the end
  *   stats                                  when the guest has said: object "stats" of numbers, which are those of
  *                                          struct mvm_stats (engine.h)
+ *   processes                              as archive, and with the same event: what runs in the container, as lines of
+ *                                          text (guest-agent/proto/PROTOCOL.md)
  *   update    as update.h has them         when the guest has the new limits, and config.json as well
  *   release                                at once; by a helper without other clients when the container is free
  *   wait                                   when the container has exited: exit_code, error

@@ -319,6 +319,15 @@ const struct mvm_proto_figures *agent_figures(const struct agent *agent)
 	return &agent->figures;
 }
 
+void agent_processes(struct agent *agent, unsigned port, agent_done_fn done, void *arg)
+{
+	const struct mvm_proto_processes order = {.port = port};
+	size_t length = 0;
+
+	mvm_proto_encode_processes(&order, orders_add(&agent->orders, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
 void agent_update(struct agent *agent, const struct mvm_container_update *update, agent_done_fn done, void *arg)
 {
 	const struct mvm_container_config changed = {

@@ -139,6 +139,9 @@ static void give_order(struct archive *archive)
 	case ARCHIVE_STAT:
 		agent_stat(agent, &stat, looked_at, archive);
 		break;
+	case ARCHIVE_PROCESSES:
+		agent_processes(agent, archive->port, done, archive);
+		break;
 	}
 }
 

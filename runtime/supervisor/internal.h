@@ -236,6 +236,7 @@ void agent_archive(struct agent *agent, const struct mvm_proto_archive *order, a
 void agent_stats(struct agent *agent, agent_done_fn done, void *arg);
 /* For `done` of that: what the guest says, or zeros where it says nothing. */
 const struct mvm_proto_figures *agent_figures(const struct agent *agent);
+void agent_processes(struct agent *agent, unsigned port, agent_done_fn done, void *arg);
 void agent_update(struct agent *agent, const struct mvm_container_update *update, agent_done_fn done, void *arg);
 void agent_unpack(struct agent *agent, const struct mvm_proto_unpack *order, agent_done_fn done, void *arg);
 void agent_stat(struct agent *agent, const struct mvm_proto_stat *order, agent_done_fn done, void *arg);
@@ -284,12 +285,12 @@ void relay_release(struct relay *relay);
 /* Whoever asked has gone. */
 bool relay_is_dead(const struct relay *relay);
 
-/* archives.c: MVM_PROTO_ARCHIVE, MVM_PROTO_UNPACK and MVM_PROTO_STAT for clients. */
+/* archives.c: MVM_PROTO_ARCHIVE, MVM_PROTO_UNPACK, MVM_PROTO_STAT and MVM_PROTO_PROCESSES for clients. */
 enum { ARCHIVE_PORT = MVM_PROTO_STREAM_PORT + STREAM_COUNT };
-enum archive_kind { ARCHIVE_SEND, ARCHIVE_UNPACK, ARCHIVE_STAT };
+enum archive_kind { ARCHIVE_SEND, ARCHIVE_UNPACK, ARCHIVE_STAT, ARCHIVE_PROCESSES };
 struct archive_order {
 	enum archive_kind kind;
-	char *path; /* owned, as the other texts */
+	char *path; /* owned, as the other texts; not of ARCHIVE_PROCESSES */
 	char *name; /* of ARCHIVE_SEND, as the next three */
 	enum mvm_proto_changes changes;
 	bool freeze, mounted;

@@ -374,6 +374,14 @@ static void add_archive(struct client *client, json_int_t id, const struct archi
 		supervisor_event(client->supervisor, EVENT_START);
 }
 
+static void processes(struct client *client, json_int_t id, json_t *request)
+{
+	const struct archive_order order = {.kind = ARCHIVE_PROCESSES};
+
+	if (is_paused(client->supervisor) || check_running(client, id))
+		add_archive(client, id, &order);
+}
+
 static void take_archive(struct client *client, json_int_t id, json_t *request, enum archive_kind kind)
 {
 	struct archive_order order = {.kind = kind};
@@ -480,6 +488,7 @@ static const struct {
 	{"exec", exec, false},
 	{"stats", stats, false},
 	{"update", update, true},
+	{"processes", processes, false},
 };
 
 void requests_handle(struct client *client, json_t *request)

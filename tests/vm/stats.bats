@@ -150,6 +150,54 @@ in_group() { mvm exec "$1" cat "/sys/fs/cgroup/$2"; }
   mvm rm one19 two
 }
 
+@test "top: docker's columns, of the container's own processes; ps's usual options; text of others is harmless" {
+  mvm run -d --name top "$IMAGE" sh -c 'sleep 1000 & exec sleep 2000'
+  mvm exec -d -u 1000 -t top sh -c 'exec sh -c "sleep 77; true"'
+  eventually sh -c '"$MVM" top top | grep -q "sleep 77"'
+  run -0 mvm top top
+  [[ ${lines[0]} =~ ^"UID                 PID                 PPID                C                   STIME               TTY                 TIME                CMD"$ ]]
+  [[ ${lines[1]} =~ ^root\ +1\ +0\ +[0-9]+\ +[0-9:]{5}\ +\?\ +00:00:0[0-9]\ +sleep\ 2000$ ]]
+  same 5 "${#lines[@]}"
+  # The numbers are those that the container itself has.
+  same "$(mvm exec top ps -o pid,comm | awk '/sleep/ { print $1 }' | sort -n)" \
+    "$(mvm container top top -eo pid,comm | awk '/sleep/ { print $1 }')"
+  same '1 0 sleep root ? 1' "$(mvm top top -o pid,ppid,comm,user,tty,nlwp | awk 'NR == 2 { print $1, $2, $3, $4, $5, $6 }')"
+  same 'pts/0 Ss+' "$(mvm top top aux | awk '/sh -c sleep 77/ { print $7, $8 }')"
+  same user "$(mvm top top aux | awk '/sleep 77/ { print $1; exit }')"
+  # What a terminal would obey.
+  mvm exec -d top sh -c 'sleep 79; true' $'\033[31m\n\tred'
+  eventually sh -c '"$MVM" top top | grep -q "sleep 79"'
+  run -0 mvm top top -o pid,args
+  has "$output" "sh -c sleep 79; true ?[31m??red"
+  lacks "$output" $'\033'
+  run --separate-stderr -1 mvm top top -eo comm
+  error_says "Couldn't find PID field in ps output"
+  run --separate-stderr -1 mvm top top --sort=pid
+  error_says 'ps: option "--sort=pid" is not known to mvm'
+  mvm pause top
+  run --separate-stderr -1 mvm top top
+  error_says "is paused, unpause the container first"
+  mvm unpause top
+  mvm stop -t 0 top
+  run --separate-stderr -1 mvm top top
+  error_says "is not running"
+  run --separate-stderr -1 mvm top nosuch
+  error_says "No such container: nosuch"
+  mvm rm top
+}
+
+@test "top: many processes, and arguments that are long" {
+  local words
+  mvm run -d --name many -m 300m "$IMAGE" sh -c 'i=0; while [ $i -lt 300 ]; do sleep 1000 & i=$((i + 1)); done; echo all; wait'
+  MVM_PATIENCE=60 eventually log_has many all
+  words=$(printf 'word%.0s ' {1..5000})
+  mvm exec -d many sh -c "sleep 1000; : $words"
+  run -0 mvm top many -o pid,args
+  [ "${#lines[@]}" -ge 303 ]
+  [ "$(wc -L <<<"$output")" -ge 25000 ]
+  mvm rm -f many
+}
+
 @test "port: nothing is published" {
   mvm create --name web "$IMAGE" true
   run --separate-stderr -0 mvm port web

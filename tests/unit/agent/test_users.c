@@ -236,9 +236,31 @@ static void test_more_groups_are_added(void **state)
 	assert_int_equal(users_add_groups(huge, text(group), &identity, &failure), -1);
 }
 
+static void assert_name(const char *file, uint32_t id, const char *expected)
+{
+	char name[8];
+
+	users_name(text(file), id, name, sizeof(name));
+	assert_string_equal(name, expected);
+}
+
+static void test_names_of_ids(void **state)
+{
+	assert_name(passwd, 0, "root");
+	assert_name(passwd, 1000, "user");
+	assert_name(passwd, 5, "last");
+	assert_name(passwd, 8, "");
+	assert_name(group, 29, "audio");
+	assert_name(NULL, 0, "");
+	assert_name("a-name-that-is-long:x:9:9::/:", 9, "a-name-");
+	/* No number is no id, not even root's. */
+	assert_name("evil:x::0::/:\n:x:0:0::/:\nroot:x:0:0::/:", 0, "root");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_of_ids),
 		cmocka_unit_test(test_root_by_default),
 		cmocka_unit_test(test_files_may_be_missing),
 		cmocka_unit_test(test_by_name_with_its_groups),

@@ -332,6 +332,25 @@ static void test_figures(void **state)
 	assert_memory_equal(&got, &sent, sizeof(sent));
 }
 
+static void test_a_list_of_processes_has_a_port(void **state)
+{
+	struct mvm_proto_processes sent = {.port = 1030}, got;
+	struct mvm_wire_frame frame;
+	const char *reason = NULL;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_processes(&sent, 2, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(frame.type, MVM_PROTO_PROCESSES);
+	assert_int_equal(mvm_proto_decode_processes(&frame, &got, NULL), 0);
+	assert_int_equal(got.port, 1030);
+	sent.port = 0;
+	assert_int_equal(mvm_proto_encode_processes(&sent, 2, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_processes(&frame, &got, &reason), -1);
+	assert_string_equal(reason, "the list of processes has no port");
+}
+
 /* What is to stay as it is takes no room. */
 static void test_update(void **state)
 {
@@ -613,6 +632,7 @@ int main(void)
 		cmocka_unit_test(test_a_clock_has_a_time),
 		cmocka_unit_test(test_figures),
 		cmocka_unit_test(test_update),
+		cmocka_unit_test(test_a_list_of_processes_has_a_port),
 		cmocka_unit_test(test_unknown_fields_are_skipped),
 		cmocka_unit_test(test_numbers_out_of_range_are_refused),
 		cmocka_unit_test(test_fields_cut_short_are_refused),

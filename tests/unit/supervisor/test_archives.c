@@ -87,6 +87,13 @@ bool agent_is_connected(const struct agent *agent)
 	return fake.connected;
 }
 
+void agent_processes(struct agent *agent, unsigned port, agent_done_fn done, void *arg)
+{
+	called("processes:%u", port);
+	fake.done[fake.orders] = done;
+	fake.done_arg[fake.orders++] = arg;
+}
+
 int mvm_vsock_listen(struct mvm_vsock *vsock, uint32_t port, struct mvm_error **err)
 {
 	if (fake.listen_fails)
@@ -371,6 +378,16 @@ static void a_look_needs_no_stream(void **state)
 		     "\"link_target\":\"/a\xc3\xbf\"} release1");
 }
 
+static void a_list_of_processes_comes_as_a_stream(void **state)
+{
+	struct world *world = *state;
+
+	archives_add(&world->supervisor, &(struct archive_order){.kind = ARCHIVE_PROCESSES}, &world->relays[1]);
+	archives_connected(&world->supervisor, 1028, any_descriptor());
+	guest_answers(0, NULL);
+	expect_calls("listen:1028 processes:1028 stream1 answer1:ok");
+}
+
 static void a_connection_nobody_waits_for_is_closed(void **state)
 {
 	struct world *world = *state;
@@ -403,6 +420,7 @@ int main(void)
 		ARCHIVES_TEST(a_helpers_files_are_written_to_the_disk),
 		ARCHIVES_TEST(a_client_that_goes_ends_its_stream),
 		ARCHIVES_TEST(a_look_needs_no_stream),
+		ARCHIVES_TEST(a_list_of_processes_comes_as_a_stream),
 		ARCHIVES_TEST(a_connection_nobody_waits_for_is_closed),
 	};
 

@@ -129,8 +129,10 @@ void streams_attach(struct streams *streams, enum stream_kind kind, int fd)
 
 void archives_add(struct supervisor *supervisor, const struct archive_order *order, struct relay *relay)
 {
-	static const char *const kinds[] = {
-		[ARCHIVE_SEND] = "archive", [ARCHIVE_UNPACK] = "unpack", [ARCHIVE_STAT] = "stat"};
+	static const char *const kinds[] = {[ARCHIVE_SEND] = "archive",
+					    [ARCHIVE_UNPACK] = "unpack",
+					    [ARCHIVE_STAT] = "stat",
+					    [ARCHIVE_PROCESSES] = "processes"};
 	static const char *const changes[] = {"", ":list", ":layer"};
 
 	called("%s:%s:%s%s%s%s", kinds[order->kind], order->path, order->name, changes[order->changes],
