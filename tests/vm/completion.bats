@@ -97,6 +97,7 @@ check_shell() {
   completes "mvm rmi ${IMAGE%sybox}" "mvm rmi $IMAGE:latest"
   completes "mvm history $IMAGE:la" "mvm history $IMAGE:latest"
   completes 'mvm load -i arch' 'mvm load -i archive.tar'
+  completes 'mvm load --input=arch' 'mvm load --input=archive.tar'
   # No blank behind it: the value follows at once.
   completes 'mvm run --ulimit nof' 'mvm run --ulimit nofile='
   tmux send-keys -l -- 'mvm run --ulimit nof'

@@ -12,7 +12,13 @@ function __mvm_complete
             printf '%s\n' $line
         end
     end
-    test $files -eq 1; and __fish_complete_path "$typed"
+    # The file is what stands behind "--option=".
+    if test $files -eq 1
+        set -l before (string match -r -- '^-[^=]*=' "$typed")
+        for file in (__fish_complete_path (string replace -- "$before" '' "$typed"))
+            printf '%s%s\n' "$before" $file
+        end
+    end
 end
 
 complete -c mvm -f -a '(__mvm_complete)'

@@ -17,7 +17,10 @@ _mvm() {
   done
   (( directive & 2 )) && how+=(-S '')
   (( $#shown )) && _describe -t candidates mvm shown "${how[@]}"
-  (( directive & 4 )) || _files
+  (( directive & 4 )) && return
+  # The file is what stands behind "--option=".
+  [[ $PREFIX == -*=* ]] && compset -P '*='
+  _files
 }
 
 # Autoloaded from a folder of fpath, or read by source <(mvm completion zsh).
