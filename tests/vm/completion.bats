@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Shell completion: what mvm answers, and the shells themselves, each in a terminal.
 #
-# shellcheck disable=SC2154 # variables that bats sets
+# shellcheck disable=SC2154,SC2088 # variables that bats sets; what is typed into a shell
 
 load ../lib/vm.bash
 
@@ -88,6 +88,9 @@ check_shell() {
   touch "$BATS_TEST_TMPDIR/archive.tar"
   completes 'mvm comple' 'mvm completion'
   completes 'mvm container unp' 'mvm container unpause'
+  # With its folder, and by another name.
+  completes '~/bin/mvm comple' '~/bin/mvm completion'
+  completes 'other comple' 'other completion'
   completes 'mvm run --priv' 'mvm run --privileged'
   completes 'mvm run --pull=al' 'mvm run --pull=always'
   completes 'mvm run --pull ne' 'mvm run --pull never'
@@ -109,6 +112,8 @@ check_shell() {
 @test "bash" {
   cat >"$BATS_TEST_TMPDIR/rc" <<'END'
 . <(mvm completion bash)
+alias other=mvm
+complete -F _mvm other
 echo ready
 END
   terminal bash --noprofile --rcfile "$BATS_TEST_TMPDIR/rc" -i
@@ -120,6 +125,7 @@ END
   cat >"$BATS_TEST_TMPDIR/.zshrc" <<'END'
 autoload -Uz compinit && compinit -u -D
 . <(mvm completion zsh)
+compdef other=mvm
 echo ready
 END
   terminal env ZDOTDIR="$BATS_TEST_TMPDIR" zsh -i
@@ -142,7 +148,7 @@ END
 
 @test "fish" {
   command -v fish >/dev/null || skip "fish is not installed"
-  terminal fish --private --init-command 'mvm completion fish | source' --init-command 'echo ready'
+  terminal fish --private --init-command 'mvm completion fish | source' --init-command 'complete -c other -w mvm' --init-command 'echo ready'
   check_shell
 }
 

@@ -18,7 +18,7 @@ __mvm_words() {
 }
 
 _mvm() {
-  local words=() word line directive=4 typed prefix=''
+  local words=() word line directive=4 typed prefix='' program=mvm
   COMPREPLY=()
   while IFS= read -r word; do
     # What is quoted is meant as it is read.
@@ -26,6 +26,8 @@ _mvm() {
     words+=("$word")
   done < <(__mvm_words)
   typed=${words[${#words[@]} - 1]}
+  # The one that is typed with its folder; else, under whatever name, the one of PATH.
+  case ${words[0]} in */mvm) program=${words[0]/#\~\//$HOME/} ;; esac
   # Only what follows the last of its separators is replaced by bash.
   case $typed in *[:=]*)
     if [[ $COMP_WORDBREAKS == *:* ]]; then prefix=${typed%"${typed##*[:=]}"}; else prefix=${typed%"${typed##*=}"}; fi ;;
@@ -35,7 +37,7 @@ _mvm() {
       :[0-9]*) directive=${line#:} ;;
       *) line=${line%%$'\t'*} COMPREPLY+=("${line#"$prefix"}") ;;
     esac
-  done < <("${words[0]/#\~\//$HOME/}" __complete "${words[@]:1}" 2>/dev/null)
+  done < <("$program" __complete "${words[@]:1}" 2>/dev/null)
   if ((directive & 2)) && type compopt >/dev/null 2>&1; then compopt -o nospace; fi
   if ! ((directive & 4)); then
     if type compopt >/dev/null 2>&1; then compopt -o filenames; fi

@@ -3,7 +3,9 @@
 function __mvm_complete
     set -l words (commandline -opc)
     set -l typed (commandline -ct | string unescape)
-    set -l mvm (string replace -r '^~/' "$HOME/" -- $words[1])
+    # The one that is typed with its folder; else, under whatever name, the one of PATH.
+    set -l mvm mvm
+    string match -q '*/mvm' -- $words[1]; and set mvm (string replace -r '^~/' "$HOME/" -- $words[1])
     set -l files 0
     for line in ($mvm __complete $words[2..-1] "$typed" 2>/dev/null)
         if string match -qr '^:\d+$' -- $line

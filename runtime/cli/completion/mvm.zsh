@@ -2,11 +2,13 @@
 # Completion of mvm for zsh. It asks mvm what fits: `mvm __complete WORD...`.
 
 _mvm() {
-  local line directive=4
+  local line directive=4 program=mvm
   local -a answer shown
   # Names in capitals are found by small letters, too.
   local -a how=(-M 'm:{a-z}={A-Z}')
-  answer=("${(@f)$(${(Q)words[1]/#\~\//$HOME/} __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+  # The one that is typed with its folder; else, under whatever name, the one of PATH.
+  [[ ${(Q)words[1]} == */mvm ]] && program=${(Q)words[1]/#\~\//$HOME/}
+  answer=("${(@f)$($program __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
   for line in $answer; do
     case $line in
       :<->) directive=${line#:} ;;
