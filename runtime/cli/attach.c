@@ -30,7 +30,8 @@
 
 #define PIECE (128 * 1024)
 /* As long as docker waits for the outputs of a process that has ended; here, since the last byte. */
-#define LINGER_MS 2000
+#define LINGER_MS  2000
+#define FORCE_EXIT 3 /* signals */
 
 struct session;
 
@@ -64,7 +65,8 @@ struct session {
 
 	json_int_t start_id;
 	bool started, ended, broken_pipe;
-	int ended_by; /* a signal that came before the start, 0 for none */
+	int ended_by;	  /* a signal that came before the start, 0 for none */
+	int terminations; /* SIGINT and SIGTERM so far */
 	int exit_code;
 	struct mvm_error *error;
 };
@@ -298,6 +300,14 @@ static void send_signal(void *arg, int signo)
 	json_int_t id;
 	int theirs = 0;
 
+	/* As docker: whoever insists leaves, though the container may not have ended, or nobody may hear us. */
+	if ((signo == SIGINT || signo == SIGTERM) && ++session->terminations == FORCE_EXIT) {
+		fprintf(stderr, "\nmvm: got %d SIGTERM/SIGINTs, forcefully exiting\n", FORCE_EXIT);
+		session->exit_code = 1;
+		session->ended_by = 0;
+		mvm_loop_stop(session->loop);
+		return;
+	}
 	for (size_t i = 0; i < MVM_COUNT(proxied); i++)
 		if (proxied[i].signo == signo)
 			mvm_parse_signal(proxied[i].name, &theirs);

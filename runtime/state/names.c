@@ -82,11 +82,11 @@ static int check_name(struct mvm_state *state, const char *name, struct mvm_erro
 	/* A crash with --rm took its holder with it: then the name is free. */
 	if (state_load_settled(state, owner, &container, NULL) == 1)
 		return 0;
-	return mvm_fail(
-		err, MVM_ERR_EXISTS,
-		"Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to remove (or rename) "
-		"that container to be able to reuse that name",
-		name, owner);
+	return mvm_fail(err, MVM_ERR_EXISTS,
+			"Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to "
+			"remove (or rename) "
+			"that container to be able to reuse that name",
+			name, owner);
 }
 
 int state_pick_name(struct mvm_state *state, struct mvm_container_config *config, struct mvm_error **err)

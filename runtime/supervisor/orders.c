@@ -4,7 +4,8 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 
-#define SILENCE_MS 10000 /* before it is asked for a sign of life, and again before it is taken to hang */
+#define SILENCE_MS     10000 /* before it is asked for a sign of life, and again before it is taken to hang */
+#define SILENCE_MAX_MS 30000 /* on a host that is busy */
 
 struct pending {
 	struct pending *next;
@@ -35,8 +36,10 @@ void orders_fail(struct orders *orders)
 
 static void watch(struct orders *orders)
 {
+	uint64_t limit = supervisor_patience(SILENCE_MS);
+
 	orders->heard = false;
-	mvm_timer_start(orders->timer, supervisor_patience(SILENCE_MS));
+	mvm_timer_start(orders->timer, limit < SILENCE_MAX_MS ? limit : SILENCE_MAX_MS);
 }
 
 /* The starts and ends of a life have limits of their own, and a machine that is paused says nothing. */

@@ -429,22 +429,30 @@ static void without_interest_input_is_not_read(void **state)
 
 /* Signals */
 
+/* It has read the answer to the start when it writes what comes later. */
+static void wait_until_started(struct stage *stage)
+{
+	char byte;
+
+	write_text(stage->streams[1], "x");
+	assert_int_equal(read(stage->out, &byte, 1), 1);
+	say(stage, json_pack("{ss, ss}", "event", "notice", "text", "x"), NULL, 0);
+	do
+		assert_int_equal(read(stage->err, &byte, 1), 1);
+	while (byte != '\n');
+}
+
 static void signals_go_to_the_program(void **state)
 {
 	static const struct {
 		int ours, guests;
 	} cases[] = {{SIGTERM, 15}, {SIGINT, 2}, {SIGHUP, 1}, {SIGQUIT, 3}, {SIGUSR1, 10}, {SIGUSR2, 12}};
 	struct stage stage;
-	char byte;
 
 	start_client(&stage, false);
 	take_attach(&stage);
 	take_start(&stage);
-	/* It has read the answer to the start when it writes what comes later. */
-	write_text(stage.streams[1], "x");
-	assert_int_equal(read(stage.out, &byte, 1), 1);
-	say(&stage, json_pack("{ss, ss}", "event", "notice", "text", "x"), NULL, 0);
-	assert_int_equal(read(stage.err, &byte, 1), 1);
+	wait_until_started(&stage);
 	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
 		json_t *request MVM_CLEAN_JSON = NULL;
 
@@ -457,6 +465,25 @@ static void signals_go_to_the_program(void **state)
 	tell_exit(&stage, 143, NULL);
 	assert_reads(stage.out, "");
 	assert_int_equal(finish_client(&stage), 143);
+}
+
+/* As docker: nobody need answer for that. */
+static void the_third_of_its_signals_ends_the_client(void **state)
+{
+	json_t *first MVM_CLEAN_JSON = NULL, *second MVM_CLEAN_JSON = NULL;
+	struct stage stage;
+
+	start_client(&stage, false);
+	take_attach(&stage);
+	take_start(&stage);
+	wait_until_started(&stage);
+	assert_int_equal(kill(stage.pid, SIGINT), 0);
+	first = expect(&stage, "signal");
+	assert_int_equal(kill(stage.pid, SIGTERM), 0);
+	second = expect(&stage, "signal");
+	assert_int_equal(kill(stage.pid, SIGINT), 0);
+	assert_reads(stage.err, "\nmvm: got 3 SIGTERM/SIGINTs, forcefully exiting\n");
+	assert_int_equal(finish_client(&stage), 1);
 }
 
 /* A boot takes a while; Ctrl-C must not wait for it. */
@@ -636,6 +663,7 @@ int main(void)
 		cmocka_unit_test(input_that_the_container_does_not_take_is_no_error),
 		cmocka_unit_test(without_interest_input_is_not_read),
 		cmocka_unit_test(signals_go_to_the_program),
+		cmocka_unit_test(the_third_of_its_signals_ends_the_client),
 		cmocka_unit_test(a_signal_before_the_start_gives_up),
 		cmocka_unit_test(the_terminal_is_raw_meanwhile_and_sane_afterwards),
 		cmocka_unit_test(the_terminal_is_restored_whatever_happens),
