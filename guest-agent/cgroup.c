@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +16,8 @@
 #include "guest-agent/proto/message.h"
 
 static int group = -1;
+
+enum { FREEZE_SECONDS = 10 };
 
 /* A kernel without one of them still runs containers; a limit that needs it is then refused below. */
 static void enable_controllers(void)
@@ -110,4 +114,45 @@ int cgroup_reclaim(uint64_t bytes)
 uint64_t cgroup_oom_kills(void)
 {
 	return cgroup_value("memory.events", "oom_kill");
+}
+
+/* Waits until the kernel says that all of them stand still. */
+static int wait_frozen(int events, struct failure *failure)
+{
+	uint64_t deadline = uptime_ns() + FREEZE_SECONDS * 1000000000ull;
+	struct pollfd poll_fd = {.fd = events, .events = POLLPRI};
+	char text[128];
+
+	for (;;) {
+		ssize_t length = pread(events, text, sizeof(text) - 1, 0);
+		uint64_t now = uptime_ns();
+
+		text[length < 0 ? 0 : length] = '\0';
+		if (strstr(text, "frozen 1"))
+			return 0;
+		if (length < 0 || now >= deadline)
+			return failure_set(failure, MVM_PROTO_RESOURCE,
+					   "the container's processes do not stand still after %d s", FREEZE_SECONDS);
+		poll(&poll_fd, 1, (int)((deadline - now) / 1000000) + 1);
+	}
+}
+
+int cgroup_freeze(struct failure *failure)
+{
+	int events = open(MACHINE_CONTAINER "/cgroup.events", O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (events < 0 || file_set(MACHINE_CONTAINER "/cgroup.freeze", "1"))
+		rc = failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot stop the container's processes");
+	else
+		rc = wait_frozen(events, failure);
+	if (events >= 0)
+		close(events);
+	return rc;
+}
+
+void cgroup_thaw(void)
+{
+	if (file_set(MACHINE_CONTAINER "/cgroup.freeze", "0"))
+		complain("cannot let the container's processes go on: %s", strerror(errno));
 }

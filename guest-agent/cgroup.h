@@ -25,4 +25,9 @@ int cgroup_reclaim(uint64_t bytes);
 /* How often the kernel has killed in the container for lack of memory. */
 uint64_t cgroup_oom_kills(void);
 
+/* All processes of the container stand still when it returns, by their paths: for a child without the agent's
+ * descriptors. */
+int cgroup_freeze(struct failure *failure);
+void cgroup_thaw(void);
+
 #endif

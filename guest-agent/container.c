@@ -133,12 +133,42 @@ static int unconfine(const struct mvm_proto_process *order, struct failure *fail
 	return 0;
 }
 
+/* A place for a mount is made so that its folder is as it was: the image shall not seem to be another one for it. */
+
+static bool folder_time(const char *folder, struct timespec *time)
+{
+	struct stat status;
+
+	if (stat(folder, &status))
+		return false;
+	*time = status.st_mtim;
+	return true;
+}
+
+static void set_folder_time(const char *folder, const struct timespec *time)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, *time};
+
+	utimensat(AT_FDCWD, folder, times, 0);
+}
+
+static int make_place(const char *path)
+{
+	struct timespec before;
+	bool known = folder_time("/", &before);
+	int rc = make_folders(path);
+
+	if (known)
+		set_folder_time("/", &before);
+	return rc;
+}
+
 /* Puts a mount where it belongs. Images usually have the folder, so it is made only when it turns out to be missing. */
 static int place(int mount, const char *path, struct failure *failure)
 {
 	int rc = sys_move_mount(mount, AT_FDCWD, path);
 
-	if (rc && errno == ENOENT && make_folders(path) == 0)
+	if (rc && errno == ENOENT && make_place(path) == 0)
 		rc = sys_move_mount(mount, AT_FDCWD, path);
 	if (rc)
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s in the container", path);
@@ -195,15 +225,15 @@ static void make_link_target(const char *path)
 		return;
 }
 
-static int open_target(const char *path)
+static int make_etc_file(const char *path)
 {
-	int fd = open(path, O_PATH | O_CLOEXEC);
+	struct timespec before;
+	bool known;
 	int made;
 
-	if (fd >= 0 || errno != ENOENT)
-		return fd;
-	if (mkdir("/etc", 0755) && errno != EEXIST)
+	if (make_place("/etc"))
 		return -1;
+	known = folder_time("/etc", &before);
 	made = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
 	if (made < 0) {
 		make_link_target(path);
@@ -212,7 +242,18 @@ static int open_target(const char *path)
 	if (made < 0)
 		return -1;
 	close(made);
-	return open(path, O_PATH | O_CLOEXEC);
+	if (known)
+		set_folder_time("/etc", &before);
+	return 0;
+}
+
+static int open_target(const char *path)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	return make_etc_file(path) ? -1 : open(path, O_PATH | O_CLOEXEC);
 }
 
 static int place_etc_files(const int trees[ETC_FILES], struct failure *failure)

@@ -26,6 +26,7 @@ struct job {
 	uint32_t request;
 	pid_t pid;
 	bool killed;
+	void (*ended)(void);
 };
 
 /* What the child says at its end. */
@@ -116,6 +117,8 @@ static void report_ready(struct watch *watch, uint32_t events)
 	report.failed = report.failed || n != (ssize_t)sizeof(report);
 	if (n != (ssize_t)sizeof(report))
 		failure_set(&report.failure, MVM_PROTO_RESOURCE, "the process that worked on it was killed");
+	if (job->ended)
+		job->ended();
 	if (report.failed && !job->killed)
 		control_reply_failure(job->request, &report.failure);
 	else if (!job->killed)
@@ -143,7 +146,7 @@ static int make_child(struct job *job, job_fn carry_out, const void *order, stru
 	return -1;
 }
 
-int job_start(job_fn carry_out, const void *order, uint32_t request, struct failure *failure)
+int job_start(job_fn carry_out, const void *order, void (*ended)(void), uint32_t request, struct failure *failure)
 {
 	struct job *job;
 
@@ -153,6 +156,7 @@ int job_start(job_fn carry_out, const void *order, uint32_t request, struct fail
 	if (!job)
 		return failure_set(failure, MVM_PROTO_RESOURCE, "no memory");
 	job->request = request;
+	job->ended = ended;
 	if (make_child(job, carry_out, order, failure)) {
 		free(job);
 		return -1;

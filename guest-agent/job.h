@@ -21,8 +21,9 @@ struct job_answer {
 /* In the child, where it may block. `order` is what job_start() was given, as it was then. */
 typedef int (*job_fn)(const void *order, struct job_answer *answer, struct failure *failure);
 
-/* 0: it is on its way, and answers the request by itself. */
-int job_start(job_fn carry_out, const void *order, uint32_t request, struct failure *failure);
+/* 0: it is on its way, and answers the request by itself. `ended`, which may be NULL, is called when the child has
+ * ended, however it did. */
+int job_start(job_fn carry_out, const void *order, void (*ended)(void), uint32_t request, struct failure *failure);
 
 /* Whether any has not ended. */
 bool job_any(void);

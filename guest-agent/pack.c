@@ -1,11 +1,10 @@
 #include "pack.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,66 +12,35 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "changes.h"
 #include "failure.h"
 #include "links.h"
 #include "tar.h"
+#include "walk.h"
 
 enum {
-	PATH_LIMIT = 64 * 1024, /* of a name in the archive; each level of it holds a descriptor */
 	PIECES_MAX = 64 * 1024, /* of a sparse file; what comes after them is written with its holes */
 	XATTR_MAX = 64 * 1024,	/* the kernel's XATTR_SIZE_MAX and XATTR_LIST_MAX */
 };
 
-/* A folder that is being read, and those around it. */
-struct level {
-	struct level *up;
-	DIR *folder;
-	size_t length; /* of its own path, with the slash */
-};
-
 struct packer {
+	struct walk walk;
 	struct tar *tar;
-	struct failure *failure;
 	struct links links;
-	struct level *level;
-	dev_t device;
-	char path[PATH_LIMIT + 2];
 	char link[PATH_MAX];
 	char names[XATTR_MAX], value[XATTR_MAX];
 	struct tar_piece pieces[PIECES_MAX + 1];
 };
 
-/* Of one entry: all is asked through its descriptor, by this name where there is no call that takes one. */
-struct subject {
-	int fd; /* O_PATH */
-	char self[32];
-	struct stat stat;
-};
-
-/* A name for people: one line, not all too long, and its end is what tells. */
-static const char *shown(const struct packer *packer)
-{
-	enum { SHOWN = 500 };
-	static char text[SHOWN + 1];
-	const char *path = *packer->path ? packer->path : "/";
-	size_t length = strlen(path), from = length > SHOWN ? length - SHOWN : 0;
-
-	memcpy(text, path + from, length - from + 1);
-	for (char *at = text; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
-	return text;
-}
-
 static int fail(struct packer *packer, const char *what)
 {
-	return failure_set_errno(packer->failure, MVM_PROTO_INTERNAL, "cannot %s %s", what, shown(packer));
+	return walk_fail(&packer->walk, what);
 }
 
 /* Of no entry. */
 static int fail_writing(struct packer *packer)
 {
-	return failure_set_errno(packer->failure, MVM_PROTO_INTERNAL, "cannot send the archive");
+	return failure_set_errno(packer->walk.failure, MVM_PROTO_INTERNAL, "cannot send the archive");
 }
 
 /* Attributes. */
@@ -216,24 +184,14 @@ static int pack_device(struct packer *packer, const struct subject *subject, str
 	return tar_entry(packer->tar, entry) ? fail_writing(packer) : 0;
 }
 
-/* Its content is read later. The path gets its slash here, and keeps it while the folder is read. */
-static int pack_folder(struct packer *packer, const struct subject *subject, struct tar_entry *entry)
-{
-	size_t length = strlen(packer->path);
-
-	entry->type = TAR_FOLDER;
-	if (length == 0 || packer->path[length - 1] != '/')
-		strcpy(packer->path + length, "/");
-	return tar_entry(packer->tar, entry) ? fail_writing(packer) : 0;
-}
-
 static int pack_kind(struct packer *packer, const struct subject *subject, struct tar_entry *entry)
 {
 	switch (subject->stat.st_mode & S_IFMT) {
 	case S_IFREG:
 		return pack_file(packer, subject, entry);
 	case S_IFDIR:
-		return pack_folder(packer, subject, entry);
+		entry->type = TAR_FOLDER;
+		return tar_entry(packer->tar, entry) ? fail_writing(packer) : 0;
 	case S_IFLNK:
 		return pack_symlink(packer, subject, entry);
 	case S_IFIFO:
@@ -249,7 +207,7 @@ static int pack_entry(struct packer *packer, const struct subject *subject)
 	const struct stat *stat = &subject->stat;
 	bool shared = stat->st_nlink > 1 && !S_ISDIR(stat->st_mode);
 	struct tar_entry entry = {
-		.name = packer->path,
+		.name = packer->walk.path,
 		.mode = stat->st_mode & 07777,
 		.uid = stat->st_uid,
 		.gid = stat->st_gid,
@@ -263,122 +221,104 @@ static int pack_entry(struct packer *packer, const struct subject *subject)
 	}
 	if (pack_xattrs(packer, subject) || pack_kind(packer, subject, &entry))
 		return -1;
-	if (shared && links_add(&packer->links, stat->st_ino, packer->path))
+	if (shared && links_add(&packer->links, stat->st_ino, packer->walk.path))
 		return fail(packer, "remember");
 	return 0;
 }
 
 /* The walk. */
 
-static int enter(struct packer *packer, int fd)
+static struct packer *packer_of(struct walk *walk)
 {
-	struct level *level = malloc(sizeof(*level));
-	int readable = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return (struct packer *)((char *)walk - offsetof(struct packer, walk));
+}
 
-	if (!level || readable < 0 || !(level->folder = fdopendir(readable))) {
-		fail(packer, "open the folder");
-		if (readable >= 0)
-			close(readable);
-		free(level);
-		return -1;
+static int pack_found(struct walk *walk, const struct subject *subject, enum walk_news news)
+{
+	return S_ISSOCK(subject->stat.st_mode) ? 0 : pack_entry(packer_of(walk), subject);
+}
+
+static struct packer *begin(struct tar *tar, struct failure *failure)
+{
+	struct packer *packer = calloc(1, sizeof(*packer));
+
+	if (!packer) {
+		failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot pack a tree");
+		return NULL;
 	}
-	level->length = strlen(packer->path);
-	level->up = packer->level;
-	packer->level = level;
-	return 0;
+	packer->tar = tar;
+	packer->walk.failure = failure;
+	return packer;
 }
 
-static void leave(struct packer *packer)
+static void end(struct packer *packer)
 {
-	struct level *level = packer->level;
-
-	packer->level = level->up;
-	closedir(level->folder);
-	free(level);
-}
-
-static int pack_subject(struct packer *packer, const struct subject *subject)
-{
-	if (S_ISSOCK(subject->stat.st_mode))
-		return 0;
-	if (pack_entry(packer, subject))
-		return -1;
-	return S_ISDIR(subject->stat.st_mode) && subject->stat.st_dev == packer->device ? enter(packer, subject->fd)
-											: 0;
-}
-
-static void look_at(struct subject *subject, int fd)
-{
-	subject->fd = fd;
-	snprintf(subject->self, sizeof(subject->self), "/proc/self/fd/%d", fd);
-}
-
-static int pack_name(struct packer *packer, const char *name)
-{
-	struct subject subject;
-	int fd, rc;
-
-	if (packer->level->length + strlen(name) > PATH_LIMIT) {
-		errno = ENAMETOOLONG;
-		return fail(packer, "go below");
-	}
-	strcpy(packer->path + packer->level->length, name);
-	fd = openat(dirfd(packer->level->folder), name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : fail(packer, "open");
-	look_at(&subject, fd);
-	rc = fstat(fd, &subject.stat) ? fail(packer, "look at") : pack_subject(packer, &subject);
-	close(fd);
-	return rc;
-}
-
-/* One name of the innermost folder. */
-static int step(struct packer *packer)
-{
-	struct dirent *entry;
-
-	errno = 0;
-	entry = readdir(packer->level->folder);
-	if (entry)
-		return strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") ? pack_name(packer, entry->d_name) : 0;
-	packer->path[packer->level->length] = '\0';
-	if (errno)
-		return fail(packer, "read the folder");
-	leave(packer);
-	return 0;
-}
-
-static int begin(struct packer *packer, int top, const char *name)
-{
-	struct subject subject;
-
-	look_at(&subject, top);
-	if (strlen(name) >= PATH_LIMIT) {
-		errno = ENAMETOOLONG;
-		return fail(packer, "begin with such a name");
-	}
-	strcpy(packer->path, name);
-	if (fstat(top, &subject.stat))
-		return fail(packer, "look at");
-	packer->device = subject.stat.st_dev;
-	return *name ? pack_subject(packer, &subject) : enter(packer, top);
+	links_finish(&packer->links);
+	free(packer);
 }
 
 int pack_tree(int top, const char *name, struct tar *tar, struct failure *failure)
 {
-	struct packer *packer = calloc(1, sizeof(*packer));
+	struct packer *packer = begin(tar, failure);
 	int rc;
 
 	if (!packer)
-		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot pack a tree");
-	packer->tar = tar;
-	packer->failure = failure;
-	rc = begin(packer, top, name);
-	while (rc == 0 && packer->level)
-		rc = step(packer);
-	while (packer->level)
-		leave(packer);
-	links_finish(&packer->links);
-	free(packer);
+		return -1;
+	packer->walk.found = pack_found;
+	rc = walk_tree(&packer->walk, top, name);
+	end(packer);
+	return rc;
+}
+
+/* Layers: OCI image-spec layer.md, "Representing Changes" and "Whiteouts". */
+
+#define WHITEOUT ".wh."
+
+/* Where the last part of the path begins. */
+static char *last_part(char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 1 && path[length - 2] != '/')
+		length--;
+	return length ? path + length - 1 : path;
+}
+
+static int pack_layered(struct walk *walk, const struct subject *subject, enum walk_news news)
+{
+	if (strncmp(last_part(walk->path), WHITEOUT, strlen(WHITEOUT)) == 0)
+		return failure_set(walk->failure, MVM_PROTO_RESOURCE,
+				   "%s cannot be in an image: names that begin with " WHITEOUT
+				   " stand for what was deleted",
+				   walk_shown(walk));
+	return pack_entry(packer_of(walk), subject);
+}
+
+static int pack_whiteout(struct walk *walk)
+{
+	static const struct tar_entry proto = {.type = TAR_FILE, .mode = 0600};
+	struct packer *packer = packer_of(walk);
+	struct tar_entry entry = proto;
+	char *part = last_part(walk->path);
+
+	memmove(part + strlen(WHITEOUT), part, strlen(part) + 1);
+	memcpy(part, WHITEOUT, strlen(WHITEOUT));
+	entry.name = walk->path;
+	return tar_entry(packer->tar, &entry) ? fail_writing(packer) : 0;
+}
+
+int pack_layer(int top, int base, struct tar *tar, struct failure *failure)
+{
+	struct packer *packer = begin(tar, failure);
+	int rc;
+
+	if (!packer)
+		return -1;
+	packer->walk.found = pack_layered;
+	packer->walk.gone = pack_whiteout;
+	packer->walk.differs = changes_differ;
+	packer->walk.archive = true;
+	rc = walk_changes(&packer->walk, top, base, "./", "");
+	end(packer);
 	return rc;
 }

@@ -131,5 +131,5 @@ static int carry_out(const void *arg, struct job_answer *answer, struct failure 
 
 int processes_start(const struct mvm_proto_processes *order, uint32_t request, struct failure *failure)
 {
-	return job_start(carry_out, order, request, failure);
+	return job_start(carry_out, order, NULL, request, failure);
 }

@@ -90,5 +90,5 @@ static int carry_out(const void *order, struct job_answer *answer, struct failur
 
 int receive_start(const struct mvm_proto_unpack *order, uint32_t request, struct failure *failure)
 {
-	return job_start(carry_out, order, request, failure);
+	return job_start(carry_out, order, NULL, request, failure);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 
 #define LAYER_TYPE "application/vnd.oci.image.layer.v1.tar"
 
+enum { INTERRUPT_INTERVAL_MS = 200 };
+
 bool archive_interrupted(const struct mvm_archive_options *options)
 {
 	return options->interrupted && *options->interrupted;
@@ -26,6 +29,11 @@ ssize_t archive_read_fd(int fd, void *data, size_t length, const struct mvm_arch
 	ssize_t got = -1;
 
 	while (!archive_interrupted(options)) {
+		struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+		/* The signal may come to another thread than the one that reads. */
+		if (options->interrupted && poll(&poll_fd, 1, INTERRUPT_INTERVAL_MS) <= 0)
+			continue;
 		got = read(fd, data, length);
 		if (got >= 0 || errno != EINTR)
 			break;

@@ -57,4 +57,21 @@ struct mvm_import {
 int mvm_image_import(struct mvm_store *store, int fd, const struct mvm_import *import,
 		     const struct mvm_archive_options *options, struct mvm_digest *id, struct mvm_error **err);
 
+/* A container's image with one more layer. Borrowed. */
+struct mvm_commit {
+	const struct mvm_image *base;
+	const struct mvm_reference *reference; /* NULL: without a name */
+	json_t *config;			       /* what the image asks of a container: the object of that name */
+	const char *created_by, *author, *comment;
+	/* Called when the layer has ended: whether all of it has come. */
+	int (*complete)(void *arg, struct mvm_error **err);
+	void *arg;
+};
+
+/* Whether the base's layers are there for mvm_image_commit(): NOT_FOUND says which one is not. */
+int mvm_image_check_layers(struct mvm_store *store, const struct mvm_image *image, struct mvm_error **err);
+/* The layer is the tar that `fd` gives; one without entries becomes none, as docker has it. */
+int mvm_image_commit(struct mvm_store *store, int fd, const struct mvm_commit *commit,
+		     const struct mvm_archive_options *options, struct mvm_digest *id, struct mvm_error **err);
+
 #endif

@@ -60,6 +60,19 @@ int archive_add_image(struct archive *archive, struct mvm_image **image, const c
 ssize_t archive_read_fd(int fd, void *data, size_t length, const struct mvm_archive_options *options,
 			struct mvm_error **err);
 bool archive_interrupted(const struct mvm_archive_options *options);
+/* bring.c: a layer that `fd` gives as a tar, plain or compressed, into the store. The caller holds use.lock. */
+struct archive_layer {
+	struct mvm_descriptor blob; /* the media type is a literal */
+	struct mvm_digest diff_id;
+	bool empty; /* there is no entry in it */
+};
+int archive_bring_layer(struct mvm_store *store, int fd, const struct mvm_archive_options *options,
+			struct archive_layer *layer, struct mvm_error **err);
+int archive_write_config(struct mvm_store *store, const json_t *config, struct mvm_descriptor *blob,
+			 struct mvm_error **err);
+/* NULL: it is there, without a name. */
+int archive_give_name(struct mvm_store *store, const struct mvm_image *image, const struct mvm_reference *reference,
+		      struct mvm_error **err);
 /* The media type of a layer that begins with these bytes. */
 const char *archive_layer_type(const unsigned char *magic, size_t length);
 /* A manifest for a config and layers that are in the store, put there too, and the image that it makes. */

@@ -25,13 +25,18 @@ static json_t *text_json(const char *text)
 	return mvm_json_message(text ? text : "");
 }
 
-static json_t *strings_json(const struct mvm_strv *strings, size_t first)
+static json_t *words_json(const struct mvm_strv *strings, size_t first, size_t end)
 {
 	json_t *list = json_array();
 
-	for (size_t i = first; i < strings->count; i++)
+	for (size_t i = first; i < end; i++)
 		json_array_append_new(list, mvm_json_message(strings->items[i]));
 	return list;
+}
+
+static json_t *strings_json(const struct mvm_strv *strings, size_t first)
+{
+	return words_json(strings, first, strings->count);
 }
 
 /* "key=value", or another sign between them. */
@@ -81,27 +86,6 @@ static json_t *state_json(const struct mvm_container *container)
 			 container->health.status ? mvm_health_to_json(&container->health) : NULL);
 }
 
-/* Docker leaves out what was not asked for. */
-static json_t *health_check_json(const struct mvm_health_check *check)
-{
-	const struct {
-		const char *key;
-		int64_t value;
-	} numbers[] = {
-		{"Interval", check->interval},	      {"Timeout", check->timeout},
-		{"StartPeriod", check->start_period}, {"StartInterval", check->start_interval},
-		{"Retries", check->retries},
-	};
-	json_t *json = json_object();
-
-	if (check->test.count)
-		json_object_set_new(json, "Test", strings_json(&check->test, 0));
-	for (size_t i = 0; i < MVM_COUNT(numbers); i++)
-		if (numbers[i].value)
-			json_object_set_new(json, numbers[i].key, json_integer(numbers[i].value));
-	return json;
-}
-
 static json_t *list_or_null(const struct mvm_strv *strings)
 {
 	return strings->count ? strings_json(strings, 0) : json_null();
@@ -144,26 +128,9 @@ static json_t *host_config_json(const struct mvm_container_config *config)
 	return host;
 }
 
-/* How many of the command's words are the image's entrypoint; 0 where it was replaced. */
-static size_t entrypoint_length(const struct mvm_container_config *config, const json_t *entrypoint)
+static json_t *config_json(const struct mvm_container_config *config)
 {
-	size_t length = json_array_size(entrypoint);
-
-	if (length > config->args.count)
-		return 0;
-	for (size_t i = 0; i < length; i++) {
-		const char *word = json_string_value(json_array_get(entrypoint, i));
-
-		if (!word || strcmp(word, config->args.items[i]) != 0)
-			return 0;
-	}
-	return length;
-}
-
-static json_t *config_json(const struct mvm_container_config *config, const json_t *image)
-{
-	json_t *entrypoint = json_object_get(image, "Entrypoint");
-	size_t length = entrypoint_length(config, entrypoint);
+	size_t length = (size_t)config->entrypoint;
 	json_t *check MVM_CLEAN_JSON = NULL;
 	json_t *json =
 		json_pack("{s:o, s:s, s:o, s:b, s:b, s:b}", "Hostname", text_json(config->hostname), "Domainname",
@@ -175,13 +142,13 @@ static json_t *config_json(const struct mvm_container_config *config, const json
 	json_object_set_new(json, "Image", text_json(config->image));
 	json_object_set_new(json, "Volumes", json_null());
 	json_object_set_new(json, "WorkingDir", text_json(config->working_dir));
-	json_object_set(json, "Entrypoint", length ? entrypoint : json_null());
+	json_object_set_new(json, "Entrypoint", length ? words_json(&config->args, 0, length) : json_null());
 	json_object_set_new(json, "Labels", pairs_json(&config->labels, "="));
 	json_object_set_new(json, "StopSignal", text_json(config->stop_signal));
 	json_object_set_new(json, "StopTimeout", json_integer(config->stop_timeout));
 	if (config->shell.count)
 		json_object_set_new(json, "Shell", strings_json(&config->shell, 0));
-	check = health_check_json(&config->health_check);
+	check = mvm_health_check_to_json(&config->health_check);
 	if (json_object_size(check))
 		json_object_set(json, "Healthcheck", check);
 	return json;
@@ -221,11 +188,11 @@ json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_conta
 	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
 	char *log MVM_CLEAN_FREE = mvm_format("%s/container.log", container->folder);
 	struct mvm_store *store;
-	json_t *document = json_object(), *image_config = NULL;
+	json_t *document = json_object();
 
-	/* Without its image, which may be gone, only the entrypoint and sizes are less. */
-	if (mvm_engine_store(engine, &store, NULL) == 0 && mvm_store_find(store, config->image_id, &image, NULL) == 0)
-		image_config = json_object_get(mvm_image_config_json(image), "config");
+	/* Without its image, which may be gone, only sizes are less. */
+	if (size && mvm_engine_store(engine, &store, NULL) == 0)
+		mvm_store_find(store, config->image_id, &image, NULL);
 	json_object_set_new(document, "Id", json_string(config->id));
 	json_object_set_new(document, "Created", time_json(&config->created));
 	json_object_set_new(document, "Path", text_json(config->args.count ? config->args.items[0] : ""));
@@ -245,7 +212,7 @@ json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_conta
 	if (size)
 		set_sizes(document, engine, container, image);
 	json_object_set_new(document, "Mounts", json_array());
-	json_object_set_new(document, "Config", config_json(config, image_config));
+	json_object_set_new(document, "Config", config_json(config));
 	json_object_set_new(document, "NetworkSettings", network_json());
 	json_object_set_new(document, "Machine", machine_json(container));
 	return document;

@@ -19,7 +19,6 @@
 #define DEFAULT_MEMORY	   (1ULL << 30)
 #define DEFAULT_STOP_LIMIT 10 /* seconds */
 #define MIN_MEMORY	   (6ULL << 20)
-#define DEFAULT_PATH	   "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static int64_t host_cpus(void)
 {
@@ -82,7 +81,7 @@ void engine_set_env(struct mvm_strv *env, const char *value)
 static void set_environment(const struct mvm_create_request *request, const struct mvm_image_config *image,
 			    struct mvm_container_config *config)
 {
-	mvm_strv_add(&config->env, DEFAULT_PATH);
+	mvm_strv_add(&config->env, ENGINE_DEFAULT_PATH);
 	mvm_strv_addf(&config->env, "HOSTNAME=%s", config->hostname);
 	if (config->tty)
 		mvm_strv_add(&config->env, "TERM=xterm");
@@ -103,6 +102,7 @@ static int set_command(const struct mvm_create_request *request, const struct mv
 		mvm_strv_add(&config->args, request->entrypoint);
 	for (size_t i = 0; !request->entrypoint && i < image->entrypoint.count; i++)
 		mvm_strv_add(&config->args, image->entrypoint.items[i]);
+	config->entrypoint = (int64_t)config->args.count;
 	for (size_t i = 0; own_command && i < given->count; i++)
 		mvm_strv_add(&config->args, given->items[i]);
 	for (size_t i = 0; !own_command && !request->entrypoint && i < image->cmd.count; i++)

@@ -291,6 +291,32 @@ int mvm_engine_copy_from(struct mvm_engine *engine, const struct mvm_copy *copy,
 int mvm_engine_copy_to(struct mvm_engine *engine, const struct mvm_copy *copy, struct mvm_copied *copied,
 		       struct mvm_error **err);
 
+/* What differs in a container's disk from its image's, by docker's rules: sorted by path, folders around a change among
+ * them. What the guest has said, and untrusted. */
+struct mvm_change {
+	char kind; /* 'A' added, 'C' changed, 'D' deleted */
+	char *path;
+};
+struct mvm_changes {
+	struct mvm_change *items;
+	size_t count;
+};
+int mvm_engine_diff(struct mvm_engine *engine, const char *what, struct mvm_changes *changes, struct mvm_error **err);
+void mvm_changes_finish(struct mvm_changes *changes);
+
+/* All borrowed; NULL or empty for what was not given. */
+struct mvm_commit_request {
+	const char *reference; /* what the image is to be called */
+	const char *author, *message;
+	const struct mvm_strv *changes; /* instructions: image/change.h */
+	bool pause;			/* the container's processes stand still meanwhile */
+	const volatile sig_atomic_t *interrupted;
+};
+/* An image of the container's, with one more layer for what has changed in its disk. `id` is the image's. NOT_FOUND
+ * where the container's image, or a layer of it, has been removed. */
+int mvm_engine_commit(struct mvm_engine *engine, const char *what, const struct mvm_commit_request *request,
+		      struct mvm_digest *id, struct mvm_error **err);
+
 /* Where the pieces of a log go. `begins`: it is the first of a line of its stream. */
 struct mvm_log_sink {
 	void (*write)(void *arg, const struct mvm_log_record *record, bool begins);

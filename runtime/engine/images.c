@@ -40,9 +40,9 @@ int engine_check_platform(const struct mvm_image_request *request, const struct 
 			request->reference, theirs, ours, ours);
 }
 
-/* A pull that was killed between unpacking and giving the name has left a disk that nobody asks for. Not worth failing
- * or waiting for. */
-static void drop_lost_disks(struct mvm_engine *engine)
+/* One that was killed between unpacking and giving the name has left a disk that nobody asks for. Not worth failing or
+ * waiting for. */
+void engine_drop_lost_disks(struct mvm_engine *engine)
 {
 	int lock MVM_CLEAN_FD = -1;
 
@@ -67,7 +67,7 @@ static int pull(struct mvm_engine *engine, const struct mvm_image_request *reque
 	result = mvm_image_pull(store, reference, &options, image, err);
 	if (result == 0)
 		mvm_engine_note_reference(engine, reference, "pull");
-	drop_lost_disks(engine);
+	engine_drop_lost_disks(engine);
 	return result;
 }
 
@@ -88,7 +88,7 @@ int mvm_engine_pull_tags(struct mvm_engine *engine, const struct mvm_image_reque
 	    mvm_reference_parse(request->reference, &reference, err) < 0 || mvm_engine_store(engine, &store, err) < 0)
 		return -1;
 	result = mvm_image_pull_tags(store, &reference, &options, images, err);
-	drop_lost_disks(engine);
+	engine_drop_lost_disks(engine);
 	if (result == 0) {
 		char *repository MVM_CLEAN_FREE = mvm_reference_familiar_repository(&reference);
 

@@ -28,6 +28,20 @@ int engine_open_archive(struct mvm_engine *engine, const char *what, const char 
 /* All that comes from a guest's stream to a descriptor, which errors call `name`. */
 int engine_copy_all(int from, int to, const char *name, struct mvm_error **err);
 
+/* What differs from the image's disk, as a stream to be read to its end (mvm_archive_fd()): the names, or with `layer`
+ * a layer over the image's. `pause`: the container's processes stand still until then. A thread tells the guest what
+ * the image's disk holds. */
+struct engine_comparison;
+struct engine_compare {
+	bool layer, pause;
+};
+int engine_compare(struct mvm_engine *engine, const struct mvm_container *container, const struct engine_compare *how,
+		   struct engine_comparison **comparison, struct mvm_error **err);
+int engine_comparison_fd(const struct engine_comparison *comparison);
+/* At the end of the stream: whether it was all. */
+int engine_comparison_finish(struct engine_comparison *comparison, struct mvm_error **err);
+void engine_comparison_destroy(struct engine_comparison *comparison);
+
 /* mvm_engine_stop(); `keep`: it is not removed at its end. */
 struct engine_stop {
 	int signo;
@@ -64,6 +78,9 @@ int engine_image_disk(struct mvm_engine *engine, const struct mvm_image *image, 
  * holds the lock on images, exclusive. */
 int engine_collect_disks(struct mvm_engine *engine, struct mvm_error **err);
 
+/* The same where nothing stands in the way, without the lock: what a pull or commit that was killed has left. */
+void engine_drop_lost_disks(struct mvm_engine *engine);
+
 /* The containers of the moment, for docker's rules about images that they stand on. The struct must not move. */
 struct engine_users {
 	struct mvm_container **list;
@@ -83,6 +100,7 @@ void engine_note_image(struct mvm_engine *engine, const struct mvm_image *image,
 void engine_note_removed(struct mvm_engine *engine, const struct mvm_image *image,
 			 const struct mvm_store_removed *removed);
 
+#define ENGINE_DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* create.c: `value` replaces the variable of the same name where it stands, else goes to the end; a bare name takes it
  * away. */
 void engine_set_env(struct mvm_strv *env, const char *value);

@@ -38,6 +38,7 @@ struct mvm_container_config {
 	struct timespec created;
 
 	struct mvm_strv args; /* the whole command, entrypoint first */
+	int64_t entrypoint;   /* how many of them that is */
 	struct mvm_strv env;  /* complete, NAME=value */
 	char *working_dir;
 	char *user;

@@ -37,6 +37,7 @@ static const struct field config_fields[] = {
 	FIELD(NULL, "Platform", STRING, platform),
 	FIELD("Config", "Image", STRING, image),
 	FIELD("Config", "Args", STRINGS, args),
+	FIELD("Config", "EntrypointWords", INTEGER, entrypoint),
 	FIELD("Config", "Env", STRINGS, env),
 	FIELD("Config", "WorkingDir", STRING, working_dir),
 	FIELD("Config", "User", STRING, user),
@@ -191,6 +192,8 @@ int mvm_container_config_from_json(const json_t *json, struct mvm_container_conf
 	if (!config->id || !config->name || !config->image || !config->image_id || !config->disk_file ||
 	    !config->disk_format)
 		return mvm_fail(err, MVM_ERR_INVALID, "Id, Name, Image or Machine is missing");
+	if (config->entrypoint < 0 || (uint64_t)config->entrypoint > config->args.count)
+		return mvm_fail(err, MVM_ERR_INVALID, "EntrypointWords is out of range");
 	return 0;
 }
 

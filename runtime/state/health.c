@@ -114,6 +114,26 @@ static json_t *time_json(const struct timespec *time)
 	return json_string(text);
 }
 
+json_t *mvm_health_check_to_json(const struct mvm_health_check *check)
+{
+	const struct {
+		const char *key;
+		int64_t value;
+	} numbers[] = {
+		{"Interval", check->interval},	      {"Timeout", check->timeout},
+		{"StartPeriod", check->start_period}, {"StartInterval", check->start_interval},
+		{"Retries", check->retries},
+	};
+	json_t *json = json_object();
+
+	if (check->test.count)
+		json_object_set_new(json, "Test", mvm_json_from_strings(&check->test));
+	for (size_t i = 0; i < MVM_COUNT(numbers); i++)
+		if (numbers[i].value)
+			json_object_set_new(json, numbers[i].key, json_integer(numbers[i].value));
+	return json;
+}
+
 json_t *mvm_health_to_json(const struct mvm_health *health)
 {
 	json_t *log = json_array();

@@ -49,6 +49,8 @@ struct mvm_health {
 /* "none", "starting", "healthy", "unhealthy" */
 const char *mvm_health_name(enum mvm_health_status status);
 
+/* Docker's object, without what was not asked for. */
+json_t *mvm_health_check_to_json(const struct mvm_health_check *check);
 /* Whether there is something to run. */
 bool mvm_health_has_probe(const struct mvm_health_check *check);
 /* The command: with the image's shell, or /bin/sh -c where it names none, for CMD-SHELL. */
