@@ -60,9 +60,10 @@ static int service_name(const char *home, char **name, struct mvm_error **err)
 
 static int services_folder(char **folder, struct mvm_error **err)
 {
-	const char *home = getenv("HOME"), *config = getenv("XDG_CONFIG_HOME");
-
+	const char *home = getenv("HOME");
 #ifndef __APPLE__
+	const char *config = getenv("XDG_CONFIG_HOME");
+
 	if (config && *config == '/') {
 		*folder = mvm_format("%s/systemd/user", config);
 		return 0;

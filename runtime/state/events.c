@@ -114,7 +114,7 @@ static int append(const struct mvm_state *state, const struct mvm_buf *line, boo
 /* Takes the reference; false where the line would be too long. */
 static bool make_line(const char *type, const char *action, const char *id, json_t *attributes, struct mvm_buf *line)
 {
-	char *bounded MVM_CLEAN_FREE = mvm_strndup(action, ACTION_MAX);
+	char *bounded MVM_CLEAN_FREE = mvm_strndup(action, strnlen(action, ACTION_MAX));
 	char *text MVM_CLEAN_FREE = NULL;
 	json_t *json MVM_CLEAN_JSON = NULL;
 	struct timespec now;

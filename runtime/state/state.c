@@ -302,7 +302,8 @@ static int settle_crash(struct mvm_state *state, struct mvm_container *container
 	if (!mvm_status_alive(container->state.status))
 		return 0;
 	unlink(socket);
-	ran = container->state.status != MVM_STATUS_STARTING;
+	/* The end of one between two runs has been told. */
+	ran = container->state.status != MVM_STATUS_STARTING && container->state.status != MVM_STATUS_RESTARTING;
 	note_crash(&container->state);
 	/* Where there is no room to write it down it will be found out again. */
 	if (!container->config.auto_remove && mvm_state_save(container, &local) < 0)

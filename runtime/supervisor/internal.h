@@ -97,6 +97,7 @@ enum waiter_kind { WAIT_STARTED, WAIT_PAUSED, WAIT_RESUMED, WAIT_EXIT };
 
 struct supervisor {
 	struct mvm_loop *loop;
+	struct mvm_clock_watch *clock_watch;
 	struct mvm_state *state;
 	struct mvm_container *container;
 	int lock_fd;

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/base/clock_watch.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -44,10 +45,21 @@ static void open_log(struct supervisor *supervisor)
 	mvm_log_open("mvm-supervisor", fd, MVM_LOG_WARN);
 }
 
+/* The guest's has not, whether the host slept or its clock was set. */
+static void clock_jumped(void *arg)
+{
+	struct supervisor *supervisor = arg;
+
+	mvm_log(MVM_LOG_INFO, "the host's clock has jumped");
+	if (supervisor->phase >= PHASE_STARTING && supervisor->agent && agent_is_connected(supervisor->agent))
+		agent_set_clock(supervisor->agent);
+}
+
 static int set_up(struct supervisor *supervisor, struct mvm_error **err)
 {
 	supervisor->output_ended = supervisor->helper;
 	mvm_loop_signal(supervisor->loop, SIGTERM, asked_to_end, supervisor);
+	supervisor->clock_watch = mvm_clock_watch_create(supervisor->loop, clock_jumped, supervisor);
 	if (lifecycle_init(supervisor, err) < 0 || mvm_backend_find(NULL, &supervisor->backend, err) < 0 ||
 	    mvm_accel_parse(NULL, &supervisor->accel, err) < 0 ||
 	    (!supervisor->helper && rounds_open_streams(supervisor, err) < 0))
@@ -78,6 +90,7 @@ static void tear_down(struct supervisor *supervisor)
 	mvm_error_free(supervisor->refusal);
 	mvm_container_free(supervisor->container);
 	mvm_state_close(supervisor->state);
+	mvm_clock_watch_destroy(supervisor->clock_watch);
 	mvm_loop_destroy(supervisor->loop);
 }
 

@@ -71,6 +71,28 @@ load ../lib/vm.bash
   awk -v drift="$drift" 'BEGIN { exit !(drift < 1 && drift > -1) }'
 }
 
+guest_is_ahead() {
+  local ahead=$(($(mvm exec time date +%s) - $(date +%s)))
+  printf 'ahead by %s s\n' "$ahead"
+  [ "$ahead" -ge $(($1 - 5)) ] && [ "$ahead" -le $(($1 + 5)) ]
+}
+
+@test "the guest's clock: follows the host's when that jumps, forth and back" {
+  local jump
+  jump=$(dirname "$MVM")/tests/vm/clock/jump.so
+  [ -e "$jump" ] || skip "there is no $jump"
+  export JUMP_FILE=$BATS_TEST_TMPDIR/jump
+  echo 0 >"$JUMP_FILE"
+  LD_PRELOAD=$jump mvm run -d --name time "$IMAGE" sleep 1000
+  guest_is_ahead 0
+  # A host that slept for an hour.
+  echo 3600 >"$JUMP_FILE"
+  eventually guest_is_ahead 3600
+  echo -86400 >"$JUMP_FILE"
+  eventually guest_is_ahead -86400
+  mvm rm -f time
+}
+
 @test "the kernel is ours, and another can be named" {
   local kernel
   kernel=$(dirname "$MVM")/initfs/vmlinux

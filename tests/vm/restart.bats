@@ -134,3 +134,46 @@ counter='n=$(($(cat /n 2>/dev/null || echo 0) + 1)); echo $n >/n; echo round $n;
   has "$(field vanishes '{{.State.Error}}')" sh
   mvm rm vanishes
 }
+
+@test "what events tell of it, and update --restart ends it" {
+  local since=$EPOCHSECONDS
+  mvm run -d --name told --restart always --health-cmd true --health-interval 100ms "$IMAGE" sh -c 'sleep 1; exit 4'
+  eventually is_count told 2
+  mvm update --restart no told
+  eventually is_state told exited
+  same 'no 4' "$(field told '{{.HostConfig.RestartPolicy.Name}} {{.State.ExitCode}}')"
+  mvm events --since "$since" --until "$((EPOCHSECONDS + 1))" --filter container=told --format '{{.Action}}' >"$BATS_TEST_TMPDIR/events"
+  local starts
+  starts=$(grep -cx start "$BATS_TEST_TMPDIR/events")
+  [ "$starts" -ge 3 ]
+  # An end for each start, in turn.
+  same "$starts" "$(grep -cx die "$BATS_TEST_TMPDIR/events")"
+  grep -qx 'health_status: healthy' "$BATS_TEST_TMPDIR/events"
+  mvm rm told
+}
+
+@test "a restart of one that waits for its next run, and copies from it" {
+  mvm run -d --name waits --restart always "$IMAGE" sh -c 'echo here >/file; exit 1'
+  eventually is_count waits 4
+  eventually is_state waits restarting
+  run --separate-stderr -1 mvm export -o "$BATS_TEST_TMPDIR/out.tar" waits
+  error_says "is restarting, wait until the container is running"
+  mvm restart waits
+  eventually is_count waits 1
+  mvm stop waits
+  mvm export waits | tar -xO file
+  mvm rm waits
+}
+
+@test "a supervisor that is killed between two runs: the container has ended as it had" {
+  mvm run -d --name lost --restart always "$IMAGE" sh -c 'exit 6'
+  eventually is_count lost 5
+  eventually is_state lost restarting
+  # Pid is that of a process of the container's, of which there is none: the supervisor stands in the file.
+  kill -9 "$(jq .Pid "$MVM_HOME"/containers/"$(field lost '{{.Id}}')"/state.json)"
+  eventually is_state lost exited
+  same 6 "$(field lost '{{.State.ExitCode}}')"
+  same lost "$(mvm system start)"
+  eventually is_count lost 1
+  mvm rm -f lost
+}

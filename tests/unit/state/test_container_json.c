@@ -146,6 +146,43 @@ static void every_field_of_the_configuration(void **state)
 	assert_null(config.id);
 }
 
+/* What an mvm before restart policies and health checks has written. */
+static void files_of_older_versions_are_read(void **state)
+{
+	static const char *const sections[] = {"Healthcheck", "Config/Shell", "HostConfig/RestartPolicy",
+					       "HostConfig/MaximumRetryCount"};
+	static const char old_state[] = "{\"Status\": \"exited\", \"Pid\": 0, \"ExitCode\": 3, \"OOMKilled\": false, "
+					"\"StartedAt\": null, \"FinishedAt\": null}";
+	struct mvm_container_config config = {0}, back = {0};
+	struct mvm_container_state its = {.restart_count = 9, .stopped_by_user = true};
+	json_t *json MVM_CLEAN_JSON = NULL, *read MVM_CLEAN_JSON = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	fill(&config);
+	assert_ok(mvm_container_config_to_json(&config, &json, &err));
+	for (size_t i = 0; i < MVM_COUNT(sections); i++) {
+		const char *slash = strchr(sections[i], '/');
+		char *section MVM_CLEAN_FREE = mvm_strndup(sections[i], strcspn(sections[i], "/"));
+
+		assert_int_equal(slash ? json_object_del(json_object_get(json, section), slash + 1)
+				       : json_object_del(json, section),
+				 0);
+	}
+	assert_ok(mvm_container_config_from_json(json, &back, &err));
+	assert_null(back.restart_policy);
+	assert_int_equal(back.restart_max, 0);
+	assert_int_equal(back.health_check.test.count, 0);
+	assert_int_equal(back.health_check.interval, 0);
+	assert_int_equal(back.shell.count, 0);
+	assert_string_equal(back.stop_signal, config.stop_signal);
+	assert_ok(mvm_json_parse(old_state, strlen(old_state), "test", &read, &err));
+	assert_ok(mvm_container_state_from_json(read, &its, &err));
+	assert_int_equal(its.restart_count, 0);
+	assert_false(its.stopped_by_user);
+	mvm_container_config_finish(&config);
+	mvm_container_config_finish(&back);
+}
+
 /* A flag must not be read from its neighbour's key. */
 static void flags_are_their_own(void **state)
 {
@@ -313,6 +350,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_field_of_the_configuration),
+		cmocka_unit_test(files_of_older_versions_are_read),
 		cmocka_unit_test(flags_are_their_own),
 		cmocka_unit_test(keys_are_dockers),
 		cmocka_unit_test(what_is_not_set_stays_so),

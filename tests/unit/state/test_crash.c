@@ -93,6 +93,33 @@ static void running_without_anybody_in_charge_has_crashed(void **state)
 	}
 }
 
+/* How it ended is known, and what its policy and the user have to say of the next start. */
+static void dead_between_two_runs_has_ended_as_it_did(void **state)
+{
+	struct world *world = *state;
+	char *id MVM_CLEAN_FREE = world_add(world, NULL, false, NULL);
+	char *history MVM_CLEAN_FREE = mvm_format("%s/events/history", world->folder);
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL, *found MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	world_set_status(world, id, MVM_STATUS_RESTARTING);
+	assert_ok(mvm_state_load(world->state, id, &container, &err));
+	container->state.exit_code = 7;
+	container->state.finished = (struct timespec){100, 0};
+	container->state.restart_count = 3;
+	container->state.stopped_by_user = true;
+	assert_ok(mvm_state_save(container, &err));
+	found = find(world, id);
+	assert_int_equal(found->state.status, MVM_STATUS_EXITED);
+	assert_int_equal(found->state.exit_code, 7);
+	assert_int_equal(found->state.finished.tv_sec, 100);
+	assert_int_equal(found->state.restart_count, 3);
+	assert_true(found->state.stopped_by_user);
+	assert_int_equal(found->state.pid, 0);
+	/* Its end was told when it came. */
+	assert_int_equal(access(history, F_OK), -1);
+}
+
 static void listing_settles_as_finding_does(void **state)
 {
 	struct world *world = *state;
@@ -432,6 +459,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(running_without_anybody_in_charge_has_crashed),
+		WORLD_TEST(dead_between_two_runs_has_ended_as_it_did),
 		WORLD_TEST(listing_settles_as_finding_does),
 		WORLD_TEST(dead_before_the_program_ran_is_created),
 		WORLD_TEST(dead_before_it_ran_again_is_exited),
