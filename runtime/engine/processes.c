@@ -277,5 +277,8 @@ int mvm_engine_processes(struct mvm_engine *engine, const char *what, struct mvm
 	    mvm_client_stream(client, "processes", NULL, &stream, &id, err) < 0 || read_all(stream, &text, err) < 0 ||
 	    mvm_client_wait(client, id, err) < 0)
 		return -1;
-	return mvm_processes_parse(text.data, text.length, list, err);
+	if (mvm_processes_parse(text.data, text.length, list, err) < 0)
+		return -1;
+	engine_note_container(engine, what, "top");
+	return 0;
 }

@@ -53,7 +53,9 @@ int mvm_engine_update(struct mvm_engine *engine, const char *what, const struct 
 	}
 	if (result > 0)
 		mvm_fail(err, MVM_ERR_CONFLICT, "other commands start and end it all the time");
-	if (result == 0)
+	if (result == 0) {
+		engine_note_container(engine, what, "update");
 		return 0;
+	}
 	return mvm_error_code(*err) == MVM_ERR_NOT_FOUND ? -1 : mvm_error_wrap(err, "cannot update container %s", what);
 }

@@ -4,25 +4,8 @@
 # shellcheck disable=SC2016,SC2154 # programs for the guest; variables that bats sets
 
 load ../lib/vm.bash
-
-# copies ID COUNT: as many more of a container, by what makes one: a folder under its ID.
-copies() {
-  python3 - "$MVM_HOME/containers" "$@" <<'END'
-import hashlib, json, os, shutil, sys
-folder, seed, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-for i in range(count):
-    id = hashlib.sha256(str(i).encode()).hexdigest()
-    new = f"{folder}/{id}.making"
-    shutil.copytree(f"{folder}/{seed}", new, symlinks=True)
-    with open(f"{new}/config.json", "r+") as file:
-        config = json.load(file)
-        config["Id"], config["Name"] = id, f"copy-{i}"
-        file.seek(0)
-        json.dump(config, file)
-        file.truncate()
-    os.rename(new, f"{folder}/{id}")
-END
-}
+# shellcheck source=tests/lib/copies.sh
+. "$BATS_TEST_DIRNAME/../lib/copies.sh"
 
 # within SECONDS COMMAND...: bounds that only what grows with the square of the number would break.
 within() {

@@ -111,6 +111,8 @@ in_group() { mvm exec "$1" cat "/sys/fs/cgroup/$2"; }
   mvm update -m 300m --cpus 2 limits
   mvm start limits
   same $'314572800\n200000 100000' "$(mvm exec limits sh -c 'cd /sys/fs/cgroup && cat memory.max cpu.max')"
+  run -0 mvm events --since 10m --until 0s -f container=limits -f event=update --format '{{.Action}}'
+  same $'update\nupdate\nupdate' "$output"
   # One that stands still has them when it goes on.
   mvm pause limits
   mvm update -m 200m limits
