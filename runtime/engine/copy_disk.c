@@ -1,16 +1,26 @@
 #include "copy_disk.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "copy_paths.h"
 #include "runtime/base/error.h"
 #include "runtime/base/json.h"
 #include "runtime/base/mem.h"
 
+enum { PATH_LIMIT = 4095 }; /* Linux's */
+
 void copy_status_finish(struct copy_status *status)
 {
 	free(status->link_target);
 	*status = (struct copy_status){0};
+}
+
+int copy_disk_check_path(const char *path, struct mvm_error **err)
+{
+	if (strlen(path) <= PATH_LIMIT)
+		return 0;
+	return mvm_fail(err, MVM_ERR_INVALID, "%.100s...: file name too long", path);
 }
 
 int copy_disk_stat(struct mvm_client *client, const char *path, struct copy_status *status, struct mvm_error **err)

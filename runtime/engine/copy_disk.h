@@ -17,6 +17,8 @@ void copy_status_finish(struct copy_status *status);
 #define COPY_CLEAN_STATUS __attribute__((cleanup(copy_status_finish)))
 enum { COPY_TYPE = 0170000, COPY_FOLDER = 0040000, COPY_CHAR = 0020000, COPY_BLOCK = 0060000 };
 
+/* INVALID where a path is longer than any can be there. */
+int copy_disk_check_path(const char *path, struct mvm_error **err);
 int copy_disk_stat(struct mvm_client *client, const char *path, struct copy_status *status, struct mvm_error **err);
 /* The stream has ended: the guest's word, and the container free again. */
 int copy_disk_finish(struct mvm_client *client, json_int_t id, struct mvm_error **err);

@@ -177,6 +177,8 @@ static int copy_from(struct mvm_engine *engine, struct from *from, struct mvm_er
 {
 	const struct mvm_copy *copy = from->copy;
 
+	if (copy_disk_check_path(copy->path, err) < 0)
+		return -1;
 	if (copy->local &&
 	    (copy_local_path(copy->local, &from->target, err) < 0 || check_target(from->target, err) < 0))
 		return -1;

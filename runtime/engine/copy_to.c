@@ -180,6 +180,8 @@ static int copy_to(struct mvm_engine *engine, struct to *to, struct mvm_error **
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
 	char *local MVM_CLEAN_FREE = NULL;
 
+	if (copy_disk_check_path(copy->path, err) < 0)
+		return -1;
 	if (copy->local && (copy_local_path(copy->local, &local, err) < 0 ||
 			    copy_local_source(local, copy->follow_link, &to->source, err) < 0))
 		return -1;

@@ -117,9 +117,9 @@ struct supervisor {
 	struct mvm_vsock *vsock;
 	struct agent *agent;
 	struct streams *streams;
-	bool output_ended;
 	int rows, cols; /* of the client's terminal, as last told */
-	bool broken;	/* could not even be set up; the start will say why */
+	bool output_ended;
+	bool broken; /* could not even be set up; the start will say why */
 
 	/* A sign of the machine's death that waits for the backend to say more. */
 	char *lost_reason;
@@ -145,12 +145,12 @@ struct supervisor {
 	bool killed;
 
 	int listen_fd;
+	uint32_t exec_count; /* so far */
 	struct mvm_watch *listen_watch;
 	struct client *clients;
 	struct waiter *waiters;
 	struct archive *archives;
 	struct exec *execs;
-	uint32_t exec_count;   /* so far */
 	struct health *health; /* NULL where there is no check, and between rounds */
 };
 

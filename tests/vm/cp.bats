@@ -179,6 +179,8 @@ fresh() { inside "rm -rf /c; mkdir /c; cd /c; $content"; }
   cp_fails 'source can not be empty' -- '' cp-box:/
   cp_fails 'destination can not be empty' -- file1 ''
   cp_fails 'path cannot be empty' -- file1 cp-box:
+  cp_fails 'file name too long' -- file1 "cp-box:/$(printf 'a/%.0s' {1..2500})"
+  cp_fails 'ile name too long' -- "cp-box:/$(printf 'a%.0s' {1..300})" .
   cp_fails "destination \"cp-box:/root/file1\" must be a directory" -- - cp-box:/root/file1 </dev/null
   cp_fails "destination \"cp-box:/nowhere\" must be a directory" -- - cp-box:/nowhere </dev/null
   run --separate-stderr -125 mvm cp file1
@@ -395,7 +397,7 @@ process_of() {
   local id pid
   id=$("$MVM" inspect -f '{{.Id}}' "$1")
   for pid in $(mvm_processes | sed -n "s/ $2\$//p"); do
-    case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *"$id"* | *" cp - $1:"*) echo "$pid" ;; esac
+    case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *"$id"* | *" cp "*" $1:"*) echo "$pid" ;; esac
   done
 }
 
@@ -421,6 +423,24 @@ runs_for() { [ -n "$(process_of "$@")" ]; }
   end_writer
   [ "$status" -ne 0 ]
   eventually no_machines
+}
+
+@test "a copy into it waits until the disk is not read any more" {
+  mvm create --name read "$IMAGE" cat /file1 >/dev/null
+  mkfifo pipe
+  "$MVM" export read >pipe 3>&- 7>&- &
+  exec 7<pipe
+  head -c 1024 <&7 >/dev/null
+  "$MVM" cp file1 read:/ 3>&- 7>&- 2>copied &
+  eventually runs_for read cli
+  # Only the reader is there, and there it stays.
+  same 1 "$(process_of read supervisor | wc -l)"
+  cat <&7 >/dev/null
+  exec 7<&-
+  wait
+  same '' "$(cat copied)"
+  same file1 "$(mvm start -a read)"
+  mvm rm read
 }
 
 @test "kill -9 of any part in the middle leaves an intact disk" {
