@@ -23,6 +23,7 @@
 #include "reaper.h"
 #include "shared.h"
 #include "sys.h"
+#include "trust.h"
 #include "users.h"
 
 struct plan {
@@ -182,7 +183,7 @@ static int set_up(struct plan *plan, struct identity *identity, struct failure *
 static int run(const struct plan *plan, const struct identity *identity, struct failure *failure)
 {
 	const struct mvm_proto_process *order = plan->order;
-	char *const *env = complete_env(order->env, identity);
+	char *const *env = trust_env(complete_env(order->env, identity));
 	const char *path = env_get(env, "PATH");
 	char file[4096];
 

@@ -23,6 +23,7 @@
 #include "shared.h"
 #include "sys.h"
 #include "tmpfs.h"
+#include "trust.h"
 
 #define LOCKED (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
@@ -332,7 +333,7 @@ static int mount_tmpfs(char *const *wanted, struct failure *failure)
 int container_make(int root, struct failure *failure)
 {
 	const char *domain = shared->order.domainname;
-	int mounts[STAGED], trees[ETC_FILES];
+	int mounts[STAGED], trees[ETC_FILES], certificates[2];
 
 	if (domain && setdomainname(domain, strlen(domain)))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot set the domain name to %.100s", domain);
@@ -342,9 +343,10 @@ int container_make(int root, struct failure *failure)
 	/* Settings go through the agent's /proc, since the container's may be read-only. */
 	if (set_ipc_sysctls(failure) || size_shm(failure) || unconfine(&shared->order, failure))
 		return -1;
-	if (take_staged(mounts, failure) || take_etc_files(trees, failure))
+	if (take_staged(mounts, failure) || take_etc_files(trees, failure) || trust_open(certificates, failure))
 		return -1;
-	if (pivot(root, failure) || fill_root(mounts, trees, failure) || mount_tmpfs(shared->order.tmpfs, failure))
+	if (pivot(root, failure) || fill_root(mounts, trees, failure) || trust_make(certificates, failure) ||
+	    mount_tmpfs(shared->order.tmpfs, failure))
 		return -1;
 	umask(022);
 	return 0;

@@ -24,6 +24,7 @@
 #include "rootdisk.h"
 #include "shared.h"
 #include "stage.h"
+#include "trust.h"
 
 static bool ready;
 
@@ -167,7 +168,7 @@ int machine_prepare(const struct mvm_proto_machine *order, struct failure *failu
 		return -1;
 	trace("network and cgroup ready");
 	if (set_sysctls(order->sysctls, failure) || cgroup_limit(&order->limits, failure) ||
-	    write_files(order, failure))
+	    write_files(order, failure) || trust_keep(order, failure))
 		return -1;
 	shared->read_only = order->read_only;
 	shared->shm_size = order->shm_size ? order->shm_size : SHARED_SHM_DEFAULT;

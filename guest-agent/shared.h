@@ -19,6 +19,7 @@ struct shared {
 	/* Of MACHINE. */
 	bool read_only;
 	bool has_resolv;
+	bool has_trust; /* trust.h */
 	uint64_t shm_size;
 	char hostname[256];
 	char ipc_sysctls[8192]; /* name=value, each ended by NUL, one more NUL at the end */

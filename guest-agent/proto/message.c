@@ -72,6 +72,8 @@ static const struct spec machine_specs[] = {
 	{MVM_FIELD_RESOLV_CONF, KIND_TEXT, MACHINE(resolv_conf)},
 	{MVM_FIELD_SYSCTL, KIND_LIST, MACHINE(sysctls)},
 	{MVM_FIELD_ROOT_SCRATCH, KIND_BOOL, MACHINE(root_scratch)},
+	{MVM_FIELD_CA_CERTIFICATES, KIND_TEXT, MACHINE(ca_certificates)},
+	{MVM_FIELD_CA_BUNDLE, KIND_TEXT, MACHINE(ca_bundle)},
 	END,
 };
 

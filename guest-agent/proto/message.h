@@ -74,9 +74,11 @@ struct mvm_proto_machine {
 	bool read_only;
 	uint64_t shm_size; /* bytes; 0: 64 MiB */
 	struct mvm_proto_limits limits;
-	char *const *hosts;	 /* lines for /etc/hosts after the usual ones for localhost and the host name */
-	const char *resolv_conf; /* NULL leaves the image's own alone */
-	char *const *sysctls;	 /* name=value */
+	char *const *hosts;	     /* lines for /etc/hosts after the usual ones for localhost and the host name */
+	const char *resolv_conf;     /* NULL leaves the image's own alone */
+	char *const *sysctls;	     /* name=value */
+	const char *ca_certificates; /* PEM: authorities to trust beside the image's */
+	const char *ca_bundle;	     /* PEM: those to trust as well where the image has none */
 };
 
 struct mvm_proto_rlimit {

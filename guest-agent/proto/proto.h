@@ -133,6 +133,9 @@ enum mvm_proto_tag {
 	MVM_FIELD_SIZE = 122,	     /* u64 */
 	MVM_FIELD_LINK_TARGET = 123, /* text: what a link says; of STAT's answer where it leads in the end */
 	MVM_FIELD_XATTR = 124,	     /* bytes, repeated: name, NUL, value */
+
+	MVM_FIELD_CA_CERTIFICATES = 128, /* text: PEM, authorities that processes are to trust beside the image's */
+	MVM_FIELD_CA_BUNDLE = 129,	 /* text: PEM, those to trust beside them where the image has none */
 };
 
 /* What ARCHIVE sends of what differs from the base. */

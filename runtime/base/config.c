@@ -93,6 +93,14 @@ int mvm_config_count(const struct mvm_config *config, const char *key, size_t *v
 	return 0;
 }
 
+int mvm_config_strings(const struct mvm_config *config, const char *key, struct mvm_strv *values,
+		       struct mvm_error **err)
+{
+	if (!config || mvm_json_get_strings(config->root, key, values, NULL) == 0)
+		return 0;
+	return mvm_config_fail(config, err, "\"%s\" is not a list of texts", key);
+}
+
 int mvm_config_fail(const struct mvm_config *config, struct mvm_error **err, const char *format, ...)
 {
 	char *message MVM_CLEAN_FREE = NULL;

@@ -33,6 +33,11 @@ int mvm_config_section(const struct mvm_config *config, const char *key, const j
  * INVALID. */
 int mvm_config_count(const struct mvm_config *config, const char *key, size_t *value, struct mvm_error **err);
 
+/* The texts of a list under a top-level key, added to `values`. INVALID where it holds anything else. */
+struct mvm_strv;
+int mvm_config_strings(const struct mvm_config *config, const char *key, struct mvm_strv *values,
+		       struct mvm_error **err);
+
 /* Fails with INVALID: "<path of the file>: <message>; correct the file and try again". For what a module finds wrong in
  * its section. */
 int mvm_config_fail(const struct mvm_config *config, struct mvm_error **err, const char *format, ...)

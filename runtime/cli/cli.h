@@ -60,6 +60,7 @@ struct cli_command {
 	size_t min_args, max_args;  /* SIZE_MAX: any number */
 	/* Options after the first argument are the program's, not ours. */
 	bool options_first;
+	bool all_are_args; /* there is no option but --help, whatever looks like one */
 	void (*complete)(struct cli_completion *completion); /* what shells offer as its arguments; NULL: nothing */
 	size_t values_size;				     /* of the struct that the options fill */
 	const void *defaults;				     /* what it holds before; NULL: zeroes */
@@ -68,12 +69,13 @@ struct cli_command {
 	int (*status)(const struct mvm_error *err);
 };
 
-extern const struct cli_command cli_attach, cli_commit, cli_completion, cli_container_inspect, cli_container_prune,
-	cli_cp, cli_create, cli_diff, cli_events, cli_exec, cli_export, cli_history, cli_image_inspect, cli_image_prune,
-	cli_images, cli_import, cli_info, cli_inspect, cli_kill, cli_load, cli_login, cli_logout, cli_logs, cli_pause,
-	cli_port, cli_unpause, cli_ps, cli_pull, cli_push, cli_rename, cli_restart, cli_rm, cli_rmi, cli_run, cli_save,
-	cli_start, cli_stats, cli_stop, cli_system_df, cli_system_install_service, cli_system_prune, cli_system_start,
-	cli_system_stop, cli_system_uninstall_service, cli_tag, cli_top, cli_update, cli_version, cli_wait;
+extern const struct cli_command cli_attach, cli_build, cli_commit, cli_completion, cli_container_inspect,
+	cli_container_prune, cli_cp, cli_create, cli_diff, cli_events, cli_exec, cli_export, cli_history,
+	cli_image_inspect, cli_image_prune, cli_images, cli_import, cli_info, cli_inspect, cli_kill, cli_load,
+	cli_login, cli_logout, cli_logs, cli_pause, cli_port, cli_unpause, cli_ps, cli_pull, cli_push, cli_rename,
+	cli_restart, cli_rm, cli_rmi, cli_run, cli_save, cli_start, cli_stats, cli_stop, cli_system_df,
+	cli_system_install_service, cli_system_prune, cli_system_start, cli_system_stop, cli_system_uninstall_service,
+	cli_tag, cli_top, cli_update, cli_version, cli_wait;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,

@@ -21,6 +21,7 @@ static const struct cli_command *const commands[] = {
 	&cli_version,
 	&cli_info,
 	&cli_attach,
+	&cli_build,
 	&cli_completion,
 	&cli_commit,
 	&cli_container_inspect,

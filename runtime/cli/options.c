@@ -186,7 +186,7 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, void *va
 	for (; parser.at < argc; parser.at++) {
 		char *text = argv[parser.at];
 
-		if (over || text[0] != '-' || !text[1]) {
+		if (over || text[0] != '-' || !text[1] || (command->all_are_args && strcmp(text, "--help") != 0)) {
 			argv[kept++] = text;
 			over = over || command->options_first;
 			continue;

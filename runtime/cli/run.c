@@ -11,6 +11,7 @@
 
 #include "runtime/base/io.h"
 #include "runtime/engine/client.h"
+#include "runtime/state/certificates.h"
 #include "runtime/state/restart_policy.h"
 
 struct values {
@@ -19,7 +20,7 @@ struct values {
 	struct cli_health_flags health;
 	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
 		*downloads, *kernel, *cidfile, *log_driver, *detach_keys;
-	struct mvm_strv env, env_files, labels, log_options;
+	struct mvm_strv env, env_files, labels, log_options, ca_certificates;
 
 	bool privileged;
 	const char *domainname, *stop_signal, *stop_timeout, *pids_limit, *oom_score_adj, *cpu_shares, *shm_size,
@@ -31,6 +32,8 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"annotation", 0, CLI_LIST, AT(annotations), "KEY=VALUE", "Add an annotation"},
+	{"ca-certificate", 0, CLI_LIST, AT(ca_certificates), "FILE", "Trust this authority inside, too (PEM)",
+	 .complete = cli_complete_files},
 	{"cap-add", 0, CLI_LIST, AT(cap_add), "CAPABILITY", "Add a capability, or ALL",
 	 .complete = cli_complete_capabilities},
 	{"cap-drop", 0, CLI_LIST, AT(cap_drop), "CAPABILITY", "Drop a capability, or ALL",
@@ -152,6 +155,7 @@ static int check_restart(const struct values *values, struct mvm_error **err)
 struct made {
 	struct mvm_strv env, command;
 	struct mvm_health_check health;
+	struct mvm_buf certificates; /* PEM */
 };
 
 static void made_finish(struct made *made)
@@ -159,6 +163,15 @@ static void made_finish(struct made *made)
 	mvm_strv_finish(&made->env);
 	mvm_strv_finish(&made->command);
 	mvm_strv_finish(&made->health.test);
+	mvm_buf_finish(&made->certificates);
+}
+
+static int read_certificates(const struct mvm_strv *files, struct mvm_buf *pem, struct mvm_error **err)
+{
+	for (size_t i = 0; i < files->count; i++)
+		if (mvm_certificates_read(files->items[i], pem, err) < 0)
+			return mvm_error_wrap(err, "--ca-certificate");
+	return 0;
 }
 
 /* Everything that can be refused without looking at an image. */
@@ -189,6 +202,7 @@ static int make_request(const struct values *values, char **args, struct made *m
 		.restart = values->restart,
 		.stop_signal = values->stop_signal,
 		.health_check = &made->health,
+		.certificates = &made->certificates,
 	};
 	if (cli_detach_init(&detach, values->detach_keys, err) < 0 || check_restart(values, err) < 0 ||
 	    cli_parse_pull_policy(values->pull, &request->image.pull, err) < 0 ||
@@ -198,6 +212,7 @@ static int make_request(const struct values *values, char **args, struct made *m
 	    cli_parse_bytes("memory-reservation", values->memory_reservation, &request->memory_reservation, err) < 0 ||
 	    cli_parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0 ||
 	    confine_request(values, request, err) < 0 || cli_parse_health(&values->health, &made->health, err) < 0 ||
+	    read_certificates(&values->ca_certificates, &made->certificates, err) < 0 ||
 	    cli_read_env(&values->env_files, &values->env, &made->env, err) < 0)
 		return -1;
 	for (char **arg = args + 1; *arg; arg++)

@@ -11,6 +11,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/text.h"
+#include "runtime/state/certificates.h"
 #include "runtime/state/events.h"
 #include "runtime/state/log_policy.h"
 #include "runtime/state/restart_policy.h"
@@ -81,12 +82,17 @@ void engine_set_env(struct mvm_strv *env, const char *value)
 static void set_environment(const struct mvm_create_request *request, const struct mvm_image_config *image,
 			    struct mvm_container_config *config)
 {
+	struct mvm_strv proxies MVM_CLEAN_STRV = {0};
+
 	mvm_strv_add(&config->env, ENGINE_DEFAULT_PATH);
 	mvm_strv_addf(&config->env, "HOSTNAME=%s", config->hostname);
 	if (config->tty)
 		mvm_strv_add(&config->env, "TERM=xterm");
 	for (size_t i = 0; i < image->env.count; i++)
 		engine_set_env(&config->env, image->env.items[i]);
+	engine_add_proxies(&proxies);
+	for (size_t i = 0; i < proxies.count; i++)
+		engine_set_env(&config->env, proxies.items[i]);
 	for (size_t i = 0; request->env && i < request->env->count; i++)
 		engine_set_env(&config->env, request->env->items[i]);
 }
@@ -224,6 +230,25 @@ static int make_disk(struct mvm_engine *engine, const struct mvm_create_request 
 	return 0;
 }
 
+/* Those of the configuration, and those of the request. */
+static int add_certificates(struct mvm_engine *engine, const struct mvm_create_request *request, const char *folder,
+			    struct mvm_error **err)
+{
+	const struct mvm_config *config = mvm_engine_config(engine);
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+	struct mvm_strv paths MVM_CLEAN_STRV = {0};
+	struct mvm_buf pem MVM_CLEAN_BUF = {0};
+
+	if (request->certificates && request->certificates->length)
+		mvm_buf_add(&pem, request->certificates->data, request->certificates->length);
+	if (mvm_config_strings(config, "caCertificates", &paths, err) < 0)
+		return -1;
+	for (size_t i = 0; i < paths.count; i++)
+		if (mvm_certificates_read(paths.items[i], &pem, &cause) < 0)
+			return mvm_config_fail(config, err, "\"caCertificates\": %s", mvm_error_message(cause));
+	return mvm_certificates_save(folder, &pem, err);
+}
+
 static int fill_and_commit(struct mvm_engine *engine, const struct mvm_create_request *request,
 			   const struct mvm_image *image, const char *folder, struct mvm_container_config *config,
 			   struct mvm_error **err)
@@ -234,7 +259,8 @@ static int fill_and_commit(struct mvm_engine *engine, const struct mvm_create_re
 								   : mvm_strndup(config->id, MVM_SHORT_ID_LENGTH);
 	set_environment(request, mvm_image_config(image), config);
 	set_labels(request, mvm_image_config(image), config);
-	if (make_disk(engine, request, image, folder, config, err) < 0 || mvm_state_commit(state, config, err) < 0) {
+	if (make_disk(engine, request, image, folder, config, err) < 0 ||
+	    add_certificates(engine, request, folder, err) < 0 || mvm_state_commit(state, config, err) < 0) {
 		mvm_state_abort(state, config);
 		return -1;
 	}

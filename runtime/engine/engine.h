@@ -118,6 +118,7 @@ struct mvm_create_request {
 	const char *kernel;
 	const char *log_driver;
 	const struct mvm_strv *log_options;
+	const struct mvm_buf *certificates; /* PEM, by certificates.h: to be trusted as those of the configuration */
 	bool tty, open_stdin, stdin_once, init, read_only, auto_remove;
 	const char *restart; /* restart_policy.h */
 	/* What is 0 or empty in it is the image's. */

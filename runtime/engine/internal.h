@@ -100,6 +100,9 @@ void engine_note_image(struct mvm_engine *engine, const struct mvm_image *image,
 void engine_note_removed(struct mvm_engine *engine, const struct mvm_image *image,
 			 const struct mvm_store_removed *removed);
 
+/* proxy.c: NAME=value, in capitals and in small letters. */
+void engine_add_proxies(struct mvm_strv *env);
+
 #define ENGINE_DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* create.c: `value` replaces the variable of the same name where it stands, else goes to the end; a bare name takes it
  * away. */

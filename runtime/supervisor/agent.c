@@ -16,6 +16,7 @@
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/state/certificates.h"
 #include "runtime/state/update.h"
 
 struct agent {
@@ -175,6 +176,17 @@ static struct mvm_proto_limits limits_of(const struct mvm_container_config *conf
 	};
 }
 
+/* Without them programs will refuse some servers, and say so; that is no reason not to start. */
+static char *load_certificates(const char *folder)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	char *pem = NULL;
+
+	if (mvm_certificates_load(folder, &pem, &err) < 0)
+		mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
+	return pem;
+}
+
 static void order_machine(struct agent *agent)
 {
 	const struct mvm_container_config *config = &agent->supervisor->container->config;
@@ -189,10 +201,14 @@ static void order_machine(struct agent *agent)
 		.shm_size = (uint64_t)config->shm_size,
 		.sysctls = config->sysctls.items,
 	};
+	char *certificates MVM_CLEAN_FREE = NULL, *bundle MVM_CLEAN_FREE = NULL;
 	size_t length = 0;
 
-	if (!agent->supervisor->helper)
+	if (!agent->supervisor->helper) {
 		machine.limits = limits_of(config);
+		machine.ca_certificates = certificates = load_certificates(agent->supervisor->container->folder);
+		machine.ca_bundle = bundle = certificates ? mvm_host_ca_bundle() : NULL;
+	}
 	mvm_proto_encode_machine(&machine, orders_add(&agent->orders, setup_done, agent), frame_space(agent), &length);
 	queued(agent, length);
 }

@@ -180,6 +180,74 @@ static void environment_is_defaults_then_image_then_request(void **state)
 	assert_env(world, rich, "P=1 EMPTYX=2", "PATH=/opt HOSTNAME=h A=1 B=2 EMPTY= P=1 EMPTYX=2");
 }
 
+static void write_docker_config(const struct world *world, const char *text)
+{
+	char *folder MVM_CLEAN_FREE = mvm_format("%s/.docker", world->home);
+	char *path MVM_CLEAN_FREE = mvm_format("%s/config.json", folder);
+	struct mvm_error *err = NULL;
+
+	assert_ok(mvm_make_folders(folder, &err));
+	assert_ok(mvm_replace_file(path, text, strlen(text), 0600, &err));
+}
+
+#define BEGIN PATH_DEFAULT " HOSTNAME=h "
+
+/* Docker's configuration file, by docker's rules. */
+static void proxies_of_the_configuration(void **state)
+{
+	struct world *world = *state;
+	struct mvm_create_request plain = {FROM("plain")}, image = {FROM("image")};
+
+	put_image(world, "plain", "\"Cmd\":[\"sh\"]");
+	put_image(world, "image", "\"Cmd\":[\"sh\"],\"Env\":[\"http_proxy=image\"]");
+	setenv("http_proxy", "http://ours:1", 1);
+	write_docker_config(world,
+			    "{\"proxies\":{\"default\":{\"httpProxy\":\"http://127.0.0.1:1\",\"httpsProxy\":\"\","
+			    "\"noProxy\":\"a,b\",\"allProxy\":\"socks5://c\"},\"tcp://far:1\":{\"ftpProxy\":\"f\"}}}");
+	assert_env(world, plain, NULL,
+		   BEGIN "HTTP_PROXY=http://127.0.0.1:1 http_proxy=http://127.0.0.1:1 NO_PROXY=a,b no_proxy=a,b "
+			 "ALL_PROXY=socks5://c all_proxy=socks5://c");
+	assert_env(world, plain, "http_proxy=mine NO_PROXY=",
+		   BEGIN "HTTP_PROXY=http://127.0.0.1:1 http_proxy=mine NO_PROXY= no_proxy=a,b "
+			 "ALL_PROXY=socks5://c all_proxy=socks5://c");
+	assert_env(world, image, "NO_PROXY no_proxy ALL_PROXY all_proxy",
+		   BEGIN "http_proxy=http://127.0.0.1:1 HTTP_PROXY=http://127.0.0.1:1");
+	/* That daemon's containers are those that ours stand for. */
+	write_docker_config(world, "{\"proxies\":{\"default\":{\"httpProxy\":\"x\"},"
+				   "\"unix:///var/run/docker.sock\":{\"ftpProxy\":\"f\"}}}");
+	assert_env(world, plain, NULL, BEGIN "FTP_PROXY=f ftp_proxy=f");
+	/* An empty object says that there are none. */
+	write_docker_config(world, "{\"proxies\":{\"default\":{}}}");
+	assert_env(world, plain, NULL, PATH_DEFAULT " HOSTNAME=h");
+	/* What cannot be read does not count; ours do. */
+	write_docker_config(world, "{\"proxies\":{\"default\":{\"httpProxy\":7}}}");
+	assert_env(world, plain, NULL, BEGIN "HTTP_PROXY=http://ours:1 http_proxy=http://ours:1");
+	write_docker_config(world, "{\"proxies\":[]}");
+	assert_env(world, plain, NULL, BEGIN "HTTP_PROXY=http://ours:1 http_proxy=http://ours:1");
+}
+
+static void proxies_of_our_own(void **state)
+{
+	static const char *const loopback[] = {"http://127.0.0.1:3128", "localhost:3128", "http://u:p@127.1.2.3/",
+					       "socks5h://[::1]:1080"};
+	struct world *world = *state;
+	struct mvm_create_request plain = {FROM("plain")};
+
+	put_image(world, "plain", "\"Cmd\":[\"sh\"]");
+	setenv("no_proxy", "local", 1);
+	for (size_t i = 0; i < MVM_COUNT(loopback); i++) {
+		setenv("HTTPS_PROXY", loopback[i], 1);
+		assert_env(world, plain, NULL, PATH_DEFAULT " HOSTNAME=h");
+	}
+	setenv("https_proxy", "http://u:127.0.0.1@proxy:3128/", 1);
+	assert_env(world, plain, NULL,
+		   BEGIN "HTTPS_PROXY=http://u:127.0.0.1@proxy:3128/ https_proxy=http://u:127.0.0.1@proxy:3128/ "
+			 "NO_PROXY=local no_proxy=local");
+	assert_env(world, plain, "https_proxy",
+		   BEGIN "HTTPS_PROXY=http://u:127.0.0.1@proxy:3128/ NO_PROXY=local no_proxy=local");
+	world_forget_proxies();
+}
+
 static void labels_are_merged_and_sorted(void **state)
 {
 	struct world *world = *state;
@@ -425,6 +493,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(entrypoint_and_command),
 		WORLD_TEST(environment_is_defaults_then_image_then_request),
+		WORLD_TEST(proxies_of_the_configuration),
+		WORLD_TEST(proxies_of_our_own),
 		WORLD_TEST(labels_are_merged_and_sorted),
 		WORLD_TEST(the_image_gives_what_the_request_leaves_out),
 		WORLD_TEST(defaults_are_those_of_the_design),

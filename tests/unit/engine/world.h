@@ -17,6 +17,16 @@ struct world {
 	struct mvm_engine *engine;
 };
 
+/* They would get into the containers. */
+static inline void world_forget_proxies(void)
+{
+	static const char *const names[] = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "FTP_PROXY", "ALL_PROXY",
+					    "http_proxy", "https_proxy", "no_proxy", "ftp_proxy", "all_proxy"};
+
+	for (size_t i = 0; i < MVM_COUNT(names); i++)
+		unsetenv(names[i]);
+}
+
 static inline int world_setup(void **state)
 {
 	struct world *world = mvm_alloc(sizeof(*world));
@@ -27,6 +37,8 @@ static inline int world_setup(void **state)
 	setenv("HOME", world->home, 1);
 	setenv("XDG_RUNTIME_DIR", world->home, 1);
 	unsetenv("MVM_CONFIG");
+	unsetenv("DOCKER_CONFIG");
+	world_forget_proxies();
 	assert_ok(mvm_engine_open(&world->engine, &err));
 	*state = world;
 	return 0;

@@ -128,6 +128,8 @@ static void test_machine(void **state)
 		.hosts = hosts,
 		.resolv_conf = "",
 		.sysctls = sysctls,
+		.ca_certificates = "one\n",
+		.ca_bundle = "many\n",
 	};
 	struct mvm_proto_machine got;
 	struct mvm_wire_frame frame;
@@ -150,6 +152,8 @@ static void test_machine(void **state)
 	assert_string_equal(got.resolv_conf, "");
 	assert_string_equal(got.sysctls[0], "net.core.somaxconn=1024");
 	assert_null(got.sysctls[1]);
+	assert_string_equal(got.ca_certificates, "one\n");
+	assert_string_equal(got.ca_bundle, "many\n");
 }
 
 static char *const argv[] = {(char *)"sh", (char *)"-c", (char *)"", NULL};
