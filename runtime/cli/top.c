@@ -59,7 +59,7 @@ const struct cli_command cli_top = {
 	.min_args = 1,
 	.max_args = SIZE_MAX,
 	.options_first = true,
-	.complete = cli_complete_container,
+	.complete = cli_complete_unpaused_one,
 	.values_size = 1,
 	.run = run,
 };

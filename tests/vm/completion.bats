@@ -46,6 +46,12 @@ offers() {
   has "$(mvm __complete rmi "$REGISTRY/bu")" "$IMAGE"
   offers run "$IMAGE" '' --
   same :0 "$(mvm __complete export -o '')"
+  offers top '' -- up
+  offers stats '' -- up still
+  offers wait '' -- up still
+  same $'made:\t'"$IMAGE"$'\n:2' "$(mvm __complete cp ma)"
+  offers cp made:/x '' -- made: still: up:
+  offers cp made:/e --
   # It has only looked.
   same "$(printf 'made Created\nstill Up\nup Up')" "$(mvm ps -a --format '{{.Names}} {{.Status}}' | cut -d' ' -f1,2 | sort)"
 }
@@ -101,6 +107,9 @@ check_shell() {
   completes "mvm history $IMAGE:la" "mvm history $IMAGE:latest"
   completes 'mvm load -i arch' 'mvm load -i archive.tar'
   completes 'mvm load --input=arch' 'mvm load --input=archive.tar'
+  # A path follows a container's name at once.
+  completes 'mvm cp archi' 'mvm cp archive.tar'
+  completes 'mvm cp archive.tar ma' 'mvm cp archive.tar made:'
   # No blank behind it: the value follows at once.
   completes 'mvm run --ulimit nof' 'mvm run --ulimit nofile='
   tmux send-keys -l -- 'mvm run --ulimit nof'

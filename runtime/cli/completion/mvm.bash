@@ -40,7 +40,8 @@ _mvm() {
   done < <("$program" __complete "${words[@]:1}" 2>/dev/null)
   if ((directive & 2)) && type compopt >/dev/null 2>&1; then compopt -o nospace; fi
   if ! ((directive & 4)); then
-    if type compopt >/dev/null 2>&1; then compopt -o filenames; fi
+    # Bash would quote the colon of "container:" as one of a file's name.
+    if [ ${#COMPREPLY[@]} = 0 ] && type compopt >/dev/null 2>&1; then compopt -o filenames; fi
     while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "${typed#"$prefix"}")
   fi
 }

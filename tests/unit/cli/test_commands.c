@@ -42,9 +42,12 @@ static void docker_users_find_what_they_know(void **state)
 		const char *names[4];
 	} known[] = {
 		{&cli_attach, {"container attach", "attach"}},
+		{&cli_commit, {"container commit", "commit"}},
 		{&cli_container_inspect, {"container inspect"}},
 		{&cli_container_prune, {"container prune"}},
+		{&cli_cp, {"container cp", "cp"}},
 		{&cli_create, {"container create", "create"}},
+		{&cli_diff, {"container diff", "diff"}},
 		{&cli_exec, {"container exec", "exec"}},
 		{&cli_export, {"container export", "export"}},
 		{&cli_kill, {"container kill", "kill"}},
@@ -59,6 +62,7 @@ static void docker_users_find_what_they_know(void **state)
 		{&cli_start, {"container start", "start"}},
 		{&cli_stats, {"container stats", "stats"}},
 		{&cli_stop, {"container stop", "stop"}},
+		{&cli_top, {"container top", "top"}},
 		{&cli_unpause, {"container unpause", "unpause"}},
 		{&cli_update, {"container update", "update"}},
 		{&cli_wait, {"container wait", "wait"}},
@@ -73,6 +77,7 @@ static void docker_users_find_what_they_know(void **state)
 		{&cli_rmi, {"image rm", "image remove", "rmi"}},
 		{&cli_save, {"image save", "save"}},
 		{&cli_tag, {"image tag", "tag"}},
+		{&cli_events, {"system events", "events"}},
 		{&cli_info, {"system info", "info"}},
 		{&cli_system_df, {"system df"}},
 		{&cli_system_prune, {"system prune"}},
