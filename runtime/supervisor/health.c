@@ -89,7 +89,7 @@ static int64_t age_of(const struct health *health)
 
 static void start_timer(struct health *health, int64_t nanoseconds)
 {
-	mvm_timer_start(health->timer, (uint64_t)(nanoseconds + 999999) / 1000000);
+	mvm_timer_start(health->timer, ((uint64_t)nanoseconds + 999999) / 1000000);
 }
 
 static void wait_for_next(struct health *health)

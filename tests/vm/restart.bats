@@ -52,7 +52,7 @@ counter='n=$(($(cat /n 2>/dev/null || echo 0) + 1)); echo $n >/n; echo round $n;
 @test "between two runs: how it shows, what is refused, and what ends it" {
   mvm run -d --name waits --restart always "$IMAGE" sh -c 'echo here; exit 7'
   # Its waits have become long then.
-  MVM_PATIENCE=120 eventually is_count waits 6
+  MVM_PATIENCE=120 eventually is_count waits 7
   eventually is_state waits restarting
   local id
   id=$(field waits '{{.Id}}')
@@ -154,7 +154,7 @@ counter='n=$(($(cat /n 2>/dev/null || echo 0) + 1)); echo $n >/n; echo round $n;
 
 @test "a restart of one that waits for its next run, and copies from it" {
   mvm run -d --name waits --restart always "$IMAGE" sh -c 'echo here >/file; exit 1'
-  eventually is_count waits 4
+  MVM_PATIENCE=120 eventually is_count waits 6
   eventually is_state waits restarting
   run --separate-stderr -1 mvm export -o "$BATS_TEST_TMPDIR/out.tar" waits
   error_says "is restarting, wait until the container is running"
@@ -167,7 +167,7 @@ counter='n=$(($(cat /n 2>/dev/null || echo 0) + 1)); echo $n >/n; echo round $n;
 
 @test "a supervisor that is killed between two runs: the container has ended as it had" {
   mvm run -d --name lost --restart always "$IMAGE" sh -c 'exit 6'
-  eventually is_count lost 5
+  MVM_PATIENCE=120 eventually is_count lost 6
   eventually is_state lost restarting
   # Pid is that of a process of the container's, of which there is none: the supervisor stands in the file.
   kill -9 "$(jq .Pid "$MVM_HOME"/containers/"$(field lost '{{.Id}}')"/state.json)"

@@ -441,6 +441,19 @@ static void the_end_may_come_at_any_time(void **state)
 	assert_int_equal(vm->supervisor.container->health.count, 0);
 }
 
+/* An image may ask for anything. */
+static void an_interval_may_be_for_ever(void **state)
+{
+	struct vm *vm = *state;
+
+	health_end(&vm->supervisor);
+	vm->supervisor.container->config.health_check.interval = INT64_MAX;
+	vm->supervisor.container->config.health_check.start_period = INT64_MAX;
+	vm->supervisor.container->config.health_check.start_interval = INT64_MAX;
+	health_start(&vm->supervisor);
+	assert_int_equal(timer.milliseconds, INT64_MAX / 1000000 + 1);
+}
+
 static void without_a_check_nothing_happens(void **state)
 {
 	struct vm *vm = *state;
@@ -464,6 +477,7 @@ int main(void)
 		HEALTH_TEST(one_that_cannot_be_started_says_why),
 		HEALTH_TEST(time_stands_still_with_the_machine),
 		HEALTH_TEST(the_end_may_come_at_any_time),
+		HEALTH_TEST(an_interval_may_be_for_ever),
 		HEALTH_TEST(without_a_check_nothing_happens),
 	};
 
