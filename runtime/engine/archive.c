@@ -71,8 +71,11 @@ int engine_ask_disk(struct mvm_engine *engine, const char *what, enum engine_rol
 			return 0;
 		}
 		if (own || mvm_now_ns() > deadline ||
-		    (mvm_error_code(local) != MVM_ERR_INTERRUPTED && !has_gone(asked)))
+		    (mvm_error_code(local) != MVM_ERR_INTERRUPTED && !has_gone(asked))) {
+			/* What comes next finds the container free. */
+			mvm_client_call(asked, "release", NULL, NULL, NULL);
 			return mvm_error_move(err, &local);
+		}
 		poll(NULL, 0, 50);
 	}
 }

@@ -46,6 +46,12 @@ int copy_disk_finish(struct mvm_client *client, json_int_t id, struct mvm_error 
 	return mvm_client_call(client, "release", NULL, NULL, err);
 }
 
+void copy_disk_give_up(struct mvm_client *client)
+{
+	if (client)
+		mvm_client_call(client, "release", NULL, NULL, NULL);
+}
+
 int copy_disk_not_found(const char *path, const char *container, struct mvm_error **err)
 {
 	if (!err || mvm_error_code(*err) != MVM_ERR_NOT_FOUND)

@@ -22,6 +22,8 @@ int copy_disk_check_path(const char *path, struct mvm_error **err);
 int copy_disk_stat(struct mvm_client *client, const char *path, struct copy_status *status, struct mvm_error **err);
 /* The stream has ended: the guest's word, and the container free again. */
 int copy_disk_finish(struct mvm_client *client, json_int_t id, struct mvm_error **err);
+/* After a failure: lets go of the disk, so that what comes next finds the container free. The client may be NULL. */
+void copy_disk_give_up(struct mvm_client *client);
 /* Makes docker's words of a NOT_FOUND. Returns -1. */
 int copy_disk_not_found(const char *path, const char *container, struct mvm_error **err);
 

@@ -207,9 +207,11 @@ int mvm_engine_copy_from(struct mvm_engine *engine, const struct mvm_copy *copy,
 	struct from from = {.copy = copy, .fd = -1, .tally = {.copy = copy}};
 	int result = copy_from(engine, &from, err);
 
+	mvm_close(&from.fd);
 	if (result == 0)
 		note(&from, copied);
-	mvm_close(&from.fd);
+	else
+		copy_disk_give_up(from.client);
 	mvm_client_destroy(from.client);
 	copy_unpack_destroy(from.unpack);
 	copy_plan_finish(&from.plan);

@@ -209,9 +209,11 @@ int mvm_engine_copy_to(struct mvm_engine *engine, const struct mvm_copy *copy, s
 	struct to to = {.copy = copy, .fd = -1, .tally = {.copy = copy}};
 	int result = copy_to(engine, &to, err);
 
+	mvm_close(&to.fd);
 	if (result == 0)
 		note(&to, copied);
-	mvm_close(&to.fd);
+	else
+		copy_disk_give_up(to.client);
 	mvm_client_destroy(to.client);
 	copy_plan_finish(&to.plan);
 	copy_info_finish(&to.source);

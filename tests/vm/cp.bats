@@ -341,8 +341,13 @@ tree_of() { (cd "$1" && find . -mindepth 1 \( -type d -printf '%P d %m %T@\n' -o
   mkdir made; cp file1 made
   cp_quietly made made:/
   cp_quietly dir1 made:/dir
-  eventually no_machines
+  no_machines
   same 'file1 file1-1' "$(mvm start -a made | flat)"
+  # A copy that fails leaves it as free as one that does not.
+  cp_fails 'Could not find the file' -- made:/nothing .
+  no_machines
+  cp_fails 'cannot copy directory' -- dir1 made:/made/file1
+  no_machines
   cp_quietly file2 made:/made/file1
   cp_quietly made:/made/file1 back
   same file2 "$(cat back)"

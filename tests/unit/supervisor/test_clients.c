@@ -20,6 +20,7 @@ static struct {
 	void *done_arg;
 	int attached[STREAM_COUNT];
 	struct relay *archive; /* the last one asked for */
+	int archives_left;     /* how often */
 	struct relay *exec;    /* the same */
 } fake;
 
@@ -147,6 +148,7 @@ void archives_add(struct supervisor *supervisor, const struct archive_order *ord
 
 void archives_left(struct supervisor *supervisor)
 {
+	fake.archives_left++;
 }
 
 /* The world: a supervisor without a machine, and clients */
@@ -901,6 +903,7 @@ static void only_a_writer_changes_the_disk(void **state)
 	struct world *world = *state;
 	struct mvm_control client;
 	char *text MVM_CLEAN_FREE = NULL;
+	int left;
 
 	world->supervisor.helper = true;
 	add_client(world, &client);
@@ -915,9 +918,11 @@ static void only_a_writer_changes_the_disk(void **state)
 	ask(world, &client, json_pack("{ss, si, ss}", "op", "stat", "id", 3, "path", "/etc"));
 	expect_calls("stat:/etc: start");
 	relayed(fake.archive, NULL);
+	left = fake.archives_left;
 	mvm_control_finish(&client);
 	turn(world);
 	expect_calls("released");
+	assert_int_equal(fake.archives_left, left + 1);
 }
 
 static void a_helper_boots_for_the_first_archive(void **state)
