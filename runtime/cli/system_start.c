@@ -54,7 +54,7 @@ static int run_stop(const void *given, char **args, struct mvm_error **err)
 const struct cli_command cli_system_start = {
 	.name = "system start",
 	.usage = "",
-	.summary = "Start the containers that their restart policy wants to run after a boot",
+	.summary = "Start what restart policies want to run after a boot",
 	.options = options,
 	.values_size = 1,
 	.run = run_start,
@@ -63,7 +63,7 @@ const struct cli_command cli_system_start = {
 const struct cli_command cli_system_stop = {
 	.name = "system stop",
 	.usage = "",
-	.summary = "Stop all containers before a shutdown; 'system start' starts them again",
+	.summary = "Stop all containers before a shutdown",
 	.options = options,
 	.values_size = 1,
 	.run = run_stop,
