@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "image/docker_config.h"
 #include "runtime/base/error.h"
 #include "runtime/base/mem.h"
 
@@ -29,10 +30,23 @@ static bool parse_key(const char *text, size_t length, char *key)
 	return at;
 }
 
-int cli_detach_init(struct cli_detach *detach, const char *text, struct mvm_error **err)
+/* `detachKeys` of docker's configuration file, the caller's; NULL where it says nothing, or cannot be read, which
+ * whoever needs more of it complains of. */
+static char *configured_keys(void)
 {
+	struct mvm_docker_config config MVM_CLEAN_DOCKER_CONFIG = {.lock = -1};
+	const char *keys = NULL;
+
+	if (mvm_docker_config_open(&config, false, NULL) == 0)
+		keys = json_string_value(json_object_get(config.root, "detachKeys"));
+	return keys && *keys ? mvm_strdup(keys) : NULL;
+}
+
+int cli_detach_init(struct cli_detach *detach, const char *given, struct mvm_error **err)
+{
+	char *configured MVM_CLEAN_FREE = given && *given ? NULL : configured_keys();
+	const char *text = given && *given ? given : configured ? configured : DEFAULT_KEYS, *at = text;
 	struct cli_detach parsed = {.length = 0};
-	const char *at = text && *text ? text : DEFAULT_KEYS;
 
 	for (;;) {
 		size_t length = strcspn(at, ",");

@@ -97,3 +97,21 @@ screen_has() { tmux capture-pane -p -J | grep -qE -- "$1"; }
   exec 4>&-
   mvm rm both
 }
+
+@test "run --sig-proxy=false keeps a signal for itself, and the container goes on; else it is the container's" {
+  "$MVM" run --name kept --sig-proxy=false "$IMAGE" sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null 3>&- &
+  local client=$! code=0
+  eventually log_has kept ready
+  kill "$client"
+  wait "$client" || code=$?
+  same 143 "$code"
+  is_state kept running
+  mvm rm -f kept
+  "$MVM" run --name passed "$IMAGE" sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null 3>&- &
+  client=$! code=0
+  eventually log_has passed ready
+  kill "$client"
+  wait "$client" || code=$?
+  same 9 "$code"
+  mvm rm passed
+}

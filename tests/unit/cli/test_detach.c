@@ -28,6 +28,24 @@ static void lists_of_keys(void **state)
 	}
 }
 
+static void keys_of_the_configuration(void **state)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/config.json", (char *)*state);
+	static const char text[] = "{\"detachKeys\": \"ctrl-x,y\"}", wrong[] = "{\"detachKeys\": \"ctrl-P\"}";
+	struct mvm_error *err = NULL;
+	struct cli_detach detach;
+
+	assert_ok(mvm_replace_file(path, text, strlen(text), 0600, &err));
+	assert_ok(cli_detach_init(&detach, NULL, &err));
+	assert_int_equal(detach.length, 2);
+	assert_memory_equal(detach.keys, "\x18y", 2);
+	assert_ok(cli_detach_init(&detach, "a", &err));
+	assert_int_equal(detach.length, 1);
+	assert_ok(mvm_replace_file(path, wrong, strlen(wrong), 0600, &err));
+	assert_error(cli_detach_init(&detach, "", &err), MVM_ERR_USAGE, "invalid detach keys (ctrl-P) provided");
+	unlink(path);
+}
+
 static void what_is_no_key(void **state)
 {
 	static const char *const wrong[] = {"ctrl-",
@@ -100,14 +118,20 @@ static void zeroed_it_finds_nothing(void **state)
 	assert_memory_equal(out, "\x10\x11\0\0", 4);
 }
 
+/* Not the user's own configuration. */
+static int setup(void **state)
+{
+	scratch_setup(state);
+	return setenv("DOCKER_CONFIG", *state, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lists_of_keys),
-		cmocka_unit_test(what_is_no_key),
-		cmocka_unit_test(keys_are_found_across_pieces),
+		cmocka_unit_test(lists_of_keys),	   cmocka_unit_test(keys_of_the_configuration),
+		cmocka_unit_test(what_is_no_key),	   cmocka_unit_test(keys_are_found_across_pieces),
 		cmocka_unit_test(zeroed_it_finds_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, scratch_teardown);
 }
