@@ -262,6 +262,24 @@ static void rotation(void **state)
 	mvm_event_watch_close(along);
 }
 
+/* A writer that has the file open would add to one that watchers have left. */
+static void nothing_is_renamed_while_somebody_writes(void **state)
+{
+	struct world *world = *state;
+	char *older MVM_CLEAN_FREE = history(world, "history.1"), *path MVM_CLEAN_FREE = history(world, "lock");
+	struct mvm_error *err = NULL;
+	int lock MVM_CLEAN_FD = -1;
+
+	image(world, "first", "tag");
+	assert_ok(mvm_lock(path, MVM_LOCK_SHARED, &lock, &err));
+	for (int i = 0; i < 9000; i++)
+		mvm_event_image(world->state, "id", "a/name/that/is/quite/long/for/what/it/says", NULL, "tag");
+	assert_int_equal(access(older, F_OK), -1);
+	mvm_close(&lock);
+	image(world, "last", "tag");
+	assert_int_equal(access(older, F_OK), 0);
+}
+
 static bool readable(const struct mvm_event_watch *watch, int milliseconds)
 {
 	struct pollfd poll_fd = {.fd = mvm_event_watch_fd(watch), .events = POLLIN};
@@ -442,6 +460,7 @@ int main(void)
 		WORLD_TEST(full_disk),
 		WORLD_TEST(large_events),
 		WORLD_TEST(rotation),
+		WORLD_TEST(nothing_is_renamed_while_somebody_writes),
 		WORLD_TEST(watchers_are_woken),
 		WORLD_TEST(dead_watchers_are_collected),
 		WORLD_TEST(a_stopped_holder_holds_up_nobody),
