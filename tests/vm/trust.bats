@@ -76,6 +76,8 @@ SH
   serve locked more 4434
   run -0 mvm exec locked sh -c "$(checks)" sh https://localhost:4434
   same 2 "$(mvm exec locked grep -c BEGIN /dev/mvm/extra-ca-certificates.crt)"
+  run -0 mvm diff locked
+  same '' "$output"
   mvm rm -f locked
   # What the host trusts comes along.
   run -0 --separate-stderr mvm run --rm "$IMAGE" sh -c 'grep -c BEGIN $SSL_CERT_FILE; ! ls /etc/ssl'
