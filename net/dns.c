@@ -284,7 +284,7 @@ static void read_resolv(const struct mvm_dns *dns, const struct mvm_dns_client *
 	size_t kept = 0;
 
 	if (mvm_read_file(dns->resolv, MVM_RESOLV_CONF_SIZE, &text, NULL, &err) < 0)
-		mvm_log(MVM_LOG_WARN, "dns: %s", mvm_error_message(err));
+		mvm_log(MVM_LOG_DEBUG, "dns: %s", mvm_error_message(err));
 	mvm_resolv_conf_parse(text ? text : "", dns->port, conf);
 	if (client->server_count)
 		conf->server_count = 0;

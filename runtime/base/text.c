@@ -2,12 +2,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 
 #include "io.h"
 #include "mem.h"
@@ -199,11 +199,18 @@ bool mvm_parse_time(const char *text, struct timespec *time)
 
 void mvm_random(void *data, size_t length)
 {
-	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	enum { MOST = 256 }; /* that the call gives at once */
+	unsigned char *at = data;
 
-	if (fd < 0 || mvm_read_full(fd, data, length) != (ssize_t)length)
-		abort();
-	close(fd);
+	/* Without a descriptor: whoever has none left still needs names and numbers that nobody guesses. */
+	while (length > 0) {
+		size_t piece = length < MOST ? length : MOST;
+
+		if (getentropy(at, piece) < 0)
+			abort();
+		at += piece;
+		length -= piece;
+	}
 }
 
 void mvm_hex(const void *data, size_t length, char *out)

@@ -3,6 +3,7 @@
 #include "dns_maker.h"
 
 #include <arpa/inet.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "net/dns.h"
@@ -383,6 +384,25 @@ static void too_many_at_once(void **state)
 	}
 }
 
+/* The guests' connections may have taken them all: names still are answered, and what needs one fails. */
+static void no_descriptor_is_left(void **state)
+{
+	struct world *world = *state;
+	struct rlimit limit, none;
+	int next = dup(world->silent);
+
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ask(world, "www", DNS_TYPE_AAAA, "NOERROR AA www. AAAA ..:2");
+	ask(world, "9.0.30.172.in-addr.arpa", DNS_TYPE_PTR,
+	    "NXDOMAIN AA 9.0.30.172.in-addr.arpa. SOA 0.30.172.in-addr.arpa.");
+	wait_for_answer(world, &guest, "SERVFAIL example.com.");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(mvm_dns_counters(world->dns)->failed, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +417,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(as_much_as_fits, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_descriptor_is_left, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
