@@ -153,16 +153,17 @@ bool dns_names_of(const struct dns_names *names, int family, uint32_t ipv4, cons
 void dns_addresses_shuffle(struct dns_addresses *addresses)
 {
 	char *bytes = addresses->bytes.data, swap[sizeof(struct in6_addr)];
-	size_t size = addresses->size;
+	size_t size = addresses->size, left = addresses->count;
+	uint32_t *dice MVM_CLEAN_FREE = left > 1 ? mvm_alloc(left * sizeof(*dice)) : NULL;
 
+	if (dice)
+		mvm_random(dice, left * sizeof(*dice));
 	/* From the last on, each changes places with one of those before it or stays (Fisher and Yates). */
-	for (size_t left = addresses->count; left > 1; left--) {
-		uint32_t pick;
+	for (; left > 1; left--) {
+		char *pick = bytes + dice[left - 1] % left * size, *last = bytes + (left - 1) * size;
 
-		mvm_random(&pick, sizeof(pick));
-		pick %= (uint32_t)left;
-		memcpy(swap, bytes + pick * size, size);
-		memmove(bytes + pick * size, bytes + (left - 1) * size, size);
-		memcpy(bytes + (left - 1) * size, swap, size);
+		memcpy(swap, pick, size);
+		memmove(pick, last, size);
+		memcpy(last, swap, size);
 	}
 }

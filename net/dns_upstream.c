@@ -110,6 +110,9 @@ static uint64_t patience(const struct dns_exchange *exchange)
 	const struct lame *lame = find_lame(exchange->upstream, present_server(exchange));
 
 	left = now < exchange->deadline ? (exchange->deadline - now) / ms_ns + 1 : 0;
+	/* Each has its turn, however many there are and whatever resolv.conf says. */
+	if (exchange->at < exchange->count)
+		left /= exchange->count - exchange->at;
 	/* At the first round, and where there is another to ask. */
 	if (lame && lame->until > now && exchange->at + 1 < exchange->count && most > DNS_LAME_TRY_MS)
 		most = DNS_LAME_TRY_MS;

@@ -407,6 +407,20 @@ static void again_where_a_packet_is_lost(void **state)
 		    world->servers[0].ports[0] != world->servers[0].ports[1]);
 }
 
+/* Whatever resolv.conf says: here it would be five minutes. */
+static void never_long(void **state)
+{
+	struct world *world = *state;
+	uint64_t start = mvm_now_ns();
+
+	write_resolv(world, "nameserver 127.0.0.1\nnameserver 127.0.0.2\noptions timeout:30 attempts:5\n");
+	world->servers[0].manner = world->servers[1].manner = SILENT;
+	ask(world, false, "SERVFAIL Example.COM.");
+	assert_true(mvm_now_ns() - start >= 10000000000u);
+	assert_int_equal(world->servers[0].asked, 1);
+	assert_int_equal(world->servers[1].asked, 1);
+}
+
 static void next_where_one_refuses(void **state)
 {
 	struct world *world = *state;
@@ -548,6 +562,7 @@ int main(void)
 		on_world(next_where_one_is_slow),
 		on_world(the_lame_get_less_time),
 		on_world(again_where_a_packet_is_lost),
+		on_world(never_long),
 		on_world(next_where_one_refuses),
 		on_world(no_such_name_is_an_answer),
 		on_world(strays_are_passed_over),
