@@ -17,6 +17,7 @@
 #include "failure.h"
 #include "files.h"
 #include "job.h"
+#include "interface.h"
 #include "loop.h"
 #include "network.h"
 #include "process.h"
@@ -114,6 +115,14 @@ static int set_sysctls(char *const *settings, struct failure *failure)
 	return 0;
 }
 
+static int set_interfaces(char *const *interfaces, struct failure *failure)
+{
+	for (; interfaces && *interfaces; interfaces++)
+		if (interface_configure(*interfaces, failure))
+			return -1;
+	return 0;
+}
+
 static int write_hosts(char *const *lines)
 {
 	static const char usual[] = "127.0.0.1\tlocalhost\n"
@@ -167,8 +176,8 @@ int machine_prepare(const struct mvm_proto_machine *order, struct failure *failu
 	if (stage_wait(failure))
 		return -1;
 	trace("network and cgroup ready");
-	if (set_sysctls(order->sysctls, failure) || cgroup_limit(&order->limits, failure) ||
-	    write_files(order, failure) || trust_keep(order, failure))
+	if (set_interfaces(order->interfaces, failure) || set_sysctls(order->sysctls, failure) ||
+	    cgroup_limit(&order->limits, failure) || write_files(order, failure) || trust_keep(order, failure))
 		return -1;
 	shared->read_only = order->read_only;
 	shared->shm_size = order->shm_size ? order->shm_size : SHARED_SHM_DEFAULT;

@@ -74,6 +74,7 @@ static const struct spec machine_specs[] = {
 	{MVM_FIELD_ROOT_SCRATCH, KIND_BOOL, MACHINE(root_scratch)},
 	{MVM_FIELD_CA_CERTIFICATES, KIND_TEXT, MACHINE(ca_certificates)},
 	{MVM_FIELD_CA_BUNDLE, KIND_TEXT, MACHINE(ca_bundle)},
+	{MVM_FIELD_INTERFACE, KIND_LIST, MACHINE(interfaces)},
 	END,
 };
 

@@ -79,6 +79,7 @@ struct mvm_proto_machine {
 	char *const *sysctls;	     /* name=value */
 	const char *ca_certificates; /* PEM: authorities to trust beside the image's */
 	const char *ca_bundle;	     /* PEM: those to trust as well where the image has none */
+	char *const *interfaces;     /* "mac=... name=... mtu=... ip=ADDRESS/PREFIX via=ADDRESS" */
 };
 
 struct mvm_proto_rlimit {

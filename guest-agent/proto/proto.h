@@ -71,6 +71,7 @@ enum mvm_proto_tag {
 	MVM_FIELD_PIDS_MAX = 27,     /* u64: processes and threads */
 	MVM_FIELD_ROOT_SCRATCH = 28, /* u64: 1 when the root disk goes with the machine */
 	MVM_FIELD_CPU_WEIGHT = 29,   /* u64: 1 to 10000; usually 100 */
+	MVM_FIELD_INTERFACE = 30,    /* text, repeated: a network interface, see PROTOCOL.md */
 
 	MVM_FIELD_PROCESS = 32,	    /* u64: the host's id of a process, 32 bits, not 0 */
 	MVM_FIELD_ARG = 33,	    /* text, repeated */

@@ -42,6 +42,13 @@ struct mvm_machine_disk {
 	const char *serial; /* what the guest sees, at most 20 characters; NULL for none */
 };
 
+enum { MVM_MACHINE_NICS_MAX = 8 };
+/* eth0, eth1, ... in this order. */
+struct mvm_machine_nic {
+	int fd; /* a datagram socket, a frame each. Borrowed, as vsock_fd, but it can be used again */
+	uint8_t mac[6];
+};
+
 struct mvm_machine_spec {
 	const char *kernel;	 /* x86-64: an uncompressed vmlinux with a PVH note */
 	const char *initrd;	 /* newc cpio */
@@ -50,6 +57,8 @@ struct mvm_machine_spec {
 	uint64_t memory;		      /* the guest's RAM in bytes; rounded up to a MiB */
 	const struct mvm_machine_disk *disks; /* /dev/vda, /dev/vdb, ... in this order */
 	size_t disk_count;
+	const struct mvm_machine_nic *nics;
+	size_t nic_count;
 	int vsock_fd; /* QEMU: connected vhost-user socket of the vsock device, -1 for none. Borrowed: QEMU gets a
 			 duplicate during start(), the caller closes its own after it. Used up even where
 			 the machine fails; a second start() needs a new one */

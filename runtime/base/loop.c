@@ -55,8 +55,9 @@ struct mvm_loop {
 	struct child *children;
 	struct handler handlers[NSIG];
 	struct pollfd *polls;
-	struct mvm_watch **polled;
-	size_t capacity;
+	struct mvm_watch **polled; /* NULL: the poller's */
+	size_t poll_count, capacity;
+	const struct mvm_poller *poller;
 	int pipe[2];
 	bool stopped;
 };
@@ -209,22 +210,50 @@ static int poll_timeout(const struct mvm_loop *loop)
 	return wait > 60000 ? 60000 : (int)wait;
 }
 
-static size_t gather(struct mvm_loop *loop)
+static void add_poll(struct mvm_loop *loop, int fd, short events, struct mvm_watch *watch)
 {
-	size_t count = 0;
-
-	for (struct mvm_watch *watch = loop->watches; watch; watch = watch->next) {
-		if (watch->dead || !watch->events)
-			continue;
-		if (count == loop->capacity) {
-			loop->capacity = loop->capacity ? loop->capacity * 2 : 16;
-			loop->polls = mvm_realloc(loop->polls, loop->capacity, sizeof(*loop->polls));
-			loop->polled = mvm_realloc(loop->polled, loop->capacity, sizeof(*loop->polled));
-		}
-		loop->polls[count] = (struct pollfd){.fd = watch->fd, .events = watch->events};
-		loop->polled[count++] = watch;
+	if (loop->poll_count == loop->capacity) {
+		loop->capacity = loop->capacity ? loop->capacity * 2 : 16;
+		loop->polls = mvm_realloc(loop->polls, loop->capacity, sizeof(*loop->polls));
+		loop->polled = mvm_realloc(loop->polled, loop->capacity, sizeof(struct mvm_watch *));
 	}
-	return count;
+	loop->polls[loop->poll_count] = (struct pollfd){.fd = fd, .events = events};
+	loop->polled[loop->poll_count++] = watch;
+}
+
+static void gather(struct mvm_loop *loop)
+{
+	loop->poll_count = 0;
+	for (struct mvm_watch *watch = loop->watches; watch; watch = watch->next)
+		if (!watch->dead && watch->events)
+			add_poll(loop, watch->fd, watch->events, watch);
+}
+
+void mvm_loop_set_poller(struct mvm_loop *loop, const struct mvm_poller *poller)
+{
+	loop->poller = poller;
+}
+
+int mvm_loop_poll_fd(struct mvm_loop *loop, int fd, short events)
+{
+	add_poll(loop, fd, events, NULL);
+	return (int)loop->poll_count - 1;
+}
+
+short mvm_loop_polled(const struct mvm_loop *loop, int index)
+{
+	return index >= 0 && (size_t)index < loop->poll_count ? loop->polls[index].revents : 0;
+}
+
+/* Milliseconds; -1: for ever. */
+static int prepare(struct mvm_loop *loop)
+{
+	int own = poll_timeout(loop);
+	uint32_t timeout = own < 0 ? UINT32_MAX : (uint32_t)own;
+
+	if (loop->poller)
+		loop->poller->prepare(loop->poller->arg, loop, &timeout);
+	return timeout > INT32_MAX ? -1 : (int)timeout;
 }
 
 static void fire_timers(struct mvm_loop *loop)
@@ -243,17 +272,21 @@ int mvm_loop_run(struct mvm_loop *loop, struct mvm_error **err)
 {
 	loop->stopped = false;
 	while (!loop->stopped) {
-		size_t count = gather(loop);
-		int ready = poll(loop->polls, (nfds_t)count, poll_timeout(loop));
+		int timeout, ready;
 
+		gather(loop);
+		timeout = prepare(loop);
+		ready = poll(loop->polls, (nfds_t)loop->poll_count, timeout);
 		if (ready < 0 && errno != EINTR)
 			return mvm_fail_errno(err, errno, "poll");
-		for (size_t i = 0; ready > 0 && i < count; i++) {
+		for (size_t i = 0; ready > 0 && i < loop->poll_count; i++) {
 			struct mvm_watch *watch = loop->polled[i];
 
-			if (loop->polls[i].revents && !watch->dead && watch->events)
+			if (watch && loop->polls[i].revents && !watch->dead && watch->events)
 				watch->fn(watch->arg, watch->fd, loop->polls[i].revents);
 		}
+		if (loop->poller)
+			loop->poller->check(loop->poller->arg, loop, ready < 0);
 		fire_timers(loop);
 		free_dead(loop, false);
 	}

@@ -10,6 +10,7 @@
 #define MVM_BASE_LOOP_H
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -40,6 +41,19 @@ struct mvm_timer *mvm_loop_timer(struct mvm_loop *loop, mvm_timer_fn fn, void *a
 void mvm_timer_start(struct mvm_timer *timer, uint64_t milliseconds);
 void mvm_timer_stop(struct mvm_timer *timer);
 void mvm_timer_remove(struct mvm_timer *timer);
+
+/* For a library that has descriptors and timeouts of its own: asked before each round of the poll, and told after it.
+ * prepare() may add descriptors and shorten the wait; check() asks what became of them. One a loop. */
+struct mvm_poller {
+	void (*prepare)(void *arg, struct mvm_loop *loop, uint32_t *timeout_ms);
+	void (*check)(void *arg, struct mvm_loop *loop, bool failed);
+	void *arg;
+};
+/* Borrowed; NULL takes it away. */
+void mvm_loop_set_poller(struct mvm_loop *loop, const struct mvm_poller *poller);
+/* From within prepare(): an index for mvm_loop_polled(), which from within check() gives poll()'s revents. */
+int mvm_loop_poll_fd(struct mvm_loop *loop, int fd, short events);
+short mvm_loop_polled(const struct mvm_loop *loop, int index);
 
 /* Delivers a signal as a callback from now on. */
 typedef void (*mvm_signal_fn)(void *arg, int signo);

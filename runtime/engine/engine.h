@@ -22,6 +22,7 @@
 #include "runtime/state/container.h"
 #include "runtime/state/events.h"
 #include "runtime/state/logfile.h"
+#include "runtime/state/network.h"
 
 struct mvm_engine;
 struct mvm_client;
@@ -103,6 +104,18 @@ uint64_t mvm_engine_container_size(const struct mvm_container *container);
 /* Images and containers together. */
 uint64_t mvm_engine_allocated(struct mvm_engine *engine);
 
+/* What a network is made of. All borrowed; NULL or 0 leaves it to us. */
+struct mvm_network_request {
+	const char *name;
+	const char *subnet, *gateway, *subnet6, *gateway6;
+	bool ipv6, internal;
+	int64_t mtu;
+	const struct mvm_strv *labels; /* key=value, sorted by key */
+};
+/* CONFLICT where the subnet is taken, by another network or by one of the host's. The network is the caller's. */
+int mvm_engine_create_network(struct mvm_engine *engine, const struct mvm_network_request *request,
+			      struct mvm_network **network, struct mvm_error **err);
+
 /* What a container is made of. All borrowed; NULL, 0 or empty leaves it to the image or the defaults. */
 struct mvm_create_request {
 	struct mvm_image_request image;
@@ -132,6 +145,9 @@ struct mvm_create_request {
 	bool privileged;
 	const struct mvm_strv *cap_add, *cap_drop, *security_opt, *ulimits, *sysctls, *group_add, *tmpfs, *annotations;
 	const char *domainname;
+
+	/* docker's --network, --dns and so on. No network named: the default one. */
+	const struct mvm_strv *networks, *dns, *dns_search, *dns_options, *extra_hosts;
 	bool has_stop_timeout;
 	int64_t stop_timeout; /* seconds; negative: for ever */
 	int64_t pids_limit, oom_score_adj, cpu_shares;

@@ -50,6 +50,12 @@ struct engine_stop {
 };
 int engine_stop(struct mvm_engine *engine, const char *what, const struct engine_stop *order, struct mvm_error **err);
 
+/* networks.c: NOT_FOUND where the network is not there; the default one is made. */
+int engine_need_network(struct mvm_engine *engine, const char *name, struct mvm_error **err);
+/* Where the container is to be, and what its guest asks for names. */
+int engine_set_networks(struct mvm_engine *engine, const struct mvm_create_request *request,
+			struct mvm_container_config *config, struct mvm_error **err);
+
 /* create.c: what docker refuses of limits that are new; 0 is none of them. */
 int engine_check_limits(const struct mvm_container_update *limits, struct mvm_error **err);
 

@@ -63,6 +63,10 @@ struct mvm_container_config {
 	int64_t oom_score_adj;
 	char *domainname;
 
+	struct mvm_strv networks; /* net_endpoint.h; none: only the loopback interface */
+	struct mvm_strv dns, dns_search, dns_options;
+	struct mvm_strv extra_hosts; /* name:address */
+
 	/* What the processes may do; confinement.h says what the texts mean, and they have been checked. */
 	bool privileged;
 	struct mvm_strv cap_add, cap_drop; /* normalized */
@@ -103,6 +107,7 @@ struct mvm_container_state {
 	bool oom_killed;
 	int64_t restart_count;		   /* by the policy, since the user started it */
 	bool stopped_by_user;		   /* or killed, since then */
+	struct mvm_strv endpoints;	   /* net_endpoint.h: as it has them while it runs */
 	char *error;			   /* why it could not run, or how the machine died */
 	struct timespec started, finished; /* zero: never */
 };

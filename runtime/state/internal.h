@@ -21,6 +21,7 @@ int mvm_container_config_from_json(const json_t *json, struct mvm_container_conf
 void mvm_container_config_finish(struct mvm_container_config *config);
 
 json_t *mvm_container_state_to_json(const struct mvm_container_state *state);
+void mvm_container_state_finish(struct mvm_container_state *state);
 int mvm_container_state_from_json(const json_t *json, struct mvm_container_state *state, struct mvm_error **err);
 
 /* Of each of a container's files. */

@@ -29,7 +29,7 @@ void mvm_container_free(struct mvm_container *container)
 	if (!container)
 		return;
 	mvm_container_config_finish(&container->config);
-	free(container->state.error);
+	mvm_container_state_finish(&container->state);
 	mvm_health_finish(&container->health);
 	free(container->folder);
 	free(container);
@@ -159,9 +159,11 @@ static int load_state(struct mvm_container *container, struct mvm_error **err)
 
 	if (state_load_part(container->folder, "state.json", &json, err) < 0)
 		return -1;
-	if (mvm_container_state_from_json(json, &fresh, err) < 0)
+	if (mvm_container_state_from_json(json, &fresh, err) < 0) {
+		mvm_container_state_finish(&fresh);
 		return mvm_error_wrap(err, "%s/state.json", container->folder);
-	free(container->state.error);
+	}
+	mvm_container_state_finish(&container->state);
 	container->state = fresh;
 	return 0;
 }

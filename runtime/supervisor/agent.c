@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "network.h"
 #include "orders.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
@@ -202,8 +203,14 @@ static void order_machine(struct agent *agent)
 		.sysctls = config->sysctls.items,
 	};
 	char *certificates MVM_CLEAN_FREE = NULL, *bundle MVM_CLEAN_FREE = NULL;
+	struct mvm_strv interfaces MVM_CLEAN_STRV = {0}, hosts MVM_CLEAN_STRV = {0};
+	char *resolv_conf MVM_CLEAN_FREE = NULL;
 	size_t length = 0;
 
+	network_describe(agent->supervisor->network, &interfaces, &hosts, &resolv_conf);
+	machine.interfaces = interfaces.items;
+	machine.hosts = hosts.items;
+	machine.resolv_conf = resolv_conf;
 	if (!agent->supervisor->helper) {
 		machine.limits = limits_of(config);
 		machine.ca_certificates = certificates = load_certificates(agent->supervisor->container->folder);

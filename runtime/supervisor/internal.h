@@ -43,6 +43,7 @@ struct archive;
 struct client;
 struct exec;
 struct health;
+struct network;
 struct mvm_container_update;
 struct relay;
 struct waiter;
@@ -70,7 +71,8 @@ enum phase {
 enum event {
 	EVENT_START,
 	EVENT_AGENT_READY,
-	EVENT_GUEST_READY, /* a helper's: the disk is mounted */
+	EVENT_NETWORK_READY, /* the guest can be told where it is */
+	EVENT_GUEST_READY,   /* a helper's: the disk is mounted */
 	EVENT_PROCESS_STARTED,
 	EVENT_START_REFUSED,
 	EVENT_PROCESS_EXITED,
@@ -116,6 +118,7 @@ struct supervisor {
 	int64_t booted_cpus;
 	struct mvm_vsock *vsock;
 	struct agent *agent;
+	struct network *network; /* from the first boot to the end */
 	struct streams *streams;
 	int rows, cols; /* of the client's terminal, as last told */
 	bool output_ended;

@@ -4,6 +4,7 @@
  * may raise the next event.
  */
 #include "internal.h"
+#include "network.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,9 @@ static void boot_emulated(struct supervisor *supervisor)
 
 static void give_orders(struct supervisor *supervisor)
 {
+	/* They tell of the networks: EVENT_NETWORK_READY. */
+	if (!network_is_ready(supervisor->network))
+		return;
 	if (supervisor->helper)
 		agent_prepare(supervisor->agent);
 	else
@@ -164,6 +168,7 @@ static void note_running(struct supervisor *supervisor)
 	state->status = MVM_STATUS_RUNNING;
 	state->exit_code = 0;
 	clock_gettime(CLOCK_REALTIME, &state->started);
+	network_note(supervisor->network, &state->endpoints);
 	health_start(supervisor);
 	supervisor_save(supervisor);
 	events_note(supervisor, "start", NULL);
@@ -333,6 +338,7 @@ static void settle_container(struct supervisor *supervisor)
 	/* One that ran before and could not be started again is what it was. */
 	container->state.status = container->state.started.tv_sec ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
 	container->state.pid = 0;
+	mvm_strv_finish(&container->state.endpoints);
 	if (!is_removed_at_end(supervisor))
 		supervisor_save(supervisor);
 	if (supervisor->ran)
@@ -404,6 +410,7 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_TIMEOUT]         = {PHASE_ENDING,   give_up},
 	},
 	[PHASE_STARTING] = {
+		[EVENT_NETWORK_READY]   = {PHASE_STARTING, give_orders},
 		[EVENT_GUEST_READY]     = {PHASE_SERVING,  archives_ready},
 		[EVENT_PROCESS_STARTED] = {PHASE_RUNNING,  note_running},
 		[EVENT_START_REFUSED]   = {PHASE_ENDING,   pull_plug},

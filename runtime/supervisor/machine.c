@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 
 #include "guest-agent/proto/proto.h"
+#include "network.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -172,11 +173,14 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 		.serial = "root",
 	};
 	const char *level = getenv("MVM_LOG");
+	struct mvm_machine_nic nics[MVM_MACHINE_NICS_MAX];
 	struct mvm_machine_spec spec = {
 		.cpus = supervisor->helper ? HELPER_CPUS : (unsigned)config->cpus,
 		.memory = supervisor->helper ? HELPER_MEMORY : machine_memory(config->memory),
 		.disks = &disk,
 		.disk_count = 1,
+		.nics = nics,
+		.nic_count = network_nics(supervisor->network, nics),
 		.vsock_fd = vsock_fd,
 		.cid = GUEST_CID,
 		.boot_log = boot_log,
@@ -213,6 +217,8 @@ int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
 	if (!supervisor->helper && check_space(supervisor->container->folder, err) < 0)
 		return -1;
 	supervisor->agent = agent_create(supervisor);
+	if (!supervisor->network && network_join(supervisor, &supervisor->network, err) < 0)
+		return -1;
 	if (mvm_vsock_start(supervisor->loop, GUEST_CID, &events, supervisor, &supervisor->vsock, &vsock_fd, err) < 0 ||
 	    listen_for_agent(supervisor, err) < 0 || start_machine(supervisor, vsock_fd, err) < 0)
 		return -1;

@@ -8,6 +8,7 @@
  * in the container's folder.
  */
 #include "internal.h"
+#include "network.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -85,6 +86,7 @@ static int run(struct supervisor *supervisor, struct mvm_error **err)
 static void tear_down(struct supervisor *supervisor)
 {
 	machine_release(supervisor);
+	network_leave(supervisor->network);
 	streams_destroy(supervisor->streams);
 	clients_destroy(supervisor);
 	mvm_error_free(supervisor->refusal);

@@ -90,6 +90,18 @@ static void add_devices(const struct qemu_args *args, struct mvm_strv *argv)
 	add(argv, "-device", "vhost-user-vsock-pci,disable-legacy=on,chardev=vsock");
 }
 
+static void add_nic(const struct mvm_machine_nic *nic, size_t index, struct mvm_strv *argv)
+{
+	const uint8_t *mac = nic->mac;
+
+	mvm_strv_add(argv, "-netdev");
+	mvm_strv_addf(argv, "dgram,id=net%zu,local.type=fd,local.str=%zu", index, QEMU_NIC_FD + index);
+	mvm_strv_add(argv, "-device");
+	/* Nobody boots from it, so it needs no ROM. */
+	mvm_strv_addf(argv, "virtio-net-pci,disable-legacy=on,romfile=,netdev=net%zu,mac=%02x:%02x:%02x:%02x:%02x:%02x",
+		      index, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
 static const char *format_name(const struct mvm_machine_disk *disk)
 {
 	return disk->format == MVM_DISK_QCOW2 ? "qcow2" : "raw";
@@ -184,6 +196,8 @@ void qemu_args_build(const struct qemu_args *args, struct mvm_strv *argv)
 	mvm_strv_take(argv, qemu_kernel_args(args));
 	add_control(argv);
 	add_devices(args, argv);
+	for (size_t i = 0; i < args->spec->nic_count; i++)
+		add_nic(&args->spec->nics[i], i, argv);
 	for (size_t i = 0; i < args->spec->disk_count; i++)
 		add_disk(&args->spec->disks[i], i, argv);
 }

@@ -11,7 +11,13 @@
 struct mvm_strv;
 
 /* The descriptors' numbers in the QEMU process. */
-enum { QEMU_QMP_FD = 3, QEMU_CONSOLE_FD = 4, QEMU_MEMORY_FD = 5, QEMU_VSOCK_FD = 6 };
+enum {
+	QEMU_QMP_FD = 3,
+	QEMU_CONSOLE_FD = 4,
+	QEMU_MEMORY_FD = 5,
+	QEMU_VSOCK_FD = 6,
+	QEMU_NIC_FD = 7 /* and those after it */
+};
 
 struct qemu_args {
 	const char *program;

@@ -20,7 +20,7 @@
 #define KVM_DEVICE   "/dev/kvm"
 #define QEMU_PROGRAM "qemu-system-x86_64"
 
-enum { MEMORY_MIN = 32 * 1024 * 1024 };
+enum { MEMORY_MIN = 32 * 1024 * 1024, MAX_FDS = 5 + MVM_MACHINE_NICS_MAX };
 
 static int find_qemu(char **path, struct mvm_error **err)
 {
@@ -52,6 +52,8 @@ static int check_spec(const struct mvm_machine_spec *spec, struct mvm_error **er
 		if (access(spec->disks[i].path,
 			   spec->disks[i].read_only || spec->disks[i].throw_away ? R_OK : R_OK | W_OK) < 0)
 			return mvm_fail_errno(err, errno, "cannot open the disk %s", spec->disks[i].path);
+	if (spec->nic_count > MVM_MACHINE_NICS_MAX)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "a machine has at most %d networks", MVM_MACHINE_NICS_MAX);
 	if (spec->cpus == 0)
 		return mvm_fail(err, MVM_ERR_USAGE, "a machine needs at least one CPU");
 	if (spec->memory < MEMORY_MIN)
@@ -147,6 +149,16 @@ static void qemu_environment(struct mvm_strv *env)
 		mvm_strv_add(env, "MALLOC_TRIM_THRESHOLD_=67108864");
 }
 
+/* Descriptors that are the caller's: the vsock device's and the network's. */
+static size_t add_devices(const struct mvm_machine_spec *spec, struct mvm_spawn_fd *fds, size_t count)
+{
+	if (spec->vsock_fd >= 0)
+		fds[count++] = (struct mvm_spawn_fd){spec->vsock_fd, QEMU_VSOCK_FD};
+	for (size_t i = 0; i < spec->nic_count; i++)
+		fds[count++] = (struct mvm_spawn_fd){spec->nics[i].fd, QEMU_NIC_FD + (int)i};
+	return count;
+}
+
 static int spawn_qemu(struct mvm_machine *machine, const struct qemu_args *args, struct mvm_error **err)
 {
 	struct mvm_strv argv MVM_CLEAN_STRV = {0}, env MVM_CLEAN_STRV = {0};
@@ -158,17 +170,19 @@ static int spawn_qemu(struct mvm_machine *machine, const struct qemu_args *args,
 	for (size_t i = 0; i < argv.count; i++)
 		mvm_log(MVM_LOG_DEBUG, "QEMU argument: %s", argv.items[i]);
 	if (rc == 0) {
-		struct mvm_spawn_fd fds[] = {
-			{theirs.errors, STDERR_FILENO},	       {theirs.qmp, QEMU_QMP_FD},
-			{theirs.console, QEMU_CONSOLE_FD},     {theirs.memory, QEMU_MEMORY_FD},
-			{args->spec->vsock_fd, QEMU_VSOCK_FD},
+		struct mvm_spawn_fd fds[MAX_FDS] = {
+			{theirs.errors, STDERR_FILENO},
+			{theirs.qmp, QEMU_QMP_FD},
+			{theirs.console, QEMU_CONSOLE_FD},
+			{theirs.memory, QEMU_MEMORY_FD},
 		};
+		size_t count = add_devices(args->spec, fds, 4);
 		struct mvm_spawn spawn = {
 			.program = args->program,
 			.argv = argv.items,
 			.envp = env.items,
 			.fds = fds,
-			.fd_count = MVM_COUNT(fds) - (args->spec->vsock_fd < 0),
+			.fd_count = count,
 			.new_session = true,
 			.die_with_parent = true,
 		};

@@ -1,5 +1,6 @@
 #include "fake_parts.h"
 
+#include "runtime/supervisor/network.h"
 #include "tests/unit/unit.h"
 
 struct fake_parts fake_parts;
@@ -36,6 +37,17 @@ static void called_by_helper(const struct supervisor *supervisor, const char *wh
 {
 	if (supervisor->helper)
 		called(what);
+}
+
+/* Networks: none, which is to be there at once. */
+
+bool network_is_ready(const struct network *network)
+{
+	return !fake_parts.network_missing;
+}
+
+void network_note(const struct network *network, struct mvm_strv *endpoints)
+{
 }
 
 /* Timers and the loop: runtime/base/loop.h */

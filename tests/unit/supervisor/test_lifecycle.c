@@ -36,6 +36,34 @@ static void a_program_runs_and_exits(void **state)
 	finish(&vm);
 }
 
+/* Orders tell of the networks, so they wait until these are known. */
+static void orders_wait_for_the_network(void **state)
+{
+	struct vm vm;
+
+	begin(&vm, *state, false);
+	event(&vm, EVENT_START);
+	fake_parts_expect("boot");
+	fake_parts.network_missing = true;
+	event(&vm, EVENT_AGENT_READY);
+	fake_parts_expect("");
+	assert_int_equal(vm.supervisor.phase, PHASE_STARTING);
+	fake_parts.network_missing = false;
+	event(&vm, EVENT_NETWORK_READY);
+	fake_parts_expect("orders");
+	event(&vm, EVENT_PROCESS_STARTED);
+	fake_parts_expect("started");
+	/* A network that is joined again later is no news to the guest. */
+	event(&vm, EVENT_NETWORK_READY);
+	fake_parts_expect("");
+	process_exits(&vm, 0);
+	output_ends(&vm);
+	event(&vm, EVENT_GUEST_CLOSED);
+	event(&vm, EVENT_MACHINE_STOPPED);
+	expect_final(&vm, MVM_STATUS_EXITED, 0, NULL);
+	finish(&vm);
+}
+
 static void output_may_end_before_the_program(void **state)
 {
 	struct vm vm;
@@ -442,6 +470,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(a_program_runs_and_exits),
+		WORLD_TEST(orders_wait_for_the_network),
 		WORLD_TEST(output_may_end_before_the_program),
 		WORLD_TEST(one_to_be_removed_goes_without_ceremony),
 		WORLD_TEST(one_to_be_removed_is_kept_by_a_restart),

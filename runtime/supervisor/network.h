@@ -1,0 +1,34 @@
+/*
+ * The container's places on networks: sockets for its machine, the networks' processes (net/process.h), which are
+ * started where none runs, and what the guest has to know.
+ *
+ * A place outlives the network's process: when that dies it is started again, and gets the same socket and the same
+ * addresses.
+ */
+#ifndef MVM_SUPERVISOR_NETWORK_H
+#define MVM_SUPERVISOR_NETWORK_H
+
+#include <stdbool.h>
+
+#include "internal.h"
+
+struct mvm_strv;
+
+struct network;
+
+/* Begins to join all networks that the container is to be on; NULL in *network where there are none. What cannot be
+ * known at once is told later, as EVENT_FAILURE. */
+int network_join(struct supervisor *supervisor, struct network **network, struct mvm_error **err);
+/* Leaves them. NULL is fine, and for what follows means no networks. */
+void network_leave(struct network *network);
+/* For the machine: at most MVM_MACHINE_NICS_MAX. */
+size_t network_nics(const struct network *network, struct mvm_machine_nic *nics);
+/* All places are known. Until then orders wait: network_joined() is called when it is so. */
+bool network_is_ready(const struct network *network);
+/* Where it is now, as state.json keeps it. */
+void network_note(const struct network *network, struct mvm_strv *endpoints);
+/* What MACHINE says of them; `hosts` gets the container's own name and --add-host's. All are the caller's. */
+void network_describe(const struct network *network, struct mvm_strv *interfaces, struct mvm_strv *hosts,
+		      char **resolv_conf);
+
+#endif
