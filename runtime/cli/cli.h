@@ -132,6 +132,15 @@ struct cli_health_flags {
 /* What is not given is left as it is. check->test is the caller's to finish. */
 int cli_parse_health(const struct cli_health_flags *flags, struct mvm_health_check *check, struct mvm_error **err);
 
+/* network_flags.c: `--network` and what goes with it, as it was typed. */
+struct cli_network_flags {
+	struct mvm_strv networks, aliases, dns, dns_search, dns_options, extra_hosts;
+	const char *ip, *ip6, *mac;
+};
+/* The request borrows the flags and `networks`, which is the caller's to finish. */
+int cli_parse_networks(const struct cli_network_flags *flags, struct mvm_strv *networks,
+		       struct mvm_create_request *request, struct mvm_error **err);
+
 /* each.c: does one thing to each argument, whatever becomes of the others. All failures are printed; the
  * last one is the error. */
 typedef int (*cli_action_fn)(struct mvm_engine *engine, const char *arg, void *context, struct mvm_error **err);

@@ -91,6 +91,28 @@ void cli_complete_container(struct cli_completion *completion)
 		offer_containers(completion, is_any, "");
 }
 
+void cli_complete_networks(struct cli_completion *completion)
+{
+	char *home MVM_CLEAN_FREE = home_with("networks");
+	struct mvm_network **list = NULL;
+	struct mvm_state *state = NULL;
+	size_t count = 0;
+
+	if (!home || mvm_state_open(home, &state, NULL) < 0)
+		return;
+	(void)mvm_network_list(state, &list, &count, NULL);
+	for (size_t i = 0; i < count; i++)
+		cli_offer(completion, list[i]->name, list[i]->subnet);
+	mvm_network_list_free(list, count);
+	mvm_state_close(state);
+}
+
+void cli_complete_network(struct cli_completion *completion)
+{
+	if (!cli_completed_args(completion))
+		cli_complete_networks(completion);
+}
+
 void cli_complete_running(struct cli_completion *completion)
 {
 	offer_containers(completion, is_running, "");

@@ -18,6 +18,7 @@ struct values {
 	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy;
 	const char *restart;
 	struct cli_health_flags health;
+	struct cli_network_flags network;
 	const char *name, *workdir, *user, *entrypoint, *cpus, *memory, *disk_size, *hostname, *platform, *pull,
 		*downloads, *kernel, *cidfile, *log_driver, *detach_keys;
 	struct mvm_strv env, env_files, labels, log_options, ca_certificates;
@@ -31,6 +32,7 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
+	{"add-host", 0, CLI_LIST, AT(network.extra_hosts), "NAME:ADDRESS", "One more name, or NAME:host-gateway"},
 	{"annotation", 0, CLI_LIST, AT(annotations), "KEY=VALUE", "Add an annotation"},
 	{"ca-certificate", 0, CLI_LIST, AT(ca_certificates), "FILE", "Trust this authority inside, too (PEM)",
 	 .complete = cli_complete_files},
@@ -47,6 +49,9 @@ static const struct cli_option options[] = {
 	{"detach-keys", 0, CLI_STRING, AT(detach_keys), "KEYS", "Leave by these keys (default ctrl-p,ctrl-q)",
 	 CLI_WORDS("ctrl-")},
 	{"disk-size", 0, CLI_STRING, AT(disk_size), "SIZE", "Size of the root disk (default 64g, sparse)"},
+	{"dns", 0, CLI_LIST, AT(network.dns), "ADDRESS", "Ask this server for names"},
+	{"dns-option", 0, CLI_LIST, AT(network.dns_options), "OPTION", "An option of resolv.conf"},
+	{"dns-search", 0, CLI_LIST, AT(network.dns_search), "DOMAIN", "Look names up in this domain, too"},
 	{"domainname", 0, CLI_STRING, AT(domainname), "NAME", "NIS domain name inside"},
 	{"entrypoint", 0, CLI_STRING, AT(entrypoint), "PROGRAM", "Replace the image's entrypoint"},
 	{"env", 'e', CLI_LIST, AT(env), "NAME[=VALUE]", "Set a variable, or pass one of yours on",
@@ -64,16 +69,22 @@ static const struct cli_option options[] = {
 	{"hostname", 'h', CLI_STRING, AT(hostname), "NAME", "Host name inside"},
 	{"init", 0, CLI_FLAG, AT(init), NULL, "Put a reaper before the program"},
 	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "Keep stdin open"},
+	{"ip", 0, CLI_STRING, AT(network.ip), "ADDRESS", "IPv4 address on its network"},
+	{"ip6", 0, CLI_STRING, AT(network.ip6), "ADDRESS", "IPv6 address on its network"},
 	{"kernel", 0, CLI_STRING, AT(kernel), "FILE", "Boot another kernel", .complete = cli_complete_files},
 	{"label", 'l', CLI_LIST, AT(labels), "KEY[=VALUE]", "Set a label"},
 	{"log-driver", 0, CLI_STRING, AT(log_driver), "NAME", "json-file (the default), local or none",
 	 CLI_WORDS("json-file", "local", "none")},
 	{"log-opt", 0, CLI_LIST, AT(log_options), "KEY=VALUE", "max-size=10m, max-file=3",
 	 CLI_WORDS("max-file=", "max-size=")},
+	{"mac-address", 0, CLI_STRING, AT(network.mac), "MAC", "Ethernet address, such as 92:d0:c6:0a:29:33"},
 	{"max-concurrent-downloads", 0, CLI_STRING, AT(downloads), "N", "Layers to fetch at once (default 3)"},
 	{"memory", 'm', CLI_STRING, AT(memory), "SIZE", "Memory limit (default 1g)"},
 	{"memory-reservation", 0, CLI_STRING, AT(memory_reservation), "SIZE", "Memory left to it when there is little"},
 	{"name", 0, CLI_STRING, AT(name), "NAME", "Name the container"},
+	{"network", 0, CLI_LIST, AT(network.networks), "NETWORK", "Be on this network, or none",
+	 .complete = cli_complete_networks},
+	{"network-alias", 0, CLI_LIST, AT(network.aliases), "NAME", "One more name on its network"},
 	{"no-healthcheck", 0, CLI_FLAG, AT(health.none), NULL, "Do without the image's health check"},
 	{"oom-score-adj", 0, CLI_STRING, AT(oom_score_adj), "N", "Who is killed first without memory, -1000 to 1000"},
 	{"pids-limit", 0, CLI_STRING, AT(pids_limit), "N", "Processes and threads (-1: no limit)"},
@@ -153,7 +164,7 @@ static int check_restart(const struct values *values, struct mvm_error **err)
 
 /* What a request borrows. */
 struct made {
-	struct mvm_strv env, command;
+	struct mvm_strv env, command, networks;
 	struct mvm_health_check health;
 	struct mvm_buf certificates; /* PEM */
 };
@@ -162,6 +173,7 @@ static void made_finish(struct made *made)
 {
 	mvm_strv_finish(&made->env);
 	mvm_strv_finish(&made->command);
+	mvm_strv_finish(&made->networks);
 	mvm_strv_finish(&made->health.test);
 	mvm_buf_finish(&made->certificates);
 }
@@ -211,7 +223,9 @@ static int make_request(const struct values *values, char **args, struct made *m
 	    cli_parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
 	    cli_parse_bytes("memory-reservation", values->memory_reservation, &request->memory_reservation, err) < 0 ||
 	    cli_parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0 ||
-	    confine_request(values, request, err) < 0 || cli_parse_health(&values->health, &made->health, err) < 0 ||
+	    confine_request(values, request, err) < 0 ||
+	    cli_parse_networks(&values->network, &made->networks, request, err) < 0 ||
+	    cli_parse_health(&values->health, &made->health, err) < 0 ||
 	    read_certificates(&values->ca_certificates, &made->certificates, err) < 0 ||
 	    cli_read_env(&values->env_files, &values->env, &made->env, err) < 0)
 		return -1;

@@ -116,6 +116,15 @@ struct mvm_network_request {
 int mvm_engine_create_network(struct mvm_engine *engine, const struct mvm_network_request *request,
 			      struct mvm_network **network, struct mvm_error **err);
 
+/* CONFLICT while a guest is on it, and for the default one. */
+int mvm_engine_remove_network(struct mvm_engine *engine, const char *what, struct mvm_error **err);
+/* Removes those that no container is to be on; adds their names. */
+int mvm_engine_prune_networks(struct mvm_engine *engine, const struct mvm_prune_filter *filter,
+			      struct mvm_strv *deleted, struct mvm_error **err);
+/* What its process says (net/process.h, "status"); NULL where no guest is on it. The caller's. */
+int mvm_engine_network_status(struct mvm_engine *engine, const struct mvm_network *network, json_t **status,
+			      struct mvm_error **err);
+
 /* What a container is made of. All borrowed; NULL, 0 or empty leaves it to the image or the defaults. */
 struct mvm_create_request {
 	struct mvm_image_request image;

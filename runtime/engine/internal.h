@@ -50,6 +50,9 @@ struct engine_stop {
 };
 int engine_stop(struct mvm_engine *engine, const char *what, const struct engine_stop *order, struct mvm_error **err);
 
+/* prune.c: by its labels, "key=value" each. */
+bool engine_labels_fit(const struct mvm_strv *labels, const struct mvm_prune_filter *filter);
+
 /* networks.c: NOT_FOUND where the network is not there; the default one is made. */
 int engine_need_network(struct mvm_engine *engine, const char *name, struct mvm_error **err);
 /* Where the container is to be, and what its guest asks for names. */

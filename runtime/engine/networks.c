@@ -7,8 +7,10 @@
 
 #include "net/host_networks.h"
 #include "net/subnet.h"
+#include "runtime/base/control.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
+#include "runtime/base/json.h"
 #include "runtime/base/text.h"
 #include "runtime/state/net_endpoint.h"
 
@@ -171,6 +173,97 @@ int mvm_engine_create_network(struct mvm_engine *engine, const struct mvm_networ
 		return -1;
 	*out = network;
 	network = NULL;
+	return 0;
+}
+
+int mvm_engine_remove_network(struct mvm_engine *engine, const char *what, struct mvm_error **err)
+{
+	struct mvm_network *network MVM_CLEAN_NETWORK = NULL;
+
+	if (mvm_network_find(mvm_engine_state(engine), what, &network, err) < 0)
+		return -1;
+	if (!strcmp(network->name, MVM_NETWORK_DEFAULT))
+		return mvm_fail(err, MVM_ERR_CONFLICT, "%s is a pre-defined network and cannot be removed",
+				network->name);
+	return mvm_network_remove(mvm_engine_state(engine), network->name, err);
+}
+
+static bool is_on(const struct mvm_container *container, const char *name)
+{
+	for (size_t i = 0; i < container->config.networks.count; i++) {
+		struct mvm_net_endpoint endpoint MVM_CLEAN_NET_ENDPOINT = {0};
+
+		if (mvm_net_endpoint_parse(container->config.networks.items[i], &endpoint, NULL) == 0 &&
+		    !strcmp(endpoint.network, name))
+			return true;
+	}
+	return false;
+}
+
+static bool is_to_go(const struct mvm_network *network, const struct mvm_prune_filter *filter,
+		     struct mvm_container *const *containers, size_t count)
+{
+	if (!strcmp(network->name, MVM_NETWORK_DEFAULT) || (filter->until && network->created.tv_sec > filter->until) ||
+	    !engine_labels_fit(&network->labels, filter))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (is_on(containers[i], network->name))
+			return false;
+	return true;
+}
+
+int mvm_engine_prune_networks(struct mvm_engine *engine, const struct mvm_prune_filter *filter,
+			      struct mvm_strv *deleted, struct mvm_error **err)
+{
+	struct mvm_state *state = mvm_engine_state(engine);
+	struct mvm_container **containers;
+	struct mvm_network **networks;
+	size_t container_count, count;
+	int result = 0;
+
+	if (mvm_network_list(state, &networks, &count, err) < 0)
+		return -1;
+	if (mvm_state_list(state, &containers, &container_count, err) < 0) {
+		mvm_network_list_free(networks, count);
+		return -1;
+	}
+	for (size_t i = 0; i < count && result == 0; i++) {
+		if (!is_to_go(networks[i], filter, containers, container_count))
+			continue;
+		result = mvm_network_remove(state, networks[i]->name, err);
+		if (result == 0)
+			mvm_strv_add(deleted, networks[i]->name);
+	}
+	mvm_container_list_free(containers, container_count);
+	mvm_network_list_free(networks, count);
+	return result;
+}
+
+#define STATUS_LIMIT_MS 5000
+
+int mvm_engine_network_status(struct mvm_engine *engine, const struct mvm_network *network, json_t **status,
+			      struct mvm_error **err)
+{
+	char *path MVM_CLEAN_FREE = mvm_network_socket(mvm_engine_state(engine), network);
+	struct mvm_control control;
+	json_t *answer MVM_CLEAN_JSON = NULL;
+	int fd, result;
+
+	*status = NULL;
+	if (mvm_control_connect(path, &fd, NULL) < 0)
+		return 0;
+	mvm_control_init(&control, fd);
+	mvm_control_set_patience(&control, STATUS_LIMIT_MS);
+	result = mvm_control_send(&control, json_pack("{ss, si}", "op", "status", "id", 1), NULL, 0, err);
+	if (result == 0)
+		result = mvm_control_receive(&control, &answer, err);
+	mvm_control_finish(&control);
+	if (result < 0)
+		return mvm_error_wrap(err, "network %s", network->name);
+	/* It has just ended. */
+	if (result > 0)
+		return 0;
+	*status = json_incref(answer);
 	return 0;
 }
 

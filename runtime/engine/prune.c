@@ -8,18 +8,34 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 
-bool mvm_container_has_label(const struct mvm_container *container, const char *wanted)
+static bool has_label(const struct mvm_strv *labels, const char *wanted)
 {
 	size_t length = strlen(wanted);
 
-	for (size_t i = 0; i < container->config.labels.count; i++) {
-		const char *label = container->config.labels.items[i];
+	for (size_t i = 0; i < labels->count; i++) {
+		const char *label = labels->items[i];
 
 		if (strchr(wanted, '=') ? !strcmp(label, wanted)
 					: !strncmp(label, wanted, length) && label[length] == '=')
 			return true;
 	}
 	return false;
+}
+
+bool mvm_container_has_label(const struct mvm_container *container, const char *wanted)
+{
+	return has_label(&container->config.labels, wanted);
+}
+
+bool engine_labels_fit(const struct mvm_strv *labels, const struct mvm_prune_filter *filter)
+{
+	for (size_t i = 0; i < filter->labels.count; i++)
+		if (!has_label(labels, filter->labels.items[i]))
+			return false;
+	for (size_t i = 0; i < filter->other_labels.count; i++)
+		if (has_label(labels, filter->other_labels.items[i]))
+			return false;
+	return true;
 }
 
 static bool old_enough(const struct mvm_prune_filter *filter, time_t created)
@@ -40,13 +56,8 @@ static bool image_is_meant(const struct mvm_prune_filter *filter, const struct m
 
 static bool container_is_meant(const struct mvm_prune_filter *filter, const struct mvm_container *container)
 {
-	for (size_t i = 0; i < filter->labels.count; i++)
-		if (!mvm_container_has_label(container, filter->labels.items[i]))
-			return false;
-	for (size_t i = 0; i < filter->other_labels.count; i++)
-		if (mvm_container_has_label(container, filter->other_labels.items[i]))
-			return false;
-	return old_enough(filter, container->config.created.tv_sec);
+	return engine_labels_fit(&container->config.labels, filter) &&
+	       old_enough(filter, container->config.created.tv_sec);
 }
 
 /* One that another process has just taken charge of, or has removed, is left alone. */
