@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MVM_MAC_SIZE = 6, MVM_FRAME_HEADER = 14 };
+#include "mac.h"
+
+enum { MVM_FRAME_HEADER = 14 };
 
 struct mvm_identity {
 	uint8_t mac[MVM_MAC_SIZE];

@@ -1,6 +1,5 @@
 #include "lan.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/error.h"
@@ -99,8 +98,7 @@ int mvm_lan_add(struct mvm_lan *lan, const struct mvm_guest_config *config, int 
 	struct mvm_guest *guest = mvm_alloc(sizeof(*guest));
 
 	*guest = (struct mvm_guest){.next = lan->guests, .lan = lan, .container = mvm_strdup(config->container)};
-	if (mvm_resolver_add(lan->resolver, config->container, &config->identity, config->names, config->dns,
-			     &guest->resolver, err) < 0) {
+	if (mvm_resolver_add(lan->resolver, config, &guest->resolver, err) < 0) {
 		free(guest->container);
 		free(guest);
 		return -1;
@@ -133,13 +131,12 @@ json_t *mvm_guest_status(const struct mvm_guest *guest)
 {
 	const struct mvm_identity *identity = mvm_guest_identity(guest);
 	const struct mvm_port_counters *counters = mvm_port_counters(guest->port);
-	char mac[18], ip[MVM_SUBNET_TEXT], ip6[MVM_SUBNET_TEXT] = "";
+	char mac[MVM_MAC_TEXT], ip[MVM_SUBNET_TEXT], ip6[MVM_SUBNET_TEXT] = "";
 	uint64_t refused = 0;
 
 	for (size_t i = 0; i < MVM_FRAME_VERDICTS; i++)
 		refused += counters->refused[i];
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", identity->mac[0], identity->mac[1],
-		 identity->mac[2], identity->mac[3], identity->mac[4], identity->mac[5]);
+	mvm_mac_format(identity->mac, mac);
 	mvm_address_format(identity->ip, ip);
 	if (guest->lan->config.ipv6)
 		mvm_address6_format(&identity->ip6, ip6);

@@ -15,8 +15,8 @@ struct mvm_lan;
 struct mvm_loop;
 struct mvm_strv;
 
-/* `sockets`: how the names of the DNS server's own sockets begin; `name` is what names of guests end with in reverse look-ups.
- * Both are copied. */
+/* `sockets`: how the names of the DNS server's own sockets begin; `name` is what names of guests end with in reverse
+ * look-ups. Both are copied. */
 int mvm_lan_create(struct mvm_loop *loop, const struct mvm_nat_config *config, const char *name, const char *sockets,
 		   struct mvm_lan **lan, struct mvm_error **err);
 /* Without guests. */
@@ -26,6 +26,7 @@ struct mvm_guest_config {
 	const char *container;	      /* its ID */
 	struct mvm_identity identity; /* nobody else's */
 	const struct mvm_strv *names; /* that it can be found by */
+	bool another, ndots;	      /* of its resolv.conf: see struct mvm_dns_client */
 	const struct mvm_strv *dns;   /* servers to ask for what is not of the network; none: the host's */
 };
 /* Takes fd, the guest's end of the network. All else is copied. */

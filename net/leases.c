@@ -146,7 +146,7 @@ static int check_wanted(const struct mvm_leases *leases, const char *holder, uin
 	mvm_address_format(wanted, text);
 	mvm_subnet_format(&leases->subnet, subnet);
 	if (!mvm_subnet_is_host(&leases->subnet, wanted))
-		return mvm_fail(err, MVM_ERR_USAGE, "address %s is not one of the network's subnet %s", text, subnet);
+		return mvm_fail(err, MVM_ERR_INVALID, "address %s is not one of the network's subnet %s", text, subnet);
 	if (wanted == leases->gateway)
 		return mvm_fail(err, MVM_ERR_CONFLICT, "address %s is the network's gateway", text);
 	if (other && strcmp(other->holder, holder) != 0)

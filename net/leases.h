@@ -14,7 +14,7 @@ struct mvm_leases;
 struct mvm_leases *mvm_leases_open(const char *path, const struct mvm_subnet *subnet, uint32_t gateway);
 void mvm_leases_close(struct mvm_leases *leases);
 
-/* `wanted` 0: the lowest that is free. CONFLICT where it is another's, or none is left; USAGE where it is not of the
+/* `wanted` 0: the lowest that is free. CONFLICT where it is another's, or none is left; INVALID where it is not of the
  * network. One holder may ask again, and gets what it has. */
 int mvm_leases_take(struct mvm_leases *leases, const char *holder, uint32_t wanted, uint32_t *address,
 		    struct mvm_error **err);

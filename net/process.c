@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -111,7 +110,7 @@ static int text_of(const json_t *object, const char *key, const char **text, str
 	if (mvm_json_get_string(object, key, NULL, text, err) < 0)
 		return -1;
 	if (!*text)
-		return mvm_fail(err, MVM_ERR_USAGE, "\"%s\" is missing", key);
+		return mvm_fail(err, MVM_ERR_INVALID, "\"%s\" is missing", key);
 	return 0;
 }
 
@@ -123,7 +122,7 @@ static int parse_ipv4(const json_t *network, struct mvm_nat_config *config, stru
 	    mvm_subnet_parse(subnet, &config->subnet, err) < 0 || mvm_address_parse(gateway, &config->gateway, err) < 0)
 		return -1;
 	if (!mvm_subnet_is_host(&config->subnet, config->gateway))
-		return mvm_fail(err, MVM_ERR_USAGE, "the gateway %s is not of the subnet %s", gateway, subnet);
+		return mvm_fail(err, MVM_ERR_INVALID, "the gateway %s is not of the subnet %s", gateway, subnet);
 	return 0;
 }
 
@@ -140,7 +139,7 @@ static int parse_ipv6(const json_t *network, struct mvm_nat_config *config, stru
 	    mvm_address6_parse(gateway, &config->gateway6, err) < 0)
 		return -1;
 	if (!mvm_subnet6_contains(&config->subnet6, &config->gateway6))
-		return mvm_fail(err, MVM_ERR_USAGE, "the gateway %s is not of the subnet %s", gateway, subnet);
+		return mvm_fail(err, MVM_ERR_INVALID, "the gateway %s is not of the subnet %s", gateway, subnet);
 	return 0;
 }
 
@@ -157,7 +156,7 @@ static int set_up(struct process *process, const json_t *network, struct mvm_err
 	    mvm_json_get_bool(network, "internal", false, &config.internal, err) < 0)
 		return -1;
 	if (mtu < MTU_MIN || mtu > MTU_MAX)
-		return mvm_fail(err, MVM_ERR_USAGE, "an MTU of %lld; it has to be %d to %d", (long long)mtu, MTU_MIN,
+		return mvm_fail(err, MVM_ERR_INVALID, "an MTU of %lld; it has to be %d to %d", (long long)mtu, MTU_MIN,
 				MTU_MAX);
 	config.mtu = (size_t)mtu;
 	if (mvm_lan_create(process->loop, &config, name, process->paths->socket, &process->lan, err) < 0)
@@ -165,21 +164,6 @@ static int set_up(struct process *process, const json_t *network, struct mvm_err
 	process->config = config;
 	process->leases = mvm_leases_open(process->paths->leases, &config.subnet, config.gateway);
 	mvm_timer_start(process->return_timer, RETURN_LIMIT_MS);
-	return 0;
-}
-
-static int parse_mac(const char *text, uint8_t mac[MVM_MAC_SIZE], struct mvm_error **err)
-{
-	unsigned part[MVM_MAC_SIZE];
-	char rest;
-
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &part[0], &part[1], &part[2], &part[3], &part[4], &part[5],
-		   &rest) != MVM_MAC_SIZE)
-		return mvm_fail(err, MVM_ERR_USAGE, "%s is not a valid mac address", text);
-	for (int i = 0; i < MVM_MAC_SIZE; i++)
-		mac[i] = (uint8_t)part[i];
-	if (mac[0] & 1)
-		return mvm_fail(err, MVM_ERR_USAGE, "%s is a multicast address; no interface can have it", text);
 	return 0;
 }
 
@@ -213,7 +197,7 @@ static int take_ip6(struct process *process, const char *wanted, struct mvm_iden
 	uint64_t number = identity->ip - config->subnet.address;
 
 	if (wanted && !config->ipv6)
-		return mvm_fail(err, MVM_ERR_USAGE, "address %s: the network has no IPv6; create it with --ipv6",
+		return mvm_fail(err, MVM_ERR_INVALID, "address %s: the network has no IPv6; create it with --ipv6",
 				wanted);
 	if (!config->ipv6)
 		return 0;
@@ -221,7 +205,7 @@ static int take_ip6(struct process *process, const char *wanted, struct mvm_iden
 		if (mvm_address6_parse(wanted, &identity->ip6, err) < 0)
 			return -1;
 		if (!mvm_subnet6_contains(&config->subnet6, &identity->ip6))
-			return mvm_fail(err, MVM_ERR_USAGE, "address %s is not one of the network's IPv6 subnet",
+			return mvm_fail(err, MVM_ERR_INVALID, "address %s is not one of the network's IPv6 subnet",
 					wanted);
 		if (has_ip6(process, &identity->ip6) ||
 		    memcmp(&identity->ip6, &config->gateway6, sizeof(identity->ip6)) == 0)
@@ -242,7 +226,7 @@ static int take_addresses(struct process *process, const json_t *request, const 
 	const char *mac, *ip, *ip6;
 	uint32_t wanted = 0;
 
-	if (text_of(request, "mac", &mac, err) < 0 || parse_mac(mac, identity->mac, err) < 0 ||
+	if (text_of(request, "mac", &mac, err) < 0 || mvm_mac_parse(mac, identity->mac, err) < 0 ||
 	    check_mac(process, identity->mac, err) < 0 || mvm_json_get_string(request, "ip", NULL, &ip, err) < 0 ||
 	    mvm_json_get_string(request, "ip6", NULL, &ip6, err) < 0 ||
 	    (ip && mvm_address_parse(ip, &wanted, err) < 0) ||
@@ -289,6 +273,8 @@ static int join(struct client *client, const json_t *request, json_t **message, 
 	if (text_of(request, "container", &config.container, err) < 0 ||
 	    mvm_json_get_strings(request, "names", &names, err) < 0 ||
 	    mvm_json_get_strings(request, "dns", &dns, err) < 0 ||
+	    mvm_json_get_bool(request, "another", false, &config.another, err) < 0 ||
+	    mvm_json_get_bool(request, "ndots", false, &config.ndots, err) < 0 ||
 	    set_up(process, json_object_get(request, "network"), err) < 0 ||
 	    take_addresses(process, request, config.container, &config.identity, err) < 0)
 		return -1;

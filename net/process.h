@@ -14,10 +14,11 @@
  *   join    network: {name, subnet,      with ip ("192.168.127.2/24"), gateway, and where the network has IPv6 ip6 and
  *             gateway, subnet6,          gateway6; mtu. One descriptor comes along: the guest's end of the network, a
  *             gateway6, mtu, internal};  datagram socket, a frame each. The guest is on the network until the
- * connection container; names: list;      ends. CONFLICT where the address is another's, USAGE where it is not of the
+ * connection container; names: list;      ends. CONFLICT where the address is another's, INVALID where it is not of the
  *           mac; ip, ip6 (or none: the   network. What the first guest says of the network counts.
  *             next that is free);
- *           dns: list of addresses
+ *           dns: list of addresses;
+ *           another, ndots: bool (dns.h)
  *   status                               with guests: [{container, mac, ip, ip6, counters}], and dns: counters
  */
 #ifndef MVM_NET_PROCESS_H

@@ -14,6 +14,7 @@
 
 #include "dns_frames.h"
 #include "gate.h"
+#include "lan.h"
 #include "runtime/base/control.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
@@ -44,6 +45,7 @@ struct mvm_resolver_guest {
 	struct mvm_resolver *resolver;
 	char *id;
 	struct mvm_strv servers;
+	bool another, ndots;
 	uint16_t port;
 	char *path;
 	int listen_fd;
@@ -72,6 +74,8 @@ static void ask(struct mvm_resolver_guest *guest, const void *message, size_t le
 		.id = guest->id,
 		.servers = (const char *const *)guest->servers.items,
 		.server_count = guest->servers.count,
+		.another = guest->another,
+		.ndots = guest->ndots,
 	};
 
 	mvm_dns_query(guest->resolver->dns, message, length, &client, tcp, answer, arg);
@@ -281,23 +285,28 @@ static int listen_for(struct mvm_resolver_guest *guest, struct mvm_error **err)
 	return 0;
 }
 
-int mvm_resolver_add(struct mvm_resolver *resolver, const char *id, const struct mvm_identity *identity,
-		     const struct mvm_strv *names, const struct mvm_strv *servers, struct mvm_resolver_guest **out,
-		     struct mvm_error **err)
+int mvm_resolver_add(struct mvm_resolver *resolver, const struct mvm_guest_config *config,
+		     struct mvm_resolver_guest **out, struct mvm_error **err)
 {
 	const struct mvm_dns_endpoint endpoint = {
-		.id = id,
-		.names = (const char *const *)names->items,
-		.name_count = names->count,
-		.ipv4 = identity->ip,
-		.ipv6 = identity->ip6,
+		.id = config->container,
+		.names = (const char *const *)config->names->items,
+		.name_count = config->names->count,
+		.ipv4 = config->identity.ip,
+		.ipv6 = config->identity.ip6,
 	};
 	struct mvm_resolver_guest *guest = mvm_alloc(sizeof(*guest));
 
 	*guest = (struct mvm_resolver_guest){
-		.resolver = resolver, .id = mvm_strdup(id), .port = free_port(resolver), .listen_fd = -1};
-	for (size_t i = 0; i < servers->count; i++)
-		mvm_strv_add(&guest->servers, servers->items[i]);
+		.resolver = resolver,
+		.id = mvm_strdup(config->container),
+		.another = config->another,
+		.ndots = config->ndots,
+		.port = free_port(resolver),
+		.listen_fd = -1,
+	};
+	for (size_t i = 0; i < config->dns->count; i++)
+		mvm_strv_add(&guest->servers, config->dns->items[i]);
 	guest->next = resolver->guests;
 	resolver->guests = guest;
 	if (listen_for(guest, err) < 0) {

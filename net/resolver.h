@@ -17,7 +17,6 @@ struct mvm_error;
 struct mvm_loop;
 struct mvm_resolver;
 struct mvm_resolver_guest;
-struct mvm_strv;
 
 struct mvm_resolver_config {
 	const char *network;		  /* its name */
@@ -33,10 +32,10 @@ struct mvm_resolver *mvm_resolver_create(struct mvm_loop *loop, const struct mvm
 /* Without guests. NULL is fine. */
 void mvm_resolver_destroy(struct mvm_resolver *resolver);
 
-/* From now on it can be found by its names, and ask. */
-int mvm_resolver_add(struct mvm_resolver *resolver, const char *id, const struct mvm_identity *identity,
-		     const struct mvm_strv *names, const struct mvm_strv *servers, struct mvm_resolver_guest **guest,
-		     struct mvm_error **err);
+/* From now on it can be found by its names, and ask. `config` is that of mvm_lan_add(). */
+struct mvm_guest_config;
+int mvm_resolver_add(struct mvm_resolver *resolver, const struct mvm_guest_config *config,
+		     struct mvm_resolver_guest **guest, struct mvm_error **err);
 void mvm_resolver_remove(struct mvm_resolver_guest *guest);
 
 /* A frame on its way out from a guest: true where it was a query, and is done with; else it goes on, perhaps with

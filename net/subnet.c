@@ -18,7 +18,7 @@ int mvm_address_parse(const char *text, uint32_t *address, struct mvm_error **er
 	struct in_addr raw;
 
 	if (inet_pton(AF_INET, text, &raw) != 1)
-		return mvm_fail(err, MVM_ERR_USAGE, "%s is no IPv4 address", text);
+		return mvm_fail(err, MVM_ERR_INVALID, "%s is no IPv4 address", text);
 	*address = ntohl(raw.s_addr);
 	return 0;
 }
@@ -33,7 +33,7 @@ void mvm_address_format(uint32_t address, char *text)
 int mvm_address6_parse(const char *text, struct in6_addr *address, struct mvm_error **err)
 {
 	if (inet_pton(AF_INET6, text, address) != 1)
-		return mvm_fail(err, MVM_ERR_USAGE, "%s is no IPv6 address", text);
+		return mvm_fail(err, MVM_ERR_INVALID, "%s is no IPv6 address", text);
 	return 0;
 }
 
@@ -49,7 +49,7 @@ static int split(const char *text, int64_t longest, char **address, unsigned *pr
 	int64_t bits;
 
 	if (!slash || !mvm_parse_int(slash + 1, 0, longest, &bits))
-		return mvm_fail(err, MVM_ERR_USAGE, "%s is no subnet; write it as ADDRESS/PREFIX", text);
+		return mvm_fail(err, MVM_ERR_INVALID, "%s is no subnet; write it as ADDRESS/PREFIX", text);
 	*address = mvm_strndup(text, (size_t)(slash - text));
 	*prefix = (unsigned)bits;
 	return 0;
@@ -66,7 +66,7 @@ int mvm_subnet_parse(const char *text, struct mvm_subnet *subnet, struct mvm_err
 	if (mvm_address_parse(address, &raw, err) < 0)
 		return mvm_error_wrap(err, "subnet %s", text);
 	if (prefix < 8 || prefix > 29)
-		return mvm_fail(err, MVM_ERR_USAGE, "subnet %s: the prefix has to be 8 to 29 bits long", text);
+		return mvm_fail(err, MVM_ERR_INVALID, "subnet %s: the prefix has to be 8 to 29 bits long", text);
 	*subnet = (struct mvm_subnet){.address = raw & mask_of(prefix), .prefix = prefix};
 	return 0;
 }
@@ -88,7 +88,7 @@ int mvm_subnet6_parse(const char *text, struct mvm_subnet6 *subnet, struct mvm_e
 	if (mvm_address6_parse(address, &raw, err) < 0)
 		return mvm_error_wrap(err, "subnet %s", text);
 	if (prefix != 64)
-		return mvm_fail(err, MVM_ERR_USAGE, "subnet %s: an IPv6 prefix has to be 64 bits long", text);
+		return mvm_fail(err, MVM_ERR_INVALID, "subnet %s: an IPv6 prefix has to be 64 bits long", text);
 	memset(raw.s6_addr + 8, 0, 8);
 	*subnet = (struct mvm_subnet6){.address = raw, .prefix = prefix};
 	return 0;

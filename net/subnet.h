@@ -24,8 +24,8 @@ struct mvm_subnet6 {
 /* Room for an address or a prefix in text. */
 enum { MVM_SUBNET_TEXT = INET6_ADDRSTRLEN + 4 };
 
-/* "192.168.127.0/24"; bits set past the prefix are dropped. USAGE where malformed, or where the prefix is shorter than
- * 8 or longer than 29: a network needs a gateway and somebody to use it. */
+/* "192.168.127.0/24"; bits set past the prefix are dropped. INVALID where malformed, or where the prefix is shorter
+ * than 8 or longer than 29: a network needs a gateway and somebody to use it. */
 int mvm_subnet_parse(const char *text, struct mvm_subnet *subnet, struct mvm_error **err);
 void mvm_subnet_format(const struct mvm_subnet *subnet, char *text);
 /* "fd00:6d76:6d::/64": the prefix has to be 64, so that guests can make addresses. */

@@ -39,6 +39,11 @@ static const struct cli_command *const commands[] = {
 	&cli_kill,
 	&cli_load,
 	&cli_logs,
+	&cli_network_create,
+	&cli_network_inspect,
+	&cli_network_ls,
+	&cli_network_prune,
+	&cli_network_rm,
 	&cli_pause,
 	&cli_port,
 	&cli_rename,
@@ -65,6 +70,7 @@ static const struct cli_command *const commands[] = {
 static const struct cli_group groups[] = {
 	{"container", "Manage containers"},
 	{"image", "Manage images"},
+	{"network", "Manage networks"},
 	{"system", "Manage what mvm keeps"},
 };
 

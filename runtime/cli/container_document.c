@@ -4,11 +4,13 @@
  */
 #include "inspect.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/json.h"
 #include "runtime/base/text.h"
 #include "runtime/state/confinement.h"
+#include "runtime/state/net_endpoint.h"
 
 static json_t *time_json(const struct timespec *time)
 {
@@ -110,15 +112,30 @@ static void add_rights_and_limits(json_t *host, const struct mvm_container_confi
 	json_object_set_new(host, "ShmSize", json_integer(shm));
 }
 
+/* docker's word for the first. */
+static json_t *network_mode(const struct mvm_container_config *config)
+{
+	struct mvm_net_endpoint place MVM_CLEAN_NET_ENDPOINT = {0};
+
+	if (!config->networks.count || mvm_net_endpoint_parse(config->networks.items[0], &place, NULL) < 0)
+		return json_string("none");
+	return json_string(place.network);
+}
+
 static json_t *host_config_json(const struct mvm_container_config *config)
 {
-	json_t *host = json_pack(
-		"{s:n, s:s, s:{s:s*, s:o}, s:s, s:{}, s:{s:s, s:I}, s:b}", "Binds", "ContainerIDFile", "", "LogConfig",
-		"Type", config->log_driver, "Config", pairs_json(&config->log_options, "="), "NetworkMode", "none",
-		"PortBindings", "RestartPolicy", "Name", config->restart_policy ? config->restart_policy : "no",
-		"MaximumRetryCount", (json_int_t)config->restart_max, "AutoRemove", (int)config->auto_remove);
+	json_t *host =
+		json_pack("{s:n, s:s, s:{s:s*, s:o}, s:o, s:{}, s:{s:s, s:I}, s:b}", "Binds", "ContainerIDFile", "",
+			  "LogConfig", "Type", config->log_driver, "Config", pairs_json(&config->log_options, "="),
+			  "NetworkMode", network_mode(config), "PortBindings", "RestartPolicy", "Name",
+			  config->restart_policy ? config->restart_policy : "no", "MaximumRetryCount",
+			  (json_int_t)config->restart_max, "AutoRemove", (int)config->auto_remove);
 
 	add_rights_and_limits(host, config);
+	json_object_set_new(host, "Dns", strings_json(&config->dns, 0));
+	json_object_set_new(host, "DnsSearch", strings_json(&config->dns_search, 0));
+	json_object_set_new(host, "DnsOptions", strings_json(&config->dns_options, 0));
+	json_object_set_new(host, "ExtraHosts", list_or_null(&config->extra_hosts));
 	json_object_set_new(host, "ReadonlyRootfs", json_boolean(config->read_only));
 	json_object_set_new(host, "Runtime", json_string("mvm"));
 	json_object_set_new(host, "Memory", json_integer((json_int_t)config->memory));
@@ -154,11 +171,48 @@ static json_t *config_json(const struct mvm_container_config *config)
 	return json;
 }
 
-/* The container has no network but its own loopback. */
-static json_t *network_json(void)
+/* "192.168.127.2/24" in its two parts. */
+static void set_address(json_t *json, const char *address, const char *key, const char *prefix_key)
 {
-	return json_pack("{s:{}, s:s, s:s, s:s, s:{}}", "Ports", "Gateway", "", "IPAddress", "", "MacAddress", "",
-			 "Networks");
+	size_t length = address ? strcspn(address, "/") : 0;
+
+	json_object_set_new(json, key, json_stringn(address ? address : "", length));
+	json_object_set_new(json, prefix_key,
+			    json_integer(address && address[length] ? atoi(address + length + 1) : 0));
+}
+
+static json_t *place_json(const struct mvm_net_endpoint *place, const struct mvm_container_config *config)
+{
+	json_t *json = json_pack(
+		"{s:n, s:n, s:o, s:s, s:s, s:s, s:s}", "IPAMConfig", "Links", "Aliases", list_or_null(&place->aliases),
+		"MacAddress", place->mac ? place->mac : "", "EndpointID", place->ip ? config->id : "", "Gateway",
+		place->gateway ? place->gateway : "", "IPv6Gateway", place->gateway6 ? place->gateway6 : "");
+
+	set_address(json, place->ip, "IPAddress", "IPPrefixLen");
+	set_address(json, place->ip6, "GlobalIPv6Address", "GlobalIPv6PrefixLen");
+	return json;
+}
+
+/* What it has while it runs; else what it is to have. */
+static json_t *network_json(const struct mvm_container *container)
+{
+	const struct mvm_strv *live = &container->state.endpoints;
+	const struct mvm_strv *places = live->count ? live : &container->config.networks;
+	json_t *json = json_pack("{s:{}, s:s, s:s, s:s}", "Ports", "Gateway", "", "IPAddress", "", "MacAddress", "");
+	json_t *networks = json_object();
+
+	for (size_t i = 0; i < places->count; i++) {
+		struct mvm_net_endpoint place MVM_CLEAN_NET_ENDPOINT = {0};
+
+		if (mvm_net_endpoint_parse(places->items[i], &place, NULL) < 0)
+			continue;
+		json_object_set_new(networks, place.network, place_json(&place, &container->config));
+		/* Docker's, of its default network, and what many scripts read. */
+		if (i == 0 && live->count)
+			json_object_update(json, json_object_get(networks, place.network));
+	}
+	json_object_set_new(json, "Networks", networks);
+	return json;
 }
 
 static void set_sizes(json_t *document, struct mvm_engine *engine, const struct mvm_container *container,
@@ -213,7 +267,7 @@ json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_conta
 		set_sizes(document, engine, container, image);
 	json_object_set_new(document, "Mounts", json_array());
 	json_object_set_new(document, "Config", config_json(config));
-	json_object_set_new(document, "NetworkSettings", network_json());
+	json_object_set_new(document, "NetworkSettings", network_json(container));
 	json_object_set_new(document, "Machine", machine_json(container));
 	return document;
 }

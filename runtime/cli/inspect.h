@@ -15,4 +15,7 @@ json_t *cli_describe_image(struct mvm_engine *engine, const struct mvm_image *im
 /* container_document.c */
 json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_container *container, bool size);
 
+/* network_inspect.c: NULL with an error where its process does not answer. */
+json_t *cli_describe_network(struct mvm_engine *engine, const struct mvm_network *network, struct mvm_error **err);
+
 #endif

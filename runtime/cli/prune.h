@@ -16,4 +16,7 @@ int cli_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filte
 			 struct mvm_error **err);
 void cli_print_reclaimed(uint64_t reclaimed);
 
+/* network_prune.c */
+int cli_prune_networks(struct mvm_engine *engine, const struct mvm_prune_filter *filter, struct mvm_error **err);
+
 #endif

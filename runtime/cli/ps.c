@@ -6,6 +6,7 @@
 #include "container_filter.h"
 #include "image/reference.h"
 #include "runtime/base/text.h"
+#include "runtime/state/net_endpoint.h"
 
 #define COMMAND_WIDTH 20
 
@@ -135,6 +136,19 @@ static char *size_text(struct mvm_engine *engine, const struct mvm_container *co
 	return mvm_format("%s (virtual %s)", own_text, all);
 }
 
+static char *networks_text(const struct mvm_container *container)
+{
+	struct mvm_strv names MVM_CLEAN_STRV = {0};
+
+	for (size_t i = 0; i < container->config.networks.count; i++) {
+		struct mvm_net_endpoint place MVM_CLEAN_NET_ENDPOINT = {0};
+
+		if (mvm_net_endpoint_parse(container->config.networks.items[i], &place, NULL) == 0)
+			mvm_strv_add(&names, place.network);
+	}
+	return names.count ? join(&names) : mvm_strdup("none");
+}
+
 static void add_row(struct cli_table *table, struct mvm_engine *engine, const struct mvm_container *container,
 		    const struct values *values)
 {
@@ -152,7 +166,7 @@ static void add_row(struct cli_table *table, struct mvm_engine *engine, const st
 	mvm_strv_take(&table->cells, join(&container->config.labels));
 	mvm_strv_add(&table->cells, "");
 	mvm_strv_add(&table->cells, "0");
-	mvm_strv_add(&table->cells, "");
+	mvm_strv_take(&table->cells, networks_text(container));
 }
 
 static int print_containers(struct mvm_engine *engine, struct mvm_container **list, size_t count,

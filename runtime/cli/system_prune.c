@@ -24,7 +24,8 @@ static int confirm(const struct values *values, struct mvm_error **err)
 	struct mvm_buf warning MVM_CLEAN_BUF = {0};
 
 	mvm_buf_addf(&warning,
-		     "This will remove:\n  - all stopped containers\n  - all %s\n"
+		     "This will remove:\n  - all stopped containers\n"
+		     "  - all networks not used by at least one container\n  - all %s\n"
 		     "  - what interrupted pulls have left\n",
 		     values->all ? "images without at least one container associated to them" : "dangling images");
 	if (values->filters.count)
@@ -39,6 +40,8 @@ static int prune(struct mvm_engine *engine, bool all, const struct mvm_prune_fil
 	uint64_t of_containers, of_images = 0;
 	int result = cli_prune_containers(engine, filter, &of_containers, err);
 
+	if (result == 0)
+		result = cli_prune_networks(engine, filter, err);
 	if (result == 0)
 		result = cli_prune_images(engine, all, filter, &of_images, err);
 	cli_print_reclaimed(of_containers + of_images);

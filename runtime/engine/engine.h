@@ -116,6 +116,8 @@ struct mvm_network_request {
 int mvm_engine_create_network(struct mvm_engine *engine, const struct mvm_network_request *request,
 			      struct mvm_network **network, struct mvm_error **err);
 
+/* Made where it is not there. */
+int mvm_engine_default_network(struct mvm_engine *engine, struct mvm_error **err);
 /* CONFLICT while a guest is on it, and for the default one. */
 int mvm_engine_remove_network(struct mvm_engine *engine, const char *what, struct mvm_error **err);
 /* Removes those that no container is to be on; adds their names. */

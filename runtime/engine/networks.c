@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "net/host_networks.h"
+#include "net/mac.h"
 #include "net/subnet.h"
 #include "runtime/base/control.h"
 #include "runtime/base/error.h"
@@ -101,7 +102,7 @@ static int choose_ipv4(const struct mvm_network_request *request, const struct t
 		return -1;
 	mvm_subnet_format(&subnet, text);
 	if (!mvm_subnet_is_host(&subnet, gateway))
-		return mvm_fail(err, MVM_ERR_USAGE, "no matching subnet for gateway %s", request->gateway);
+		return mvm_fail(err, MVM_ERR_INVALID, "no matching subnet for gateway %s", request->gateway);
 	network->subnet = mvm_strdup(text);
 	mvm_address_format(gateway, text);
 	network->gateway = mvm_strdup(text);
@@ -131,7 +132,7 @@ static int choose_ipv6(const struct mvm_network_request *request, struct mvm_net
 	if (request->gateway6 && mvm_address6_parse(request->gateway6, &gateway, err) < 0)
 		return -1;
 	if (!mvm_subnet6_contains(&subnet, &gateway))
-		return mvm_fail(err, MVM_ERR_USAGE, "no matching subnet for gateway %s", request->gateway6);
+		return mvm_fail(err, MVM_ERR_INVALID, "no matching subnet for gateway %s", request->gateway6);
 	mvm_subnet6_format(&subnet, text);
 	network->subnet6 = mvm_strdup(text);
 	mvm_address6_format(&gateway, text);
@@ -151,7 +152,7 @@ static int create(struct mvm_state *state, const struct mvm_network_request *req
 	for (size_t i = 0; request->labels && i < request->labels->count; i++)
 		mvm_strv_add(&network->labels, request->labels->items[i]);
 	if (network->mtu < 576 || network->mtu > 65520)
-		return mvm_fail(err, MVM_ERR_USAGE, "invalid MTU: %lld; it has to be 576 to 65520",
+		return mvm_fail(err, MVM_ERR_INVALID, "invalid MTU: %lld; it has to be 576 to 65520",
 				(long long)network->mtu);
 	if (look_around(state, &taken, err) < 0)
 		return -1;
@@ -287,10 +288,28 @@ int engine_need_network(struct mvm_engine *engine, const char *name, struct mvm_
 	return mvm_error_move(err, &cause);
 }
 
+int mvm_engine_default_network(struct mvm_engine *engine, struct mvm_error **err)
+{
+	return engine_need_network(engine, MVM_NETWORK_DEFAULT, err);
+}
+
 static void copy(struct mvm_strv *to, const struct mvm_strv *from)
 {
 	for (size_t i = 0; from && i < from->count; i++)
 		mvm_strv_add(to, from->items[i]);
+}
+
+static int check_addresses(const struct mvm_net_endpoint *endpoint, struct mvm_error **err)
+{
+	uint8_t mac[MVM_MAC_SIZE];
+	struct in6_addr ip6;
+	uint32_t ip;
+
+	if ((endpoint->mac && mvm_mac_parse(endpoint->mac, mac, err) < 0) ||
+	    (endpoint->ip && mvm_address_parse(endpoint->ip, &ip, err) < 0) ||
+	    (endpoint->ip6 && mvm_address6_parse(endpoint->ip6, &ip6, err) < 0))
+		return -1;
+	return 0;
 }
 
 static int add_network(struct mvm_engine *engine, const char *text, struct mvm_container_config *config,
@@ -311,7 +330,7 @@ static int add_network(struct mvm_engine *engine, const char *text, struct mvm_c
 		free(endpoint.network);
 		endpoint.network = mvm_strdup(MVM_NETWORK_DEFAULT);
 	}
-	if (engine_need_network(engine, endpoint.network, err) < 0)
+	if (check_addresses(&endpoint, err) < 0 || engine_need_network(engine, endpoint.network, err) < 0)
 		return -1;
 	mvm_strv_take(&config->networks, mvm_net_endpoint_format(&endpoint));
 	return 0;
@@ -327,7 +346,7 @@ static int check_extra_host(const char *host, struct mvm_error **err)
 	if (name && (!strcmp(address, "host-gateway") || mvm_address_parse(address, &address4, NULL) == 0 ||
 		     mvm_address6_parse(address, &address6, NULL) == 0))
 		return 0;
-	return mvm_fail(err, MVM_ERR_USAGE, "bad format for add-host: \"%s\": it is NAME:ADDRESS", host);
+	return mvm_fail(err, MVM_ERR_INVALID, "bad format for add-host: \"%s\": it is NAME:ADDRESS", host);
 }
 
 int engine_set_networks(struct mvm_engine *engine, const struct mvm_create_request *request,

@@ -222,7 +222,7 @@ static int fill_folder(const char *folder, const struct mvm_network *network, st
 	json_t *json MVM_CLEAN_JSON = to_json(network);
 
 	if (!json)
-		return mvm_fail(err, MVM_ERR_USAGE, "a label of the network holds bytes that are not UTF-8");
+		return mvm_fail(err, MVM_ERR_INVALID, "a label of the network holds bytes that are not UTF-8");
 	if (mvm_remove_tree(folder, err) < 0)
 		return -1;
 	if (mkdir(folder, 0700) < 0)
@@ -238,7 +238,7 @@ int mvm_network_create(const struct mvm_state *state, struct mvm_network *networ
 	unsigned char random[32];
 
 	if (!is_name(network->name))
-		return mvm_fail(err, MVM_ERR_USAGE,
+		return mvm_fail(err, MVM_ERR_INVALID,
 				"invalid network name: %s: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", network->name);
 	if (access(to, F_OK) == 0)
 		return mvm_fail(err, MVM_ERR_EXISTS, "network with name %s already exists", network->name);

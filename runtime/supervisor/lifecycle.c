@@ -365,6 +365,8 @@ static void finish(struct supervisor *supervisor)
 		mvm_fail(&stopped, MVM_ERR_INTERRUPTED, "the container was removed before it ran");
 		supervisor_failed(supervisor, stopped);
 	}
+	network_leave(supervisor->network);
+	supervisor->network = NULL;
 	if (!supervisor->helper)
 		settle_container(supervisor);
 	unlink(socket);

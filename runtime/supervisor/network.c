@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/mac.h"
 #include "net/process.h"
 #include "net/resolv_conf.h"
 #include "runtime/base/control.h"
@@ -31,8 +32,7 @@ struct place {
 	struct network *network;
 	struct mvm_network *config;
 	struct mvm_net_endpoint endpoint; /* asked for; once joined, what it has */
-	char mac[18];
-	uint8_t mac_bytes[6];
+	uint8_t mac[MVM_MAC_SIZE];
 	int machine_fd, network_fd; /* the two ends of the wire; both stay open here, for either side may be replaced */
 	struct mvm_control control;
 	bool connected;
@@ -47,6 +47,9 @@ struct network {
 	struct supervisor *supervisor;
 	struct place *places;
 	size_t count;
+	size_t out; /* the place of the default route */
+	char *resolv_conf;
+	bool ndots;
 };
 
 static void try_join(struct place *place);
@@ -175,12 +178,14 @@ static json_t *join_request(const struct place *place)
 	const struct mvm_network *network = place->config;
 	const struct mvm_container_config *config = &place->network->supervisor->container->config;
 
-	return json_pack("{ss, si, s:{ss, ss, ss, ss*, ss*, sI, sb}, ss, so, ss, so*, so*, so}", "op", "join", "id", 1,
-			 "network", "name", network->name, "subnet", network->subnet, "gateway", network->gateway,
-			 "subnet6", network->subnet6, "gateway6", network->gateway6, "mtu", (json_int_t)network->mtu,
-			 "internal", (int)network->internal, "container", config->id, "names", names_of(place), "mac",
-			 place->mac, "ip", plain(place->endpoint.ip), "ip6", plain(place->endpoint.ip6), "dns",
-			 mvm_json_from_strings(&config->dns));
+	return json_pack("{ss, si, s:{ss, ss, ss, ss*, ss*, sI, sb}, ss, so, ss, so*, so*, so, sb, sb}", "op", "join",
+			 "id", 1, "network", "name", network->name, "subnet", network->subnet, "gateway",
+			 network->gateway, "subnet6", network->subnet6, "gateway6", network->gateway6, "mtu",
+			 (json_int_t)network->mtu, "internal", (int)network->internal, "container", config->id, "names",
+			 names_of(place), "mac", place->endpoint.mac, "ip", plain(place->endpoint.ip), "ip6",
+			 plain(place->endpoint.ip6), "dns", mvm_json_from_strings(&config->dns), "another",
+			 (int)(place != &place->network->places[place->network->out]), "ndots",
+			 (int)place->network->ndots);
 }
 
 /* Takes fd. */
@@ -261,27 +266,26 @@ static void retry(void *arg)
 
 /* Always the same for a container on a network, so that neighbours need not learn anew: locally administered, docker's
  * prefix. */
-static void choose_mac(struct place *place)
+static int choose_mac(struct place *place, struct mvm_error **err)
 {
 	const char *id = place->network->supervisor->container->config.id, *network = place->config->id;
-	unsigned part[6] = {0x02, 0x42};
+	unsigned mine = 0, theirs = 0;
 
-	for (int i = 0; i < 4; i++) {
-		unsigned a = 0, b = 0;
-
-		sscanf(id + 2 * i, "%2x", &a);
-		sscanf(network + 2 * i, "%2x", &b);
-		part[i + 2] = a ^ b;
+	if (place->endpoint.mac) {
+		if (mvm_mac_parse(place->endpoint.mac, place->mac, err) < 0)
+			return -1;
+	} else {
+		sscanf(id, "%8x", &mine);
+		sscanf(network, "%8x", &theirs);
+		mine ^= theirs;
+		memcpy(place->mac, (const uint8_t[]){0x02, 0x42}, 2);
+		for (int i = 0; i < 4; i++)
+			place->mac[i + 2] = (uint8_t)(mine >> 8 * i);
 	}
-	if (place->endpoint.mac)
-		sscanf(place->endpoint.mac, "%2x:%2x:%2x:%2x:%2x:%2x", &part[0], &part[1], &part[2], &part[3], &part[4],
-		       &part[5]);
-	for (int i = 0; i < 6; i++)
-		place->mac_bytes[i] = (uint8_t)part[i];
-	snprintf(place->mac, sizeof(place->mac), "%02x:%02x:%02x:%02x:%02x:%02x", part[0], part[1], part[2], part[3],
-		 part[4], part[5]);
 	free(place->endpoint.mac);
-	place->endpoint.mac = mvm_strdup(place->mac);
+	place->endpoint.mac = mvm_alloc(MVM_MAC_TEXT);
+	mvm_mac_format(place->mac, place->endpoint.mac);
+	return 0;
 }
 
 static int make_wire(struct place *place, struct mvm_error **err)
@@ -306,8 +310,36 @@ static int make_place(struct place *place, const char *text, struct mvm_error **
 	if (mvm_net_endpoint_parse(text, &place->endpoint, err) < 0 ||
 	    mvm_network_load(supervisor->state, place->endpoint.network, &place->config, err) < 0)
 		return -1;
-	choose_mac(place);
-	return make_wire(place, err);
+	return choose_mac(place, err) < 0 ? -1 : make_wire(place, err);
+}
+
+/* The first that leads out, as docker's; where none does, the first. */
+static size_t find_out(const struct network *network)
+{
+	for (size_t i = 0; i < network->count; i++)
+		if (!network->places[i].config->internal)
+			return i;
+	return 0;
+}
+
+/* Every network's server knows its own names. The one that leads out is asked last, for it has an answer to all. */
+static void make_resolv_conf(struct network *network)
+{
+	const struct mvm_container_config *config = &network->supervisor->container->config;
+	const char *servers[MVM_MACHINE_NICS_MAX];
+	struct mvm_resolv_guest guest = {
+		.servers = servers, .search = &config->dns_search, .options = &config->dns_options};
+	struct mvm_resolv_conf host MVM_CLEAN_RESOLV_CONF = {.server_count = 0};
+	char *text MVM_CLEAN_FREE = NULL;
+	size_t length;
+
+	for (size_t i = 0; i < network->count; i++)
+		if (i != network->out)
+			servers[guest.server_count++] = network->places[i].config->gateway;
+	servers[guest.server_count++] = network->places[network->out].config->gateway;
+	if (mvm_read_file("/etc/resolv.conf", MVM_RESOLV_CONF_SIZE, &text, &length, NULL) == 0)
+		mvm_resolv_conf_parse(text, 53, &host);
+	network->resolv_conf = mvm_resolv_conf_guest(&host, &guest, &network->ndots);
 }
 
 int network_join(struct supervisor *supervisor, struct network **out, struct mvm_error **err)
@@ -317,6 +349,9 @@ int network_join(struct supervisor *supervisor, struct network **out, struct mvm
 
 	if (!wanted->count || supervisor->helper)
 		return 0;
+	if (wanted->count > MVM_MACHINE_NICS_MAX)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "a container is on at most %d networks",
+				MVM_MACHINE_NICS_MAX);
 	network = mvm_alloc(sizeof(*network));
 	network->supervisor = supervisor;
 	network->places = mvm_alloc(wanted->count * sizeof(*network->places));
@@ -331,6 +366,8 @@ int network_join(struct supervisor *supervisor, struct network **out, struct mvm
 			return -1;
 		}
 	}
+	network->out = find_out(network);
+	make_resolv_conf(network);
 	*out = network;
 	for (size_t i = 0; i < network->count; i++)
 		mvm_timer_start(network->places[i].retry, 0);
@@ -352,6 +389,7 @@ void network_leave(struct network *network)
 		mvm_network_free(place->config);
 	}
 	free(network->places);
+	free(network->resolv_conf);
 	free(network);
 }
 
@@ -361,7 +399,7 @@ size_t network_nics(const struct network *network, struct mvm_machine_nic *nics)
 
 	for (size_t i = 0; i < count && i < MVM_MACHINE_NICS_MAX; i++) {
 		nics[i].fd = network->places[i].machine_fd;
-		memcpy(nics[i].mac, network->places[i].mac_bytes, sizeof(nics[i].mac));
+		memcpy(nics[i].mac, network->places[i].mac, sizeof(nics[i].mac));
 	}
 	return count;
 }
@@ -386,12 +424,11 @@ static void describe_place(const struct place *place, size_t index, struct mvm_s
 	const struct mvm_net_endpoint *endpoint = &place->endpoint;
 	struct mvm_buf text = {0};
 
-	mvm_buf_addf(&text, "mac=%s name=eth%zu mtu=%lld ip=%s", place->mac, index, (long long)place->mtu,
+	mvm_buf_addf(&text, "mac=%s name=eth%zu mtu=%lld ip=%s", endpoint->mac, index, (long long)place->mtu,
 		     endpoint->ip);
 	if (endpoint->ip6)
 		mvm_buf_addf(&text, " ip=%s", endpoint->ip6);
-	/* The first network leads out; an internal one leads nowhere. */
-	if (index == 0 && !place->config->internal) {
+	if (index == place->network->out && !place->config->internal) {
 		mvm_buf_addf(&text, " via=%s", endpoint->gateway);
 		if (endpoint->gateway6)
 			mvm_buf_addf(&text, " via=%s", endpoint->gateway6);
@@ -405,22 +442,6 @@ static void add_host(const char *host, const char *gateway, struct mvm_strv *hos
 	const char *address = host[name] ? host + name + 1 : "";
 
 	mvm_strv_addf(hosts, "%s\t%.*s", strcmp(address, "host-gateway") ? address : gateway, (int)name, host);
-}
-
-static char *make_resolv_conf(const struct network *network)
-{
-	const struct mvm_container_config *config = &network->supervisor->container->config;
-	const char *servers[1] = {network->places[0].endpoint.gateway};
-	struct mvm_resolv_guest guest = {
-		.servers = servers, .server_count = 1, .search = &config->dns_search, .options = &config->dns_options};
-	struct mvm_resolv_conf host MVM_CLEAN_RESOLV_CONF = {.server_count = 0};
-	char *text MVM_CLEAN_FREE = NULL;
-	size_t length;
-	bool ndots;
-
-	if (mvm_read_file("/etc/resolv.conf", MVM_RESOLV_CONF_SIZE, &text, &length, NULL) == 0)
-		mvm_resolv_conf_parse(text, 53, &host);
-	return mvm_resolv_conf_guest(&host, &guest, &ndots);
 }
 
 void network_describe(const struct network *network, struct mvm_strv *interfaces, struct mvm_strv *hosts,
@@ -437,6 +458,6 @@ void network_describe(const struct network *network, struct mvm_strv *interfaces
 			      network->places[i].endpoint.ip, config->hostname);
 	}
 	for (size_t i = 0; i < config->extra_hosts.count; i++)
-		add_host(config->extra_hosts.items[i], network->places[0].endpoint.gateway, hosts);
-	*resolv_conf = make_resolv_conf(network);
+		add_host(config->extra_hosts.items[i], network->places[network->out].config->gateway, hosts);
+	*resolv_conf = mvm_strdup(network->resolv_conf);
 }

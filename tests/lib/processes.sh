@@ -2,8 +2,8 @@
 #
 # shellcheck shell=bash
 
-# mvm_processes: those that inherited MVM_HOME as it is now, as "PID NAME" lines, NAME being qemu, vsock or
-# supervisor, or cli for a client that runs the program $MVM.
+# mvm_processes: those that inherited MVM_HOME as it is now, as "PID NAME" lines, NAME being qemu, vsock,
+# supervisor or net, or cli for a client that runs the program $MVM.
 mvm_processes() {
   local file pid files=(/proc/[0-9]*/environ)
   # A process that ends meanwhile makes grep fail.
@@ -14,6 +14,7 @@ mvm_processes() {
       *qemu-system*) printf '%s qemu\n' "$pid" ;;
       *mvm-vsock*) printf '%s vsock\n' "$pid" ;;
       *mvm-supervisor*) printf '%s supervisor\n' "$pid" ;;
+      *mvm-net\ *) printf '%s net\n' "$pid" ;;
       "$MVM "*) printf '%s cli\n' "$pid" ;;
     esac
   done 2>/dev/null

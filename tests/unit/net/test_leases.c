@@ -53,8 +53,8 @@ static void what_cannot_be_had_is_refused(void **state)
 	take(leases, "abc", 0x0a000004);
 	assert_error(mvm_leases_take(leases, "x", 0x0a000004, &address, &err), MVM_ERR_CONFLICT, "already in use");
 	assert_error(mvm_leases_take(leases, "x", GATEWAY, &address, &err), MVM_ERR_CONFLICT, "gateway");
-	assert_error(mvm_leases_take(leases, "x", 0x0a000007, &address, &err), MVM_ERR_USAGE, "10.0.0.0/29");
-	assert_error(mvm_leases_take(leases, "x", 0x0b000001, &address, &err), MVM_ERR_USAGE, "11.0.0.1");
+	assert_error(mvm_leases_take(leases, "x", 0x0a000007, &address, &err), MVM_ERR_INVALID, "10.0.0.0/29");
+	assert_error(mvm_leases_take(leases, "x", 0x0b000001, &address, &err), MVM_ERR_INVALID, "11.0.0.1");
 	assert_int_equal(take(leases, "abc", 0x0a000005), 0x0a000005);
 	assert_int_equal(take(leases, "x", 0x0a000004), 0x0a000004);
 	mvm_leases_release(leases, "abc");

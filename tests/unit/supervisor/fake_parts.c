@@ -46,6 +46,10 @@ bool network_is_ready(const struct network *network)
 	return !fake_parts.network_missing;
 }
 
+void network_leave(struct network *network)
+{
+}
+
 void network_note(const struct network *network, struct mvm_strv *endpoints)
 {
 }
