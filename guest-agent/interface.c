@@ -118,7 +118,8 @@ static int carry_out(int fd, struct request *request)
 	if (send(fd, request, request->header.nlmsg_len, 0) < 0)
 		return -1;
 	n = recv(fd, &answer, sizeof(answer), 0);
-	if (n < (ssize_t)(sizeof(answer.header) + sizeof(answer.error.error)) || answer.header.nlmsg_type != NLMSG_ERROR) {
+	if (n < (ssize_t)(sizeof(answer.header) + sizeof(answer.error.error)) ||
+	    answer.header.nlmsg_type != NLMSG_ERROR) {
 		errno = EPROTO;
 		return -1;
 	}

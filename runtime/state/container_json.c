@@ -238,8 +238,8 @@ json_t *mvm_container_state_to_json(const struct mvm_container_state *state)
 			 (json_int_t)state->pid, "ExitCode", (json_int_t)state->exit_code, "OOMKilled",
 			 (int)state->oom_killed, "Error", state->error ? mvm_json_message(state->error) : NULL,
 			 "StartedAt", time_to_json(&state->started), "FinishedAt", time_to_json(&state->finished),
-			 "RestartCount", (json_int_t)state->restart_count, "StoppedByUser",
-			 (int)state->stopped_by_user, "Endpoints", mvm_json_from_strings(&state->endpoints));
+			 "RestartCount", (json_int_t)state->restart_count, "StoppedByUser", (int)state->stopped_by_user,
+			 "Endpoints", mvm_json_from_strings(&state->endpoints));
 }
 
 void mvm_container_state_finish(struct mvm_container_state *state)

@@ -9,9 +9,12 @@ static const struct {
 	const char *key;
 	size_t offset;
 } members[] = {
-	{"name", offsetof(struct mvm_net_endpoint, network)},      {"ip", offsetof(struct mvm_net_endpoint, ip)},
-	{"ip6", offsetof(struct mvm_net_endpoint, ip6)},	       {"gateway", offsetof(struct mvm_net_endpoint, gateway)},
-	{"gateway6", offsetof(struct mvm_net_endpoint, gateway6)}, {"mac-address", offsetof(struct mvm_net_endpoint, mac)},
+	{"name", offsetof(struct mvm_net_endpoint, network)},
+	{"ip", offsetof(struct mvm_net_endpoint, ip)},
+	{"ip6", offsetof(struct mvm_net_endpoint, ip6)},
+	{"gateway", offsetof(struct mvm_net_endpoint, gateway)},
+	{"gateway6", offsetof(struct mvm_net_endpoint, gateway6)},
+	{"mac-address", offsetof(struct mvm_net_endpoint, mac)},
 };
 
 static char **member(struct mvm_net_endpoint *endpoint, const char *key, size_t length)

@@ -30,8 +30,9 @@ link() {
 }
 
 setup_file() {
-  [ "$(id -u)" = 0 ] && command -v ip nsenter unshare >/dev/null && unshare -nm true 2>/dev/null ||
+  if ! command -v ip nsenter unshare >/dev/null || ! unshare -nm true 2>/dev/null; then
     skip "making network namespaces needs root, iproute2 and util-linux"
+  fi
   export DEB=$REGISTRY/deb HOST ROUTER WORLD
   HOST=$(holder -n -m) ROUTER=$(holder -n -m) WORLD=$(holder -n -m)
   local pid

@@ -11,7 +11,7 @@ struct fake_parts {
 	struct mvm_buf calls;
 	bool boot_fails, streams_fail;
 	bool network_missing; /* it is not known yet where the guest is */
-	uint64_t now_ms; /* on the monotonic clock */
+	uint64_t now_ms;      /* on the monotonic clock */
 	bool loop_stopped;
 	/* Looks at the world at the moment when clients learn of the end. */
 	void (*at_exit)(struct supervisor *supervisor);
