@@ -75,6 +75,7 @@ static const struct spec machine_specs[] = {
 	{MVM_FIELD_CA_CERTIFICATES, KIND_TEXT, MACHINE(ca_certificates)},
 	{MVM_FIELD_CA_BUNDLE, KIND_TEXT, MACHINE(ca_bundle)},
 	{MVM_FIELD_INTERFACE, KIND_LIST, MACHINE(interfaces)},
+	{MVM_FIELD_PUBLISH, KIND_U64, MACHINE(publish)},
 	END,
 };
 

@@ -80,6 +80,7 @@ struct mvm_proto_machine {
 	const char *ca_certificates; /* PEM: authorities to trust beside the image's */
 	const char *ca_bundle;	     /* PEM: those to trust as well where the image has none */
 	char *const *interfaces;     /* "mac=... name=... mtu=... ip=ADDRESS/PREFIX via=ADDRESS" */
+	uint64_t publish;	     /* MVM_PUBLISH_* */
 };
 
 struct mvm_proto_rlimit {

@@ -17,6 +17,10 @@ enum {
 	MVM_PROTO_HOST_CID = 2,
 	MVM_PROTO_CONTROL_PORT = 1024, /* the agent's first connection; the host listens */
 	MVM_PROTO_STREAM_PORT = 1025,  /* ports from here on are the host's to give to streams */
+
+	/* Ports of the guest, where the agent listens for the published ports of the container; PROTOCOL.md */
+	MVM_PROTO_PUBLISH_TCP_PORT = 1024,
+	MVM_PROTO_PUBLISH_UDP_PORT = 1025,
 };
 
 enum mvm_proto_type {
@@ -72,6 +76,7 @@ enum mvm_proto_tag {
 	MVM_FIELD_ROOT_SCRATCH = 28, /* u64: 1 when the root disk goes with the machine */
 	MVM_FIELD_CPU_WEIGHT = 29,   /* u64: 1 to 10000; usually 100 */
 	MVM_FIELD_INTERFACE = 30,    /* text, repeated: a network interface, see PROTOCOL.md */
+	MVM_FIELD_PUBLISH = 31,	     /* u64: enum mvm_proto_publish: for what connections come */
 
 	MVM_FIELD_PROCESS = 32,	    /* u64: the host's id of a process, 32 bits, not 0 */
 	MVM_FIELD_ARG = 33,	    /* text, repeated */
@@ -138,6 +143,15 @@ enum mvm_proto_tag {
 	MVM_FIELD_CA_CERTIFICATES = 128, /* text: PEM, authorities that processes are to trust beside the image's */
 	MVM_FIELD_CA_BUNDLE = 129,	 /* text: PEM, those to trust beside them where the image has none */
 };
+
+/* Published ports are there, of this kind. */
+enum mvm_proto_publish {
+	MVM_PUBLISH_TCP = 1,
+	MVM_PUBLISH_UDP = 2,
+};
+
+/* What a frame of a UDP flow begins with: the length of the datagram, 16 bits. */
+enum { MVM_PUBLISH_HEADER = 2, MVM_PUBLISH_DATAGRAM_MAX = 65507 };
 
 /* What ARCHIVE sends of what differs from the base. */
 enum mvm_proto_changes {

@@ -135,7 +135,8 @@ int cli_parse_health(const struct cli_health_flags *flags, struct mvm_health_che
 
 /* network_flags.c: `--network` and what goes with it, as it was typed. */
 struct cli_network_flags {
-	struct mvm_strv networks, aliases, dns, dns_search, dns_options, extra_hosts;
+	struct mvm_strv networks, aliases, dns, dns_search, dns_options, extra_hosts, publish, expose;
+	bool publish_all;
 	const char *ip, *ip6, *mac;
 };
 /* The request borrows the flags and `networks`, which is the caller's to finish. */

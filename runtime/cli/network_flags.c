@@ -59,6 +59,9 @@ int cli_parse_networks(const struct cli_network_flags *flags, struct mvm_strv *n
 				return mvm_fail(err, MVM_ERR_USAGE,
 						"conflicting options: --network none does not go with other networks");
 	request->networks = networks;
+	request->publish = &flags->publish;
+	request->expose = &flags->expose;
+	request->publish_all = flags->publish_all;
 	request->dns = &flags->dns;
 	request->dns_search = &flags->dns_search;
 	request->dns_options = &flags->dns_options;

@@ -7,6 +7,7 @@
 #include "image/reference.h"
 #include "runtime/base/text.h"
 #include "runtime/state/net_endpoint.h"
+#include "runtime/state/port.h"
 
 #define COMMAND_WIDTH 20
 
@@ -149,6 +150,14 @@ static char *networks_text(const struct mvm_container *container)
 	return names.count ? join(&names) : mvm_strdup("none");
 }
 
+/* Docker's: of one that does not run there is nothing to say, and what is not on a network exposes nothing. */
+static char *ports_text(const struct mvm_container *container)
+{
+	if (!shown_running(container) || !container->config.networks.count)
+		return mvm_strdup("");
+	return mvm_port_display(&container->state.ports, &container->config.exposed_ports);
+}
+
 static void add_row(struct cli_table *table, struct mvm_engine *engine, const struct mvm_container *container,
 		    const struct values *values)
 {
@@ -157,7 +166,7 @@ static void add_row(struct cli_table *table, struct mvm_engine *engine, const st
 	mvm_strv_take(&table->cells, cli_command_text(container, values->no_trunc));
 	mvm_strv_take(&table->cells, cli_ago(container->config.created.tv_sec));
 	mvm_strv_take(&table->cells, cli_status_text(container));
-	mvm_strv_add(&table->cells, "");
+	mvm_strv_take(&table->cells, ports_text(container));
 	mvm_strv_add(&table->cells, container->config.name);
 	mvm_strv_take(&table->cells, values->size ? size_text(engine, container)
 						  : mvm_format_size(mvm_engine_container_size(container)));

@@ -159,6 +159,10 @@ struct mvm_create_request {
 
 	/* docker's --network, --dns and so on. No network named: the default one. */
 	const struct mvm_strv *networks, *dns, *dns_search, *dns_options, *extra_hosts;
+
+	/* docker's -p, --expose and -P (runtime/state/port.h). */
+	const struct mvm_strv *publish, *expose;
+	bool publish_all;
 	bool has_stop_timeout;
 	int64_t stop_timeout; /* seconds; negative: for ever */
 	int64_t pids_limit, oom_score_adj, cpu_shares;

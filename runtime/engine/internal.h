@@ -56,6 +56,9 @@ bool engine_labels_fit(const struct mvm_strv *labels, const struct mvm_prune_fil
 /* networks.c: NOT_FOUND where the network is not there; the default one is made. */
 int engine_need_network(struct mvm_engine *engine, const char *name, struct mvm_error **err);
 /* Where the container is to be, and what its guest asks for names. */
+/* ports.c */
+int engine_set_ports(const struct mvm_create_request *request, const struct mvm_image_config *image,
+		     struct mvm_container_config *config, struct mvm_error **err);
 int engine_set_networks(struct mvm_engine *engine, const struct mvm_create_request *request,
 			struct mvm_container_config *config, struct mvm_error **err);
 

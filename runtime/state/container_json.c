@@ -82,6 +82,9 @@ static const struct field config_fields[] = {
 	FIELD("HostConfig", "DnsSearch", STRINGS, dns_search),
 	FIELD("HostConfig", "DnsOptions", STRINGS, dns_options),
 	FIELD("HostConfig", "ExtraHosts", STRINGS, extra_hosts),
+	FIELD("HostConfig", "PortBindings", STRINGS, port_bindings),
+	FIELD("HostConfig", "PublishAllPorts", BOOLEAN, publish_all),
+	FIELD("Config", "ExposedPorts", STRINGS, exposed_ports),
 	FIELD("LogConfig", "Type", STRING, log_driver),
 	FIELD("LogConfig", "Options", STRINGS, log_options),
 	FIELD("Machine", "Cpus", INTEGER, cpus),
@@ -234,18 +237,20 @@ bool mvm_status_alive(enum mvm_status status)
 json_t *mvm_container_state_to_json(const struct mvm_container_state *state)
 {
 	/* An error may quote what the guest said: any bytes. */
-	return json_pack("{ss, sI, sI, sb, so*, so, so, sI, sb, so}", "Status", mvm_status_name(state->status), "Pid",
+	return json_pack("{ss, sI, sI, sb, so*, so, so, sI, sb, so, so}", "Status", mvm_status_name(state->status), "Pid",
 			 (json_int_t)state->pid, "ExitCode", (json_int_t)state->exit_code, "OOMKilled",
 			 (int)state->oom_killed, "Error", state->error ? mvm_json_message(state->error) : NULL,
 			 "StartedAt", time_to_json(&state->started), "FinishedAt", time_to_json(&state->finished),
 			 "RestartCount", (json_int_t)state->restart_count, "StoppedByUser", (int)state->stopped_by_user,
-			 "Endpoints", mvm_json_from_strings(&state->endpoints));
+			 "Endpoints", mvm_json_from_strings(&state->endpoints), "Ports",
+			 mvm_json_from_strings(&state->ports));
 }
 
 void mvm_container_state_finish(struct mvm_container_state *state)
 {
 	free(state->error);
 	mvm_strv_finish(&state->endpoints);
+	mvm_strv_finish(&state->ports);
 	*state = (struct mvm_container_state){0};
 }
 
@@ -273,6 +278,7 @@ int mvm_container_state_from_json(const json_t *json, struct mvm_container_state
 	    mvm_json_get_bool(json, "StoppedByUser", false, &state->stopped_by_user, err) < 0 ||
 	    mvm_json_get_string(json, "Error", NULL, &error, err) < 0 ||
 	    mvm_json_get_strings(json, "Endpoints", &state->endpoints, err) < 0 ||
+	    mvm_json_get_strings(json, "Ports", &state->ports, err) < 0 ||
 	    time_from_json(json, "StartedAt", &state->started, err) < 0 ||
 	    time_from_json(json, "FinishedAt", &state->finished, err) < 0)
 		return -1;

@@ -13,6 +13,7 @@
 
 #include "network.h"
 #include "orders.h"
+#include "publish.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -211,6 +212,7 @@ static void order_machine(struct agent *agent)
 	machine.interfaces = interfaces.items;
 	machine.hosts = hosts.items;
 	machine.resolv_conf = resolv_conf;
+	machine.publish = publish_kinds(agent->supervisor->publish);
 	if (!agent->supervisor->helper) {
 		machine.limits = limits_of(config);
 		machine.ca_certificates = certificates = load_certificates(agent->supervisor->container->folder);

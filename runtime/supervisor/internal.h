@@ -8,6 +8,7 @@
  *   agent.c      the guest agent's connection: orders, answers, events; orders.c  what it has not answered, and that it
  *                answers at all
  *   streams.c    standard streams and the log
+ *   publish.h    published ports: bind.c, publish.c, datagrams.c
  *   clients.c    connections to the control socket and their answers; requests.c  what each request does
  *   stats.c      what the container uses; update.c  its limits changed
  *   archives.c   parts of the disk on their way to clients as tar streams
@@ -44,6 +45,7 @@ struct client;
 struct exec;
 struct health;
 struct network;
+struct publish;
 struct mvm_container_update;
 struct relay;
 struct waiter;
@@ -119,6 +121,7 @@ struct supervisor {
 	struct mvm_vsock *vsock;
 	struct agent *agent;
 	struct network *network; /* from the first boot to the end */
+	struct publish *publish; /* the same */
 	struct streams *streams;
 	int rows, cols; /* of the client's terminal, as last told */
 	bool output_ended;

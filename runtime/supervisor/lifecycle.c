@@ -5,6 +5,7 @@
  */
 #include "internal.h"
 #include "network.h"
+#include "publish.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,8 @@ static void note_running(struct supervisor *supervisor)
 	state->exit_code = 0;
 	clock_gettime(CLOCK_REALTIME, &state->started);
 	network_note(supervisor->network, &state->endpoints);
+	publish_note(supervisor->publish, &state->ports);
+	publish_open(supervisor->publish, supervisor->vsock);
 	health_start(supervisor);
 	supervisor_save(supervisor);
 	events_note(supervisor, "start", NULL);
@@ -339,6 +342,7 @@ static void settle_container(struct supervisor *supervisor)
 	container->state.status = container->state.started.tv_sec ? MVM_STATUS_EXITED : MVM_STATUS_CREATED;
 	container->state.pid = 0;
 	mvm_strv_finish(&container->state.endpoints);
+	mvm_strv_finish(&container->state.ports);
 	if (!is_removed_at_end(supervisor))
 		supervisor_save(supervisor);
 	if (supervisor->ran)
@@ -367,6 +371,8 @@ static void finish(struct supervisor *supervisor)
 	}
 	network_leave(supervisor->network);
 	supervisor->network = NULL;
+	publish_finish(supervisor->publish);
+	supervisor->publish = NULL;
 	if (!supervisor->helper)
 		settle_container(supervisor);
 	unlink(socket);

@@ -14,6 +14,7 @@
 
 #include "guest-agent/proto/proto.h"
 #include "network.h"
+#include "publish.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -219,6 +220,8 @@ int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
 	supervisor->agent = agent_create(supervisor);
 	if (!supervisor->network && network_join(supervisor, &supervisor->network, err) < 0)
 		return -1;
+	if (!supervisor->publish && publish_bind(supervisor, &supervisor->publish, err) < 0)
+		return -1;
 	if (mvm_vsock_start(supervisor->loop, GUEST_CID, &events, supervisor, &supervisor->vsock, &vsock_fd, err) < 0 ||
 	    listen_for_agent(supervisor, err) < 0 || start_machine(supervisor, vsock_fd, err) < 0)
 		return -1;
@@ -258,6 +261,7 @@ void machine_release(struct supervisor *supervisor)
 	if (supervisor->backend)
 		supervisor->backend->destroy(supervisor->machine);
 	supervisor->machine = NULL;
+	publish_close(supervisor->publish);
 	mvm_vsock_destroy(supervisor->vsock);
 	supervisor->vsock = NULL;
 }

@@ -9,6 +9,7 @@
  */
 #include "internal.h"
 #include "network.h"
+#include "publish.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -86,6 +87,7 @@ static int run(struct supervisor *supervisor, struct mvm_error **err)
 static void tear_down(struct supervisor *supervisor)
 {
 	machine_release(supervisor);
+	publish_finish(supervisor->publish);
 	network_leave(supervisor->network);
 	streams_destroy(supervisor->streams);
 	clients_destroy(supervisor);

@@ -393,6 +393,14 @@ void network_leave(struct network *network)
 	free(network);
 }
 
+bool network_leads_out(const struct network *network)
+{
+	for (size_t i = 0; network && i < network->count; i++)
+		if (!network->places[i].config->internal)
+			return true;
+	return false;
+}
+
 size_t network_nics(const struct network *network, struct mvm_machine_nic *nics)
 {
 	size_t count = network ? network->count : 0;

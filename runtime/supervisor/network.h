@@ -21,6 +21,8 @@ struct network;
 int network_join(struct supervisor *supervisor, struct network **network, struct mvm_error **err);
 /* Leaves them. NULL is fine, and for what follows means no networks. */
 void network_leave(struct network *network);
+/* Whether one of them leads to the host and what is beyond. */
+bool network_leads_out(const struct network *network);
 /* For the machine: at most MVM_MACHINE_NICS_MAX. */
 size_t network_nics(const struct network *network, struct mvm_machine_nic *nics);
 /* All places are known. Until then orders wait: network_joined() is called when it is so. */

@@ -27,6 +27,12 @@ struct pending {
 	void *arg;
 };
 
+/* One message; `fd`, borrowed, goes with it. */
+struct outgoing {
+	struct control_message message;
+	int fd;
+};
+
 struct mvm_vsock {
 	struct mvm_loop *loop;
 	const struct mvm_vsock_events *events;
@@ -34,7 +40,7 @@ struct mvm_vsock {
 	pid_t pid; /* -1 once it died */
 	int control;
 	struct mvm_watch *watch;
-	struct mvm_buf outgoing; /* whole messages that the channel had no room for */
+	struct mvm_buf outgoing; /* struct outgoing: whole messages that the channel had no room for */
 	struct pending *pending;
 	uint32_t next_id;
 	uint32_t ports[MUX_MAX_LISTENERS];
@@ -66,22 +72,34 @@ static void flush(struct mvm_vsock *vsock)
 	struct mvm_buf *outgoing = &vsock->outgoing;
 
 	while (outgoing->length) {
-		if (send(vsock->control, outgoing->data, sizeof(struct control_message), MSG_DONTWAIT | MSG_NOSIGNAL) <
-		    0)
+		struct outgoing next;
+
+		memcpy(&next, outgoing->data, sizeof(next));
+		if (mvm_send_fds(vsock->control, &next.message, sizeof(next.message), &next.fd, next.fd >= 0) < 0)
 			break; /* full; or the device is gone, which its end will tell */
-		mvm_buf_consume(outgoing, sizeof(struct control_message));
+		mvm_buf_consume(outgoing, sizeof(next));
 	}
 	mvm_watch_set(vsock->watch, outgoing->length ? POLLIN | POLLOUT : POLLIN);
 }
 
-static void queue(struct mvm_vsock *vsock, uint32_t type, uint32_t id, uint32_t port)
+static void queue_with(struct mvm_vsock *vsock, const struct control_message *message, int fd)
 {
-	struct control_message message = {.type = type, .id = id, .port = port};
+	struct outgoing last;
 
 	if (vsock->control < 0)
 		return;
-	mvm_buf_add(&vsock->outgoing, &message, sizeof(message));
+	memset(&last, 0, sizeof(last));
+	last.message = *message;
+	last.fd = fd;
+	mvm_buf_add(&vsock->outgoing, &last, sizeof(last));
 	flush(vsock);
+}
+
+static void queue(struct mvm_vsock *vsock, uint32_t type, uint32_t port)
+{
+	const struct control_message message = {.type = type, .port = port};
+
+	queue_with(vsock, &message, -1);
 }
 
 /* --- in --- */
@@ -268,7 +286,7 @@ int mvm_vsock_listen(struct mvm_vsock *vsock, uint32_t port, struct mvm_error **
 	if (vsock->port_count == MVM_COUNT(vsock->ports))
 		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "more than %d vsock ports to listen on", MUX_MAX_LISTENERS);
 	vsock->ports[vsock->port_count++] = port;
-	queue(vsock, CONTROL_LISTEN, 0, port);
+	queue(vsock, CONTROL_LISTEN, port);
 	return 0;
 }
 
@@ -277,14 +295,15 @@ void mvm_vsock_unlisten(struct mvm_vsock *vsock, uint32_t port)
 	for (unsigned i = 0; i < vsock->port_count; i++)
 		if (vsock->ports[i] == port) {
 			vsock->ports[i] = vsock->ports[--vsock->port_count];
-			queue(vsock, CONTROL_UNLISTEN, 0, port);
+			queue(vsock, CONTROL_UNLISTEN, port);
 			return;
 		}
 }
 
-int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, mvm_vsock_connected_fn fn, void *arg,
+int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, uint16_t tag, mvm_vsock_connected_fn fn, void *arg,
 		      struct mvm_error **err)
 {
+	struct control_message message = {.type = CONTROL_CONNECT, .port = port, .tag = tag};
 	struct pending *pending;
 
 	if (vsock->control < 0)
@@ -292,7 +311,18 @@ int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, mvm_vsock_connecte
 	pending = mvm_alloc(sizeof(*pending));
 	*pending = (struct pending){.next = vsock->pending, .id = ++vsock->next_id, .fn = fn, .arg = arg};
 	vsock->pending = pending;
-	queue(vsock, CONTROL_CONNECT, pending->id, port);
+	message.id = pending->id;
+	queue_with(vsock, &message, -1);
+	return 0;
+}
+
+int mvm_vsock_publish(struct mvm_vsock *vsock, int listening, uint32_t port, uint16_t tag, struct mvm_error **err)
+{
+	const struct control_message message = {.type = CONTROL_PUBLISH, .port = port, .tag = tag};
+
+	if (vsock->control < 0)
+		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
+	queue_with(vsock, &message, listening);
 	return 0;
 }
 

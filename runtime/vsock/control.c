@@ -71,9 +71,9 @@ void control_announce(struct device *device, struct stream *stream)
 	flush(device);
 }
 
-static void connect_to_guest(struct device *device, uint32_t id, uint32_t port)
+static void connect_to_guest(struct device *device, uint32_t id, uint32_t port, uint16_t tag)
 {
-	struct stream *stream = (struct stream *)mux_connect(&device->mux, port, device->now);
+	struct stream *stream = (struct stream *)mux_connect(&device->mux, port, tag, device->now);
 
 	if (!stream) {
 		struct control_message refusal = {.type = CONTROL_REFUSED, .id = id, .errnum = EMFILE};
@@ -90,7 +90,8 @@ static void connect_to_guest(struct device *device, uint32_t id, uint32_t port)
 	stream->asked_by_host = true;
 }
 
-static void handle(struct device *device, const struct control_message *message)
+/* `fd` is taken over. */
+static void handle(struct device *device, const struct control_message *message, int fd)
 {
 	switch (message->type) {
 	case CONTROL_LISTEN:
@@ -101,9 +102,16 @@ static void handle(struct device *device, const struct control_message *message)
 		mux_unlisten(&device->mux, message->port);
 		break;
 	case CONTROL_CONNECT:
-		connect_to_guest(device, message->id, message->port);
+		connect_to_guest(device, message->id, message->port, (uint16_t)message->tag);
 		break;
+	case CONTROL_PUBLISH:
+		if (fd >= 0)
+			published_add(device, fd, message->port, (uint16_t)message->tag);
+		else
+			mvm_log(MVM_LOG_WARN, "a published port is lost: too many open files");
+		return;
 	}
+	mvm_close(&fd);
 }
 
 void control_ready(struct device *device, uint32_t events)
@@ -111,14 +119,19 @@ void control_ready(struct device *device, uint32_t events)
 	struct control_message message;
 
 	while (device->control >= 0) {
-		ssize_t n = recv(device->control, &message, sizeof(message), MSG_DONTWAIT);
+		int fd = -1;
+		size_t count = 0;
+		ssize_t n = mvm_recv_fds(device->control, &message, sizeof(message), &fd, 1, &count);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
-		if (n == (ssize_t)sizeof(message))
-			handle(device, &message);
-		else
-			mvm_close(&device->control);
+		if (n == (ssize_t)sizeof(message)) {
+			handle(device, &message, count ? fd : -1);
+			continue;
+		}
+		if (count)
+			mvm_close(&fd);
+		mvm_close(&device->control);
 	}
 	if (events & EPOLLOUT)
 		flush(device);

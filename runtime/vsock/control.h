@@ -6,7 +6,8 @@
  *       | LISTEN port  ---------------> |    connections of the guest to this port are taken
  *       | UNLISTEN port --------------> |
  *       | <------- ACCEPTED port + fd   |    one of them
- *       | CONNECT id, port -----------> |
+ *       | PUBLISH port, tag + fd -----> |    connections to this listening socket of the host go to the guest's port
+ *       | CONNECT id, port, tag ------> |
  *       | <------- CONNECTED id + fd    |    or
  *       | <------- REFUSED id, errnum   |
  *       | <------- BROKEN reason        |    the guest or QEMU broke the device; it ends
@@ -22,6 +23,7 @@ enum {
 	CONTROL_LISTEN = 1,
 	CONTROL_UNLISTEN,
 	CONTROL_CONNECT,
+	CONTROL_PUBLISH,
 	CONTROL_ACCEPTED,
 	CONTROL_CONNECTED,
 	CONTROL_REFUSED,
@@ -34,6 +36,7 @@ struct control_message {
 	uint32_t type;
 	uint32_t id;
 	uint32_t port;
+	uint32_t tag; /* 16 bits: mux_connect() */
 	int32_t errnum;
 	char reason[CONTROL_REASON_SIZE]; /* BROKEN: NUL-terminated */
 };

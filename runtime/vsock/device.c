@@ -141,6 +141,9 @@ static void handle_source(struct device *device, struct source *source, uint32_t
 	case SOURCE_STREAM:
 		stream_ready(device, list_entry(source, struct stream, source), events);
 		break;
+	case SOURCE_PUBLISHED:
+		published_ready(device, source);
+		break;
 	case SOURCE_RX_KICK:
 	case SOURCE_TX_KICK:
 		break; /* it woke us: every round looks at both rings */
@@ -195,7 +198,8 @@ int device_run(struct device *device)
 		expire(device);
 		if (!device->reason[0])
 			round_of_rings(device);
-		stream_free_dead(device);
+		if (stream_free_dead(device))
+			published_resume(device);
 	}
 	if (!device->reason[0])
 		return 0;
@@ -211,6 +215,7 @@ int device_init(struct device *device, uint64_t guest_cid, int control, int vhos
 		device->sources[i].kind = (enum source_kind)i;
 	list_init(&device->announcing);
 	list_init(&device->dead);
+	list_init(&device->published);
 	mux_init(&device->mux, guest_cid, sizeof(struct stream));
 	vhost_user_init(&device->vu, vhost_user, guest_cid, &vhost_user_ops, device);
 	device->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -15,13 +15,14 @@
 #include "vhost_user.h"
 
 /* What an epoll event refers to. */
-enum source_kind { SOURCE_CONTROL, SOURCE_VHOST_USER, SOURCE_RX_KICK, SOURCE_TX_KICK, SOURCE_STREAM };
+enum source_kind { SOURCE_CONTROL, SOURCE_VHOST_USER, SOURCE_RX_KICK, SOURCE_TX_KICK, SOURCE_STREAM, SOURCE_PUBLISHED };
 
 struct source {
 	enum source_kind kind;
 };
 
-/* A connection and its host end: our side of a socket pair. */
+/* A connection and its host end: our side of a socket pair, or, where it is published, the TCP socket of whoever
+ * connected. */
 struct stream {
 	struct conn conn; /* first: the mux allocates it */
 	struct source source;
@@ -31,6 +32,7 @@ struct stream {
 	uint32_t id;	  /* of the CONNECT that asked for it */
 	int errnum;	  /* why it was refused */
 	bool asked_by_host;
+	bool published; /* the supervisor knows nothing of it */
 	bool gone; /* the mux has let go of it */
 	bool writable;
 	unsigned burst;		 /* receive buffers beyond the first that its next turn may take */
@@ -48,6 +50,8 @@ struct device {
 	bool again;		/* there is work without an event */
 	struct list announcing; /* streams that the supervisor is still to be told of */
 	struct list dead;	/* streams to be freed when no event can refer to them */
+	struct list published;	/* struct published */
+	bool published_full;	/* none of them is watched: there are too many connections */
 	uint64_t now;
 	char reason[CONTROL_REASON_SIZE]; /* what broke the device, or empty */
 };
@@ -89,7 +93,18 @@ void stream_shutdown(struct device *device, struct stream *stream);
 /* The mux has let go of it: it lives on until its overflow has been read. */
 void stream_release(struct device *device, struct stream *stream);
 void stream_ready(struct device *device, struct stream *stream, uint32_t events);
-void stream_free_dead(struct device *device);
+/* True where there were any. */
+bool stream_free_dead(struct device *device);
+
+/* --- published.c --- */
+
+struct published;
+/* Takes `fd`, which listens and does not block. */
+void published_add(struct device *device, int fd, uint32_t port, uint16_t tag);
+/* Somebody wants to connect. */
+void published_ready(struct device *device, struct source *source);
+/* Some connections are no more. */
+void published_resume(struct device *device);
 
 /* --- control.c --- */
 

@@ -30,7 +30,8 @@
 #define REQUEST_TIMEOUT (20 * SECOND)
 #define CLOSE_TIMEOUT	(8 * SECOND)
 
-enum { FIRST_EPHEMERAL_PORT = 1 << 30 };
+/* Our own ports: this bit, 14 bits that take turns, the tag. */
+enum { EPHEMERAL_PORT = 1 << 30, TURN_MASK = (1 << 14) - 1, TURN_SHIFT = 16 };
 
 static const struct mux_event no_event = {.type = EVENT_NONE};
 
@@ -39,7 +40,6 @@ void mux_init(struct mux *mux, uint64_t guest_cid, size_t conn_size)
 	memset(mux, 0, sizeof(*mux));
 	mux->guest_cid = guest_cid;
 	mux->conn_size = conn_size;
-	mux->next_port = FIRST_EPHEMERAL_PORT;
 	for (size_t i = 0; i < MVM_COUNT(mux->buckets); i++)
 		list_init(&mux->buckets[i]);
 	list_init(&mux->ready);
@@ -216,6 +216,7 @@ static struct mux_event receive_shutdown(struct mux *mux, struct conn *conn, uin
 	conn->guest_shut |= flags & SHUT_BOTH;
 	if (conn->guest_shut == SHUT_BOTH)
 		return reset(mux, conn, EVENT_CLOSED, 0);
+	conn->finished = conn->guest_shut == SHUT_NO_SEND;
 	return (struct mux_event){.type = EVENT_SHUTDOWN, .conn = conn};
 }
 
@@ -285,17 +286,18 @@ struct mux_event mux_receive(struct mux *mux, const struct packet *packet, uint6
 	}
 }
 
-struct conn *mux_connect(struct mux *mux, uint32_t guest_port, uint64_t now)
+struct conn *mux_connect(struct mux *mux, uint32_t guest_port, uint16_t tag, uint64_t now)
 {
 	struct conn *conn;
+	uint32_t port;
 
 	if (mux->count >= MUX_MAX_CONNECTIONS)
 		return NULL;
-	do {
-		if (++mux->next_port == UINT32_MAX)
-			mux->next_port = FIRST_EPHEMERAL_PORT;
-	} while (find(mux, guest_port, mux->next_port));
-	conn = add(mux, guest_port, mux->next_port, CONN_REQUESTING);
+	/* There are fewer connections than turns. */
+	do
+		port = EPHEMERAL_PORT | (uint32_t)(++mux->turn & TURN_MASK) << TURN_SHIFT | tag;
+	while (find(mux, guest_port, port));
+	conn = add(mux, guest_port, port, CONN_REQUESTING);
 	conn->deadline = now + REQUEST_TIMEOUT;
 	list_append(&mux->requesting, &conn->timer);
 	send_later(mux, conn, OP_REQUEST);

@@ -39,6 +39,7 @@
 static const unsigned allowed[] = {
 	SYS_read, SYS_write, SYS_readv, SYS_writev,
 	SYS_sendmsg, SYS_recvmsg, SYS_sendto, SYS_recvfrom, SYS_shutdown,
+	SYS_accept4, /* of what listens the supervisor has made all */
 	SYS_epoll_pwait, SYS_epoll_ctl, SYS_close, SYS_lseek,
 	SYS_munmap, SYS_mremap, SYS_madvise, SYS_brk,
 	SYS_getrandom, /* malloc() seeds itself */
@@ -110,6 +111,7 @@ static int install_filter(void)
 		allow(&filter, allowed[i]);
 	allow_where(&filter, SYS_mmap, 2, PROT_EXEC, 0);
 	allow_where(&filter, SYS_socketpair, 0, ~0u, AF_UNIX);
+	allow_where(&filter, SYS_setsockopt, 2, ~0u, SO_LINGER);
 	allow_where(&filter, SYS_fcntl, 1, ~0u, F_GETFD);
 	allow_where(&filter, SYS_fcntl, 1, ~0u, F_SETFD);
 	verdict(&filter, SECCOMP_RET_KILL_PROCESS);

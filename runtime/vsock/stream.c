@@ -14,6 +14,10 @@
  *   host shuts its writing side    -> read() gives 0 after the last byte -> SHUTDOWN, no send
  *   host closes                    -> the same with EPOLLHUP            -> SHUTDOWN of both
  *   host no longer reads           -> EPIPE on writing                  -> SHUTDOWN, no receive
+ *
+ * A published connection has a TCP socket in place of the pair, and the same holds, but for two things. TCP does not tell
+ * whether a peer that has ended its sending still reads, so only a reset is EPOLLHUP. And it has a word for what was broken
+ * off: where the guest closes without having ended its sending, so does close() here, with a reset.
  */
 #include "device.h"
 
@@ -46,9 +50,11 @@ int stream_open(struct device *device, struct stream *stream)
 {
 	int pair[2];
 
+	stream->writable = true;
+	if (stream->published)
+		return watch(device, stream, EPOLL_CTL_ADD, stream->fd);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
-	stream->writable = true;
 	if (watch(device, stream, EPOLL_CTL_ADD, pair[0]) < 0) {
 		close(pair[0]);
 		close(pair[1]);
@@ -168,10 +174,11 @@ static void flush(struct device *device, struct stream *stream)
 ssize_t stream_read(struct device *device, struct stream *stream, const struct iovec *pieces, unsigned count,
 		    size_t length)
 {
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = count};
 	ssize_t n;
 
 	do
-		n = readv(stream->fd, pieces, (int)count);
+		n = recvmsg(stream->fd, &message, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		/* A short read has emptied the socket; what comes later is a new event. */
@@ -197,9 +204,20 @@ void stream_shutdown(struct device *device, struct stream *stream)
 		flush(device, stream);
 }
 
+/* What was under way is lost, and the peer is told so. */
+static void break_off(struct stream *stream)
+{
+	static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+	mvm_buf_finish(&stream->overflow);
+	setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 void stream_release(struct device *device, struct stream *stream)
 {
 	stream->gone = true;
+	if (stream->published && !stream->conn.finished && stream->fd >= 0)
+		break_off(stream);
 	/* The supervisor never heard of a connection that the guest gave up before. */
 	if (stream->handout >= 0 && !stream->asked_by_host) {
 		list_remove(&stream->node);
@@ -234,8 +252,10 @@ void stream_ready(struct device *device, struct stream *stream, uint32_t events)
 	}
 }
 
-void stream_free_dead(struct device *device)
+bool stream_free_dead(struct device *device)
 {
+	bool any = !list_empty(&device->dead);
+
 	while (!list_empty(&device->dead)) {
 		struct stream *stream = list_entry(device->dead.next, struct stream, node);
 
@@ -245,4 +265,5 @@ void stream_free_dead(struct device *device)
 		mvm_buf_finish(&stream->overflow);
 		free(stream);
 	}
+	return any;
 }

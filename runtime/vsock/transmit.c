@@ -28,6 +28,10 @@ static void request(struct device *device, struct stream *stream)
 
 void device_refuse(struct device *device, struct stream *stream, int errnum)
 {
+	if (stream->published) {
+		stream_release(device, stream);
+		return;
+	}
 	stream->errnum = errnum;
 	stream->gone = true;
 	control_announce(device, stream);
@@ -36,7 +40,8 @@ void device_refuse(struct device *device, struct stream *stream, int errnum)
 static void opened(struct device *device, struct stream *stream)
 {
 	if (stream_open(device, stream) == 0) {
-		control_announce(device, stream);
+		if (!stream->published)
+			control_announce(device, stream);
 		return;
 	}
 	mux_abort(&device->mux, &stream->conn);

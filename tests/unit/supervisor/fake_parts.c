@@ -1,6 +1,7 @@
 #include "fake_parts.h"
 
 #include "runtime/supervisor/network.h"
+#include "runtime/supervisor/publish.h"
 #include "tests/unit/unit.h"
 
 struct fake_parts fake_parts;
@@ -47,6 +48,18 @@ bool network_is_ready(const struct network *network)
 }
 
 void network_leave(struct network *network)
+{
+}
+
+void publish_note(const struct publish *publish, struct mvm_strv *ports)
+{
+}
+
+void publish_open(struct publish *publish, struct mvm_vsock *vsock)
+{
+}
+
+void publish_finish(struct publish *publish)
 {
 }
 

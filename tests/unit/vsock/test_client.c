@@ -351,7 +351,7 @@ static void ports_that_are_not_listened_on_are_reset(void **state)
 {
 	mvm_vsock_unlisten(vsock, PORT);
 	/* Behind the order that goes before it: both have one reader. */
-	assert_int_equal(mvm_vsock_connect(vsock, 7000, on_connected, NULL, NULL), 0);
+	assert_int_equal(mvm_vsock_connect(vsock, 7000, 0, on_connected, NULL, NULL), 0);
 	expect_op(OP_REQUEST);
 	guest_sends(OP_REQUEST, GUEST_PORT, 0, NULL, 0);
 	assert_int_equal(expect_op(OP_RST).dst_port, GUEST_PORT);
@@ -364,7 +364,7 @@ static void the_guest_refuses(void **state)
 {
 	struct packet request;
 
-	assert_int_equal(mvm_vsock_connect(vsock, 7000, on_connected, NULL, NULL), 0);
+	assert_int_equal(mvm_vsock_connect(vsock, 7000, 0, on_connected, NULL, NULL), 0);
 	request = expect_op(OP_REQUEST);
 	assert_int_equal(request.dst_port, 7000);
 	request = (struct packet){.src_cid = CID,
@@ -419,7 +419,7 @@ static void a_broken_receive_ring_ends_it(void **state)
 {
 	fake_put16(&guest.rings[RX], guest.rings[RX].available + 2, 0x8000);
 	/* Seen when there is something to send. */
-	assert_int_equal(mvm_vsock_connect(vsock, 7000, on_connected, NULL, NULL), 0);
+	assert_int_equal(mvm_vsock_connect(vsock, 7000, 0, on_connected, NULL, NULL), 0);
 	refused = 0;
 	run();
 	assert_int_equal(refused, ECONNRESET);

@@ -1,0 +1,172 @@
+#include "publish.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "failure.h"
+#include "loop.h"
+#include "publish_internal.h"
+#include "sys.h"
+
+enum {
+	TARGETS = 16,
+	ACCEPTS = 64,	 /* in one go */
+	BACKLOG = 4096,	 /* who comes when it is full is refused */
+	FILES = 16384,	 /* two for each connection */
+};
+
+struct listener {
+	struct watch watch;
+	void (*start)(int socket, uint16_t port);
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in ip4;
+	struct sockaddr_in6 ip6;
+};
+
+char publish_buffer[PUBLISH_BUFFER];
+static union address targets[TARGETS];
+static unsigned target_count;
+static struct listener tcp = {.start = publish_tcp}, udp = {.start = publish_udp};
+
+static void add_target(const char *text)
+{
+	union address *target = &targets[target_count];
+
+	if (target_count == TARGETS)
+		return;
+	*target = (union address){.ip6 = {.sin6_family = AF_INET6}};
+	if (inet_pton(AF_INET6, text, &target->ip6.sin6_addr) == 1) {
+		target_count++;
+		return;
+	}
+	*target = (union address){.ip4 = {.sin_family = AF_INET}};
+	if (inet_pton(AF_INET, text, &target->ip4.sin_addr) == 1)
+		target_count++;
+}
+
+/* "mac=... ip=10.0.0.2/24 ip=fd00::2/64 ..." */
+static void add_addresses(const char *interface)
+{
+	static const char key[] = "ip=";
+
+	for (const char *word = interface; *word;) {
+		size_t length = strcspn(word, " "), address = strcspn(word, " /");
+		char text[INET6_ADDRSTRLEN];
+
+		if (strncmp(word, key, strlen(key)) == 0 && address - strlen(key) < sizeof(text)) {
+			memcpy(text, word + strlen(key), address - strlen(key));
+			text[address - strlen(key)] = '\0';
+			add_target(text);
+		}
+		word += length + (word[length] == ' ');
+	}
+}
+
+static int set_address(union address *target, uint16_t port, socklen_t *length)
+{
+	if (target->any.sa_family == AF_INET6)
+		target->ip6.sin6_port = htons(port);
+	else
+		target->ip4.sin_port = htons(port);
+	*length = target->any.sa_family == AF_INET6 ? sizeof(target->ip6) : sizeof(target->ip4);
+	return target->any.sa_family;
+}
+
+/* 1: it is connected; 0: that will be seen; -1: not there. To one's own addresses the handshake is over when connect()
+ * has returned, and asking once more tells. */
+static int try_connect(int fd, const union address *target, socklen_t length)
+{
+	for (int i = 0; i < 2; i++) {
+		if (connect(fd, &target->any, length) == 0 || errno == EISCONN)
+			return 1;
+		if (errno != EINPROGRESS)
+			break;
+	}
+	return errno == EINPROGRESS || errno == EALREADY ? 0 : -1;
+}
+
+int publish_dial(unsigned *target, int type, uint16_t port, int *done)
+{
+	static const int on = 1;
+
+	while (*target < target_count) {
+		union address address = targets[(*target)++];
+		socklen_t length;
+		int fd = socket(set_address(&address, port, &length), type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		int state = fd < 0 ? -1 : try_connect(fd, &address, length);
+
+		if (state >= 0) {
+			if (type == SOCK_STREAM)
+				setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+			*done = state;
+			return fd;
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	return -1;
+}
+
+/* The port that the host connects from says which of the container's it is for. */
+static void accept_all(struct watch *watch, uint32_t events)
+{
+	const struct listener *listener = container_of(watch, struct listener, watch);
+
+	for (int i = 0; i < ACCEPTS; i++) {
+		struct sockaddr_vm peer = {.port = 0};
+		socklen_t length = sizeof(peer);
+		int fd = accept4(watch->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		if (peer.cid == MVM_PROTO_HOST_CID)
+			listener->start(fd, (uint16_t)peer.port);
+		else
+			close(fd);
+	}
+}
+
+static int start_listening(struct listener *listener, uint32_t port, struct failure *failure)
+{
+	struct sockaddr_vm address = {.family = AF_VSOCK, .port = port, .cid = UINT32_MAX};
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	listener->watch = (struct watch){.fd = fd, .ready = accept_all};
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, BACKLOG) ||
+	    loop_add(&listener->watch, EPOLLIN)) {
+		failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot listen for connections to published ports");
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return 0;
+}
+
+int publish_start(uint64_t kinds, char *const *interfaces, struct failure *failure)
+{
+	static const struct rlimit files = {FILES, FILES};
+
+	if (!kinds)
+		return 0;
+	for (; interfaces && *interfaces; interfaces++)
+		add_addresses(*interfaces);
+	/* Whoever trusts what comes from loopback does not mean these, so they come last. */
+	add_target("127.0.0.1");
+	add_target("::1");
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot raise the limit of open files");
+	if (kinds & MVM_PUBLISH_TCP && start_listening(&tcp, MVM_PROTO_PUBLISH_TCP_PORT, failure))
+		return -1;
+	if (kinds & MVM_PUBLISH_UDP && start_listening(&udp, MVM_PROTO_PUBLISH_UDP_PORT, failure))
+		return -1;
+	return 0;
+}

@@ -1,0 +1,104 @@
+/*
+ * Published ports: sockets that the supervisor has bound and that listen, whose connections go to the guest.
+ *
+ * Theory of operation
+ *
+ * Whoever connects is accepted here, and the TCP socket itself becomes the host end of a connection to the guest
+ * (stream.c): its bytes are read straight into the guest's memory and written from there, and no other process of the
+ * host has any work with them. The guest is asked at once, by a port of ours that tells it which of the container's ports is
+ * meant, so that nothing has to be said first. Where it refuses, the socket is closed with a reset.
+ *
+ * There is a limit to connections, below that of the device, so that streams of processes always find room. At the limit nothing is
+ * accepted; who connects waits in the socket's backlog.
+ */
+#include "device.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "runtime/base/io.h"
+#include "runtime/base/log.h"
+
+enum {
+	MAX_CONNECTIONS = MUX_MAX_CONNECTIONS - 256,
+	ACCEPTS = 32, /* in one go */
+};
+
+struct published {
+	struct source source;
+	struct list node;
+	int fd;
+	uint32_t port;
+	uint16_t tag;
+};
+
+static int watch(struct device *device, struct published *published, int operation)
+{
+	struct epoll_event event = {.events = device->published_full ? 0 : EPOLLIN, .data.ptr = &published->source};
+
+	return epoll_ctl(device->epoll, operation, published->fd, &event);
+}
+
+static void watch_all(struct device *device, bool full)
+{
+	if (device->published_full == full)
+		return;
+	device->published_full = full;
+	for (struct list *node = device->published.next; node != &device->published; node = node->next)
+		watch(device, list_entry(node, struct published, node), EPOLL_CTL_MOD);
+}
+
+void published_add(struct device *device, int fd, uint32_t port, uint16_t tag)
+{
+	struct published *published = mvm_alloc(sizeof(*published));
+
+	published->source.kind = SOURCE_PUBLISHED;
+	published->fd = fd;
+	published->port = port;
+	published->tag = tag;
+	list_append(&device->published, &published->node);
+	if (watch(device, published, EPOLL_CTL_ADD) < 0)
+		mvm_log(MVM_LOG_WARN, "port %u is not published: %s", tag, strerror(errno));
+}
+
+/* False where there is nobody, or no room. */
+static bool accept_one(struct device *device, const struct published *published)
+{
+	struct stream *stream;
+	int fd;
+
+	if (device->mux.count >= MAX_CONNECTIONS) {
+		watch_all(device, true);
+		return false;
+	}
+	fd = accept4(published->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		/* Without descriptors there is no room either. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			watch_all(device, true);
+		return errno == ECONNABORTED || errno == EINTR;
+	}
+	stream = (struct stream *)mux_connect(&device->mux, published->port, published->tag, device->now);
+	stream->fd = fd;
+	stream->handout = -1;
+	stream->source.kind = SOURCE_STREAM;
+	list_init(&stream->node);
+	stream->asked_by_host = stream->published = true;
+	return true;
+}
+
+void published_ready(struct device *device, struct source *source)
+{
+	const struct published *published = list_entry(source, struct published, source);
+
+	for (int i = 0; i < ACCEPTS && accept_one(device, published); i++)
+		;
+}
+
+void published_resume(struct device *device)
+{
+	if (device->mux.count < MAX_CONNECTIONS)
+		watch_all(device, false);
+}
