@@ -125,9 +125,9 @@ static json_t *network_mode(const struct mvm_container_config *config)
 static json_t *host_config_json(const struct mvm_container_config *config)
 {
 	json_t *host =
-		json_pack("{s:n, s:s, s:{s:s*, s:o}, s:o, s:{}, s:{s:s, s:I}, s:b}", "Binds", "ContainerIDFile", "",
+		json_pack("{s:n, s:s, s:{s:s*, s:o}, s:o, s:{s:s, s:I}, s:b}", "Binds", "ContainerIDFile", "",
 			  "LogConfig", "Type", config->log_driver, "Config", pairs_json(&config->log_options, "="),
-			  "NetworkMode", network_mode(config), "PortBindings", "RestartPolicy", "Name",
+			  "NetworkMode", network_mode(config), "RestartPolicy", "Name",
 			  config->restart_policy ? config->restart_policy : "no", "MaximumRetryCount",
 			  (json_int_t)config->restart_max, "AutoRemove", (int)config->auto_remove);
 
@@ -198,7 +198,7 @@ static json_t *network_json(const struct mvm_container *container)
 {
 	const struct mvm_strv *live = &container->state.endpoints;
 	const struct mvm_strv *places = live->count ? live : &container->config.networks;
-	json_t *json = json_pack("{s:{}, s:s, s:s, s:s}", "Ports", "Gateway", "", "IPAddress", "", "MacAddress", "");
+	json_t *json = json_pack("{s:s, s:s, s:s}", "Gateway", "", "IPAddress", "", "MacAddress", "");
 	json_t *networks = json_object();
 
 	for (size_t i = 0; i < places->count; i++) {
@@ -268,6 +268,7 @@ json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_conta
 	json_object_set_new(document, "Mounts", json_array());
 	json_object_set_new(document, "Config", config_json(config));
 	json_object_set_new(document, "NetworkSettings", network_json(container));
+	cli_describe_ports(container, document);
 	json_object_set_new(document, "Machine", machine_json(container));
 	return document;
 }

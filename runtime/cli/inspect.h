@@ -14,6 +14,8 @@ int cli_print_documents(const json_t *documents, const char *format, struct mvm_
 json_t *cli_describe_image(struct mvm_engine *engine, const struct mvm_image *image);
 /* container_document.c */
 json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_container *container, bool size);
+/* document_ports.c: adds what is said of ports to the other parts. */
+void cli_describe_ports(const struct mvm_container *container, json_t *document);
 
 /* network_inspect.c: NULL with an error where its process does not answer. */
 json_t *cli_describe_network(struct mvm_engine *engine, const struct mvm_network *network, struct mvm_error **err);
