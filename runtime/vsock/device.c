@@ -3,7 +3,8 @@
  *
  * One loop over epoll. Events only note what has become possible; then, each round, a bounded number of
  * transmit buffers is taken, and a bounded number of receive buffers filled in the order that the mux says.
- * Each direction publishes its used buffers once and interrupts the guest at most once a round.
+ * Each direction publishes its used buffers once and interrupts the guest at most once a round. For used transmit
+ * buffers, which it needs for nothing but the next ones, it is interrupted when they are many or old (device_tell_used()).
  * When a bound was hit the next round does not wait.
  *
  * Kick eventfds are watched edge-triggered and never read: every kick is an edge. While we work on
@@ -41,14 +42,19 @@ struct vhost_ring *device_ring(struct device *device, unsigned index)
 	return &device->vu.rings[index];
 }
 
-void device_publish(struct vhost_ring *ring)
+void device_interrupt(const struct vhost_ring *ring)
 {
 	const uint64_t one = 1;
 
 	/* A full counter means that an interrupt is under way already. */
-	if (vring_publish(&ring->vring) && ring->call >= 0 && write(ring->call, &one, sizeof(one)) < 0 &&
-	    errno != EAGAIN)
+	if (ring->call >= 0 && write(ring->call, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		mvm_log(MVM_LOG_WARN, "interrupt: %s", strerror(errno));
+}
+
+void device_publish(struct vhost_ring *ring)
+{
+	if (vring_publish(&ring->vring))
+		device_interrupt(ring);
 }
 
 void pieces_trim(struct iovec *pieces, unsigned *count, size_t length)
@@ -89,8 +95,10 @@ static void ring_stopping(void *arg, unsigned index)
 	struct device *device = arg;
 
 	epoll_ctl(device->epoll, EPOLL_CTL_DEL, device_ring(device, index)->kick, NULL);
-	if (index == RING_TX && !device->reason[0])
-		device_transmit(device, TX_BUDGET);
+	if (index != RING_TX || device->reason[0])
+		return;
+	device_transmit(device, TX_BUDGET);
+	device_tell_used(device, true);
 }
 
 static void drop_connections(struct device *device, bool unsent)
@@ -156,6 +164,8 @@ static int wait_time(const struct device *device)
 
 	if (device->again)
 		return 0;
+	if (device->tell_at < deadline)
+		deadline = device->tell_at;
 	if (deadline == UINT64_MAX)
 		return -1;
 	milliseconds = deadline > device->now ? (deadline - device->now) / 1000000 + 1 : 0;
@@ -175,6 +185,7 @@ static void round_of_rings(struct device *device)
 	bool more, was_full;
 
 	device->again = false;
+	device_tell_used(device, false);
 	more = device_transmit(device, TX_BUDGET);
 	was_full = mux_is_full(&device->mux);
 	if (!device->reason[0])
@@ -216,6 +227,7 @@ int device_init(struct device *device, uint64_t guest_cid, int control, int vhos
 	list_init(&device->announcing);
 	list_init(&device->dead);
 	list_init(&device->published);
+	device->tell_at = UINT64_MAX;
 	mux_init(&device->mux, guest_cid, sizeof(struct stream));
 	vhost_user_init(&device->vu, vhost_user, guest_cid, &vhost_user_ops, device);
 	device->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -48,6 +48,8 @@ struct device {
 	struct mux mux;
 	struct vhost_user vu;
 	bool again;		/* there is work without an event */
+	unsigned untold;	/* transmit buffers that are used, which the guest wants to be told of */
+	uint64_t tell_at;	/* when it is told at the latest; UINT64_MAX: nothing is owed */
 	struct list announcing; /* streams that the supervisor is still to be told of */
 	struct list dead;	/* streams to be freed when no event can refer to them */
 	struct list published;	/* struct published */
@@ -67,6 +69,8 @@ void device_break(struct device *device, const char *part, const char *reason);
 struct vhost_ring *device_ring(struct device *device, unsigned index);
 /* Shows used buffers to the guest and interrupts it where it wants that. */
 void device_publish(struct vhost_ring *ring);
+/* Interrupts the guest. */
+void device_interrupt(const struct vhost_ring *ring);
 /* Cuts a list of pieces down to `length` bytes. */
 void pieces_trim(struct iovec *pieces, unsigned *count, size_t length);
 
@@ -74,6 +78,8 @@ void pieces_trim(struct iovec *pieces, unsigned *count, size_t length);
 
 /* Takes up to `budget` transmit buffers; true where more may be there. */
 bool device_transmit(struct device *device, unsigned budget);
+/* Interrupts for used transmit buffers where it is time. */
+void device_tell_used(struct device *device, bool now);
 /* Fills about `budget` receive buffers; true where more may be done. */
 bool device_receive(struct device *device, int budget);
 void device_handle_event(struct device *device, const struct mux_event *event);
