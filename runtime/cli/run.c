@@ -226,8 +226,8 @@ static int make_request(const struct values *values, char **args, struct made *m
 	    cli_parse_bytes("memory", values->memory, &request->memory, err) < 0 ||
 	    cli_parse_bytes("memory-reservation", values->memory_reservation, &request->memory_reservation, err) < 0 ||
 	    cli_parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0 ||
-	    confine_request(values, request, err) < 0 ||
 	    cli_parse_networks(&values->network, &made->networks, request, err) < 0 ||
+	    confine_request(values, request, err) < 0 ||
 	    cli_parse_health(&values->health, &made->health, err) < 0 ||
 	    read_certificates(&values->ca_certificates, &made->certificates, err) < 0 ||
 	    cli_read_env(&values->env_files, &values->env, &made->env, err) < 0)

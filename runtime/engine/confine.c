@@ -141,7 +141,10 @@ int engine_confine(const struct mvm_create_request *request, struct mvm_containe
 
 int mvm_engine_check(const struct mvm_create_request *request, struct mvm_error **err)
 {
+	static const struct mvm_image_config any_image;
 	struct mvm_container *scratch MVM_CLEAN_CONTAINER = mvm_alloc(sizeof(*scratch));
 
-	return engine_confine(request, &scratch->config, err);
+	if (engine_confine(request, &scratch->config, err) < 0)
+		return -1;
+	return engine_set_ports(request, &any_image, &scratch->config, err);
 }

@@ -169,7 +169,7 @@ struct mvm_create_request {
 	uint64_t shm_size; /* bytes */
 };
 
-/* What can be refused of a request before there is an image: rights and limits. */
+/* What can be refused of a request before there is an image: rights, limits and ports. */
 int mvm_engine_check(const struct mvm_create_request *request, struct mvm_error **err);
 
 /* Makes a container that has not been started. *lock is held: hand it to mvm_engine_supervise() or close it. */

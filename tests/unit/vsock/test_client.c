@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@ static struct mvm_vsock *vsock;
 static struct front_guest guest;
 static uint16_t used_seen[2]; /* of each ring */
 static int accepted, connected, refused;
+static uint32_t host_port = PORT; /* that the guest sends to */
 static char *reason;
 
 /* --- the supervisor --- */
@@ -133,7 +136,7 @@ static void guest_sends(enum packet_op op, uint32_t guest_port, uint32_t flags, 
 	struct packet packet = {.src_cid = CID,
 				.dst_cid = CID_HOST,
 				.src_port = guest_port,
-				.dst_port = PORT,
+				.dst_port = host_port,
 				.len = length,
 				.type = PACKET_TYPE_STREAM,
 				.op = (uint16_t)op,
@@ -197,6 +200,7 @@ static int start(void **state)
 	loop = mvm_loop_create();
 	limit = mvm_loop_timer(loop, on_limit, NULL);
 	reason = NULL;
+	host_port = PORT;
 	memset(used_seen, 0, sizeof(used_seen));
 	if (mvm_vsock_start(loop, CID, &events, NULL, &vsock, &fd, NULL) < 0)
 		return -1;
@@ -314,7 +318,7 @@ static void what_lies_in_the_ring_is_still_delivered(void **state)
 	struct packet packet = {.src_cid = CID,
 				.dst_cid = CID_HOST,
 				.src_port = GUEST_PORT,
-				.dst_port = PORT,
+				.dst_port = host_port,
 				.len = 4,
 				.type = PACKET_TYPE_STREAM,
 				.op = OP_RW};
@@ -345,6 +349,112 @@ static void unread_bytes_do_not_spoil_the_end(void **state)
 	assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), -1);
 	assert_int_equal(errno, EPIPE);
 	close(fd);
+}
+
+/* A read that has filled all buffers does not say whether there is more. */
+static void what_fills_a_buffer_stalls_nobody(void **state)
+{
+	static const char block[BUFFER - PACKET_HEADER_SIZE];
+	int fd = guest_connects(GUEST_PORT), other;
+
+	assert_int_equal(mvm_write_full(fd, block, sizeof(block)), sizeof(block));
+	assert_int_equal(expect_op(OP_RW).len, sizeof(block));
+	other = guest_connects(GUEST_PORT + 1);
+	close(other);
+	close(fd);
+}
+
+/* --- published ports --- */
+
+enum { PUBLISHED = 1024, TAG = 8080 };
+
+/* A published socket and somebody who has connected; the guest has been asked. */
+static int published_peer(int *listening)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(address);
+	struct packet packet;
+	int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(*listening, (struct sockaddr *)&address, length), 0);
+	assert_int_equal(listen(*listening, 16), 0);
+	getsockname(*listening, (struct sockaddr *)&address, &length);
+	assert_int_equal(mvm_vsock_publish(vsock, *listening, PUBLISHED, TAG, NULL), 0);
+	assert_int_equal(connect(peer, (struct sockaddr *)&address, length), 0);
+	packet = expect_op(OP_REQUEST);
+	assert_int_equal(packet.dst_port, PUBLISHED);
+	assert_int_equal(packet.src_port & 0xffff, TAG);
+	host_port = packet.src_port;
+	return peer;
+}
+
+static void close_both(int peer, int listening)
+{
+	close(peer);
+	close(listening);
+}
+
+static void a_published_connection_is_the_guests(void **state)
+{
+	int listening, peer = published_peer(&listening);
+	char bytes[8];
+
+	/* What comes before the guest has answered waits. */
+	assert_int_equal(mvm_write_full(peer, "early", 5), 5);
+	guest_sends(OP_RESPONSE, PUBLISHED, 0, NULL, 0);
+	assert_int_equal(expect_op(OP_RW).len, 5);
+	guest_sends(OP_RW, PUBLISHED, 0, "answer", 6);
+	assert_int_equal(mvm_read_full(peer, bytes, 6), 6);
+	assert_memory_equal(bytes, "answer", 6);
+
+	/* Each direction ends by itself, and so does the connection. */
+	shutdown(peer, SHUT_WR);
+	assert_int_equal(expect_op(OP_SHUTDOWN).flags, SHUT_NO_SEND);
+	guest_sends(OP_RW, PUBLISHED, 0, "last", 4);
+	guest_sends(OP_SHUTDOWN, PUBLISHED, SHUT_NO_SEND, NULL, 0);
+	assert_int_equal(mvm_read_full(peer, bytes, 8), 4);
+	guest_sends(OP_SHUTDOWN, PUBLISHED, SHUT_BOTH, NULL, 0);
+	assert_int_equal(read(peer, bytes, 1), 0);
+	close_both(peer, listening);
+}
+
+static void expect_reset(int peer)
+{
+	char byte;
+
+	assert_int_equal(read(peer, &byte, 1), -1);
+	assert_int_equal(errno, ECONNRESET);
+}
+
+static void what_the_guest_breaks_off_is_reset(void **state)
+{
+	int listening, peer = published_peer(&listening);
+
+	guest_sends(OP_RESPONSE, PUBLISHED, 0, NULL, 0);
+	guest_sends(OP_SHUTDOWN, PUBLISHED, SHUT_BOTH, NULL, 0);
+	expect_reset(peer);
+	close_both(peer, listening);
+}
+
+static void what_the_guest_does_not_take_is_reset(void **state)
+{
+	int listening, peer = published_peer(&listening);
+
+	guest_sends(OP_RST, PUBLISHED, 0, NULL, 0);
+	expect_reset(peer);
+	close_both(peer, listening);
+}
+
+static void what_the_peer_breaks_off_ends_at_once(void **state)
+{
+	static const struct linger at_once = {.l_onoff = 1};
+	int listening, peer = published_peer(&listening);
+
+	guest_sends(OP_RESPONSE, PUBLISHED, 0, NULL, 0);
+	setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close_both(peer, listening);
+	assert_int_equal(expect_op(OP_SHUTDOWN).flags, SHUT_BOTH);
 }
 
 static void ports_that_are_not_listened_on_are_reset(void **state)
@@ -463,6 +573,11 @@ int main(void)
 		TEST(bytes_go_both_ways),
 		TEST(the_last_bytes_come_before_the_shutdown),
 		TEST(each_direction_shuts_by_itself),
+		TEST(what_fills_a_buffer_stalls_nobody),
+		TEST(a_published_connection_is_the_guests),
+		TEST(what_the_guest_breaks_off_is_reset),
+		TEST(what_the_guest_does_not_take_is_reset),
+		TEST(what_the_peer_breaks_off_ends_at_once),
 		TEST(a_reader_that_left_is_told),
 		TEST(what_was_sent_outlives_the_guest),
 		TEST(what_lies_in_the_ring_is_still_delivered),

@@ -243,6 +243,34 @@ static void the_host_connects(void **state)
 	expect_nothing();
 }
 
+static void the_hosts_port_bears_the_tag(void **state)
+{
+	struct conn *first = mux_connect(&mux, 7000, 8080, 0), *second = mux_connect(&mux, 7000, 8080, 0);
+
+	assert_int_equal(first->host_port & 0xffff, 8080);
+	assert_int_equal(second->host_port & 0xffff, 8080);
+	assert_int_not_equal(first->host_port, second->host_port);
+	assert_true(first->host_port >= 1 << 30);
+}
+
+static void what_the_guest_has_ended_was_not_broken_off(void **state)
+{
+	struct conn *ended = open_conn(GUEST_PORT), *broken = open_conn(GUEST_PORT + 1);
+	struct packet packet = from_guest(OP_SHUTDOWN, GUEST_PORT, PORT);
+
+	packet.flags = SHUT_NO_SEND;
+	assert_int_equal(mux_receive(&mux, &packet, 0).type, EVENT_SHUTDOWN);
+	packet.flags = SHUT_BOTH;
+	assert_int_equal(mux_receive(&mux, &packet, 0).type, EVENT_CLOSED);
+	assert_true(ended->finished);
+	packet = from_guest(OP_SHUTDOWN, GUEST_PORT + 1, PORT);
+	packet.flags = SHUT_BOTH;
+	assert_int_equal(mux_receive(&mux, &packet, 0).type, EVENT_CLOSED);
+	assert_false(broken->finished);
+	free(ended);
+	free(broken);
+}
+
 static void a_guest_that_does_not_answer_times_out(void **state)
 {
 	struct conn *conn = mux_connect(&mux, 7000, 0, SECOND);
@@ -712,6 +740,8 @@ int main(void)
 		TEST(another_type_is_reset_in_kind),
 		TEST(other_addresses_are_ignored),
 		TEST(the_host_connects),
+		TEST(the_hosts_port_bears_the_tag),
+		TEST(what_the_guest_has_ended_was_not_broken_off),
 		TEST(a_guest_that_does_not_answer_times_out),
 		TEST(nonsense_for_an_answer_is_a_refusal),
 		TEST(there_is_a_limit_to_connections),
