@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "loop.h"
-#include "proto/proto.h"
+#include "guest-agent/proto/proto.h"
 #include "publish_internal.h"
 
 enum { DATAGRAMS = 64 }; /* in one go */
