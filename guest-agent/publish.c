@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -19,6 +20,12 @@ enum {
 	ACCEPTS = 64,	 /* in one go */
 	BACKLOG = 4096,	 /* who comes when it is full is refused */
 	FILES = 16384,	 /* two for each connection */
+
+	/* How much the host may send ahead of a service that does not read, which the kernel keeps in memory that is nobody's:
+	 * less for each where there are many connections. Below 64 KiB each read is a word to the host. */
+	MANY = 128,
+	WINDOW = 128 * 1024,
+	NARROW_WINDOW = 16 * 1024,
 };
 
 struct listener {
@@ -135,6 +142,21 @@ static void accept_all(struct watch *watch, uint32_t events)
 	}
 }
 
+static void set_window(uint64_t size)
+{
+	setsockopt(tcp.watch.fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size));
+}
+
+void publish_count(unsigned connections)
+{
+	static bool narrow;
+
+	if (narrow == (connections >= MANY))
+		return;
+	narrow = !narrow;
+	set_window(narrow ? NARROW_WINDOW : WINDOW);
+}
+
 static int start_listening(struct listener *listener, uint32_t port, struct failure *failure)
 {
 	struct sockaddr_vm address = {.family = AF_VSOCK, .port = port, .cid = UINT32_MAX};
@@ -166,6 +188,7 @@ int publish_start(uint64_t kinds, char *const *interfaces, struct failure *failu
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot raise the limit of open files");
 	if (kinds & MVM_PUBLISH_TCP && start_listening(&tcp, MVM_PROTO_PUBLISH_TCP_PORT, failure))
 		return -1;
+	set_window(WINDOW);
 	if (kinds & MVM_PUBLISH_UDP && start_listening(&udp, MVM_PROTO_PUBLISH_UDP_PORT, failure))
 		return -1;
 	return 0;

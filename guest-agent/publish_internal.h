@@ -13,6 +13,9 @@ extern char publish_buffer[PUBLISH_BUFFER];
  * the one after it. *done: it is connected. -1 where there is none left. */
 int publish_dial(unsigned *target, int type, uint16_t port, int *done);
 
+/* So many TCP connections are open. */
+void publish_count(unsigned connections);
+
 /* Both take `socket`, a connection of the host's that is for this port of the container. */
 void publish_tcp(int socket, uint16_t port);
 void publish_udp(int socket, uint16_t port);

@@ -45,6 +45,7 @@ struct link {
 };
 
 static size_t kept_in_all;
+static unsigned link_count;
 
 static void keep(struct way *way, const char *data, size_t length)
 {
@@ -81,6 +82,7 @@ static void finish(struct link *link)
 	drop_kept(&link->in);
 	drop_kept(&link->out);
 	free(link);
+	publish_count(--link_count);
 }
 
 /* 1: all is written. 0: the sink takes no more for now. -1: it never will. */
@@ -241,6 +243,7 @@ void publish_tcp(int socket, uint16_t port)
 		close(socket);
 		return;
 	}
+	publish_count(++link_count);
 	link->host = (struct watch){.fd = socket, .ready = host_ready};
 	link->service = (struct watch){.fd = -1, .ready = service_ready};
 	link->more.run = pump_more;

@@ -118,6 +118,13 @@ int publish_dial(unsigned *target, int type, uint16_t port, int *done)
 	return -1;
 }
 
+static unsigned connections;
+
+void publish_count(unsigned count)
+{
+	connections = count;
+}
+
 static int host, service;
 
 static void make_pair(int type, int *ours, int *theirs)
@@ -148,6 +155,7 @@ static void stop(void)
 	close(service);
 	turns(8);
 	assert_int_equal(watched(), 0);
+	assert_int_equal(connections, 0);
 }
 
 static void expect_text(int fd, const char *text)
