@@ -17,12 +17,12 @@
 
 enum {
 	TARGETS = 16,
-	ACCEPTS = 64,	 /* in one go */
-	BACKLOG = 4096,	 /* who comes when it is full is refused */
-	FILES = 16384,	 /* two for each connection */
+	ACCEPTS = 64,	/* in one go */
+	BACKLOG = 4096, /* who comes when it is full is refused */
+	FILES = 16384,	/* two for each connection */
 
-	/* How much the host may send ahead of a service that does not read, which the kernel keeps in memory that is nobody's:
-	 * less for each where there are many connections. Below 64 KiB each read is a word to the host. */
+	/* How much the host may send ahead of a service that does not read, which the kernel keeps in memory that is
+	 * nobody's: less for each where there are many connections. Below 64 KiB each read is a word to the host. */
 	MANY = 128,
 	WINDOW = 128 * 1024,
 	NARROW_WINDOW = 16 * 1024,

@@ -9,8 +9,8 @@
 enum { PUBLISH_BUFFER = 128 * 1024 };
 extern char publish_buffer[PUBLISH_BUFFER];
 
-/* A socket that is or is being connected to `port` at one of the container's addresses, from *target on, which is set to
- * the one after it. *done: it is connected. -1 where there is none left. */
+/* A socket that is or is being connected to `port` at one of the container's addresses, from *target on, which is set
+ * to the one after it. *done: it is connected. -1 where there is none left. */
 int publish_dial(unsigned *target, int type, uint16_t port, int *done);
 
 /* So many TCP connections are open. */

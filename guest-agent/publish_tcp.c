@@ -1,13 +1,13 @@
 /*
  * A TCP connection of the host's to a service of the container.
  *
- * Both sockets are watched edge-triggered and never changed; any event on one lets both directions go on. What is read is
- * written at once. Only what finds no room is kept, and until it is gone nothing more is read in that direction: a
+ * Both sockets are watched edge-triggered and never changed; any event on one lets both directions go on. What is read
+ * is written at once. Only what finds no room is kept, and until it is gone nothing more is read in that direction: a
  * slow reader stalls its own peer and nobody else.
  *
- * Ends pass as they are. A direction's end is shutdown(SHUT_WR) on the other side. A connection that breaks, or finds no service, is
- * closed without that, which the host takes for a reset (published.c of runtime/vsock); one that the host closes as a whole
- * before it has ended its direction is reset here.
+ * Ends pass as they are. A direction's end is shutdown(SHUT_WR) on the other side. A connection that breaks, or finds
+ * no service, is closed without that, which the host takes for a reset (published.c of runtime/vsock); one that the
+ * host closes as a whole before it has ended its direction is reset here.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -21,7 +21,7 @@
 #include "send.h"
 
 enum {
-	FAIR_SHARE = 4,		   /* buffers in one go */
+	FAIR_SHARE = 4,		       /* buffers in one go */
 	KEPT_PLENTY = 8 * 1024 * 1024, /* of all connections; beyond that little is read at a time */
 	LITTLE = 4096,
 };

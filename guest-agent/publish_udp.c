@@ -1,12 +1,12 @@
 /*
- * The datagrams of one peer of the host's to a service of the container, and back. On the connection to the host each has
- * its length before it.
+ * The datagrams of one peer of the host's to a service of the container, and back. On the connection to the host each
+ * has its length before it.
  *
  * Frames are looked at before they are taken, so that one which has not come as a whole yet waits in the socket. What
  * the host does not take is kept, and until it is gone the service's datagrams wait, and are lost, in their socket.
  *
- * That nobody is at an address is seen by the first datagram: to one's own addresses the word of it is there when send() has
- * returned. Then the next address gets the datagram.
+ * That nobody is at an address is seen by the first datagram: to one's own addresses the word of it is there when
+ * send() has returned. Then the next address gets the datagram.
  */
 #include <errno.h>
 #include <stdbool.h>

@@ -124,12 +124,11 @@ static json_t *network_mode(const struct mvm_container_config *config)
 
 static json_t *host_config_json(const struct mvm_container_config *config)
 {
-	json_t *host =
-		json_pack("{s:n, s:s, s:{s:s*, s:o}, s:o, s:{s:s, s:I}, s:b}", "Binds", "ContainerIDFile", "",
-			  "LogConfig", "Type", config->log_driver, "Config", pairs_json(&config->log_options, "="),
-			  "NetworkMode", network_mode(config), "RestartPolicy", "Name",
-			  config->restart_policy ? config->restart_policy : "no", "MaximumRetryCount",
-			  (json_int_t)config->restart_max, "AutoRemove", (int)config->auto_remove);
+	json_t *host = json_pack(
+		"{s:n, s:s, s:{s:s*, s:o}, s:o, s:{s:s, s:I}, s:b}", "Binds", "ContainerIDFile", "", "LogConfig",
+		"Type", config->log_driver, "Config", pairs_json(&config->log_options, "="), "NetworkMode",
+		network_mode(config), "RestartPolicy", "Name", config->restart_policy ? config->restart_policy : "no",
+		"MaximumRetryCount", (json_int_t)config->restart_max, "AutoRemove", (int)config->auto_remove);
 
 	add_rights_and_limits(host, config);
 	json_object_set_new(host, "Dns", strings_json(&config->dns, 0));

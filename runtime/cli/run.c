@@ -57,7 +57,8 @@ static const struct cli_option options[] = {
 	{"env", 'e', CLI_LIST, AT(env), "NAME[=VALUE]", "Set a variable, or pass one of yours on",
 	 .complete = cli_complete_env},
 	{"env-file", 0, CLI_LIST, AT(env_files), "FILE", "Read variables from a file", .complete = cli_complete_files},
-	{"expose", 0, CLI_LIST, AT(network.expose), "PORT[/PROTO]", "Note that the program listens at a port, or a range"},
+	{"expose", 0, CLI_LIST, AT(network.expose), "PORT[/PROTO]",
+	 "Note that the program listens at a port, or a range"},
 	{"group-add", 0, CLI_LIST, AT(group_add), "GROUP", "One more group, by name or number"},
 	{"health-cmd", 0, CLI_STRING, AT(health.command), "COMMAND", "Check by this command, run by a shell"},
 	{"health-interval", 0, CLI_STRING, AT(health.interval), "TIME", "Time between checks (default 30s)"},
@@ -91,8 +92,10 @@ static const struct cli_option options[] = {
 	{"pids-limit", 0, CLI_STRING, AT(pids_limit), "N", "Processes and threads (-1: no limit)"},
 	{"platform", 0, CLI_STRING, AT(platform), "OS/ARCH", "Take the image for this platform", CLI_PLATFORMS},
 	{"privileged", 0, CLI_FLAG, AT(privileged), NULL, "All capabilities, devices and settings of its machine"},
-	{"publish", 'p', CLI_LIST, AT(network.publish), "[IP:][PORT:]PORT[/PROTO]", "Make a port reachable at one of the host"},
-	{"publish-all", 'P', CLI_FLAG, AT(network.publish_all), NULL, "Publish all exposed ports at free ones of the host"},
+	{"publish", 'p', CLI_LIST, AT(network.publish), "[IP:][PORT:]PORT[/PROTO]",
+	 "Make a port reachable at one of the host"},
+	{"publish-all", 'P', CLI_FLAG, AT(network.publish_all), NULL,
+	 "Publish all exposed ports at free ones of the host"},
 	{"pull", 0, CLI_STRING, AT(pull), "WHEN", "always, missing (the default) or never",
 	 CLI_WORDS("always", "missing", "never")},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Pull without a word"},
@@ -227,8 +230,7 @@ static int make_request(const struct values *values, char **args, struct made *m
 	    cli_parse_bytes("memory-reservation", values->memory_reservation, &request->memory_reservation, err) < 0 ||
 	    cli_parse_bytes("disk-size", values->disk_size, &request->disk_size, err) < 0 ||
 	    cli_parse_networks(&values->network, &made->networks, request, err) < 0 ||
-	    confine_request(values, request, err) < 0 ||
-	    cli_parse_health(&values->health, &made->health, err) < 0 ||
+	    confine_request(values, request, err) < 0 || cli_parse_health(&values->health, &made->health, err) < 0 ||
 	    read_certificates(&values->ca_certificates, &made->certificates, err) < 0 ||
 	    cli_read_env(&values->env_files, &values->env, &made->env, err) < 0)
 		return -1;

@@ -41,8 +41,8 @@ int engine_set_ports(const struct mvm_create_request *request, const struct mvm_
 	expose_bound(&config->port_bindings, &config->exposed_ports);
 	mvm_port_sort_exposed(&config->exposed_ports);
 	config->publish_all = request->publish_all;
-	if (config->port_bindings.count > MAX_PORTS ||
-	    (config->publish_all && config->exposed_ports.count > MAX_PORTS))
-		return mvm_fail(err, MVM_ERR_USAGE, "more than %d ports cannot be published; name fewer by -p", MAX_PORTS);
+	if (config->port_bindings.count > MAX_PORTS || (config->publish_all && config->exposed_ports.count > MAX_PORTS))
+		return mvm_fail(err, MVM_ERR_USAGE, "more than %d ports cannot be published; name fewer by -p",
+				MAX_PORTS);
 	return 0;
 }

@@ -66,9 +66,9 @@ struct mvm_container_config {
 	struct mvm_strv networks; /* net_endpoint.h; none: only the loopback interface */
 	struct mvm_strv dns, dns_search, dns_options;
 	struct mvm_strv extra_hosts;   /* name:address */
-	struct mvm_strv port_bindings;	     /* port.h: as they were asked for */
-	struct mvm_strv exposed_ports;	     /* "80/tcp", sorted; those that are bound, too */
-	bool publish_all;		     /* all that are exposed */
+	struct mvm_strv port_bindings; /* port.h: as they were asked for */
+	struct mvm_strv exposed_ports; /* "80/tcp", sorted; those that are bound, too */
+	bool publish_all;	       /* all that are exposed */
 
 	/* What the processes may do; confinement.h says what the texts mean, and they have been checked. */
 	bool privileged;
@@ -108,11 +108,11 @@ struct mvm_container_state {
 	int64_t pid; /* of the supervisor, 0 when not alive */
 	int64_t exit_code;
 	bool oom_killed;
-	int64_t restart_count;		   /* by the policy, since the user started it */
-	bool stopped_by_user;		   /* or killed, since then */
-	struct mvm_strv endpoints;	   /* net_endpoint.h: as it has them while it runs */
-	struct mvm_strv ports;		   /* port.h: bound, each with its address, as long as it is in anybody's charge */
-	char *error;			   /* why it could not run, or how the machine died */
+	int64_t restart_count;	   /* by the policy, since the user started it */
+	bool stopped_by_user;	   /* or killed, since then */
+	struct mvm_strv endpoints; /* net_endpoint.h: as it has them while it runs */
+	struct mvm_strv ports;	   /* port.h: bound, each with its address, as long as it is in anybody's charge */
+	char *error;		   /* why it could not run, or how the machine died */
 	struct timespec started, finished; /* zero: never */
 };
 

@@ -237,8 +237,8 @@ bool mvm_status_alive(enum mvm_status status)
 json_t *mvm_container_state_to_json(const struct mvm_container_state *state)
 {
 	/* An error may quote what the guest said: any bytes. */
-	return json_pack("{ss, sI, sI, sb, so*, so, so, sI, sb, so, so}", "Status", mvm_status_name(state->status), "Pid",
-			 (json_int_t)state->pid, "ExitCode", (json_int_t)state->exit_code, "OOMKilled",
+	return json_pack("{ss, sI, sI, sb, so*, so, so, sI, sb, so, so}", "Status", mvm_status_name(state->status),
+			 "Pid", (json_int_t)state->pid, "ExitCode", (json_int_t)state->exit_code, "OOMKilled",
 			 (int)state->oom_killed, "Error", state->error ? mvm_json_message(state->error) : NULL,
 			 "StartedAt", time_to_json(&state->started), "FinishedAt", time_to_json(&state->finished),
 			 "RestartCount", (json_int_t)state->restart_count, "StoppedByUser", (int)state->stopped_by_user,

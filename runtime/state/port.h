@@ -1,8 +1,9 @@
 /*
  * Published and exposed ports: docker's `-p` and `--expose`, and how config.json and state.json keep them.
  *
- * Kept is one text for each port of the container: "IP:HOST:GUEST/PROTO", where IP is empty or in brackets for IPv6, and HOST is a
- * port, a range out of which one is to be found, or empty for any: ":8080:80/tcp", "[::1]:8000-8010:80/tcp", "::53/udp".
+ * Kept is one text for each port of the container: "IP:HOST:GUEST/PROTO", where IP is empty or in brackets for IPv6,
+ * and HOST is a port, a range out of which one is to be found, or empty for any: ":8080:80/tcp",
+ * "[::1]:8000-8010:80/tcp", "::53/udp".
  */
 #ifndef MVM_STATE_PORT_H
 #define MVM_STATE_PORT_H
@@ -43,7 +44,8 @@ char *mvm_port_join(const char *ip, const char *port);
 /* Sorts "80/tcp" by number and leaves out what is there twice. */
 void mvm_port_sort_exposed(struct mvm_strv *exposed);
 
-/* The PORTS column of docker's `ps`: `ports` as kept of a container that runs, and what else is exposed. The caller's. */
+/* The PORTS column of docker's `ps`: `ports` as kept of a container that runs, and what else is exposed. The caller's.
+ */
 char *mvm_port_display(const struct mvm_strv *ports, const struct mvm_strv *exposed);
 
 #endif

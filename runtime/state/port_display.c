@@ -1,13 +1,14 @@
 /*
- * The PORTS column of `ps`, by docker's rules: neighbours that are published under their own number, or only exposed, are
- * merged into a range; all others stand for themselves behind them.
+ * The PORTS column of `ps`, by docker's rules: neighbours that are published under their own number, or only exposed,
+ * are merged into a range; all others stand for themselves behind them.
  */
 #include "port.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* A port to be shown, and a range of them: of one address and protocol, or only exposed, and then without an address. */
+/* A port to be shown, and a range of them: of one address and protocol, or only exposed, and then without an address.
+ */
 struct range {
 	const char *ip;
 	enum mvm_port_protocol protocol;

@@ -44,8 +44,8 @@ static void set_option(int fd, int level, int option, int value)
 	setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-/* A TCP port may be bound again at once; connections get the listening socket's options. Replies to datagrams go out from
- * the address that they were sent to. */
+/* A TCP port may be bound again at once; connections get the listening socket's options. Replies to datagrams go out
+ * from the address that they were sent to. */
 static void set_options(int fd, int family, enum mvm_port_protocol protocol)
 {
 	if (family == AF_INET6)
@@ -82,8 +82,8 @@ static int bind_address(const char *ip, enum mvm_port_protocol protocol, uint16_
 	if (fd < 0)
 		return -1;
 	set_options(fd, address.any.sa_family, protocol);
-	if (mvm_set_cloexec(fd, true) == 0 && mvm_set_nonblock(fd, true) == 0 &&
-	    bind(fd, &address.any, length) == 0 && (protocol != MVM_PORT_TCP || listen(fd, BACKLOG) == 0)) {
+	if (mvm_set_cloexec(fd, true) == 0 && mvm_set_nonblock(fd, true) == 0 && bind(fd, &address.any, length) == 0 &&
+	    (protocol != MVM_PORT_TCP || listen(fd, BACKLOG) == 0)) {
 		*port = port_of(fd);
 		return fd;
 	}
@@ -146,14 +146,16 @@ static int fail(const struct mvm_port *wanted, const char *ip, int errnum, struc
 	where = mvm_port_join(ip, number);
 	switch (errnum) {
 	case EADDRINUSE:
-		return mvm_fail(err, MVM_ERR_CONFLICT,
-				"Bind for %s failed: port is already allocated; publish at another one, or '-p %u' for any",
-				where, wanted->guest);
+		return mvm_fail(
+			err, MVM_ERR_CONFLICT,
+			"Bind for %s failed: port is already allocated; publish at another one, or '-p %u' for any",
+			where, wanted->guest);
 	case EACCES:
-		return mvm_fail(err, MVM_ERR_CONFLICT,
-				"Bind for %s failed: permission denied; publish at a port from 1024 on, or have root run "
-				"'sysctl net.ipv4.ip_unprivileged_port_start=%u'",
-				where, wanted->first);
+		return mvm_fail(
+			err, MVM_ERR_CONFLICT,
+			"Bind for %s failed: permission denied; publish at a port from 1024 on, or have root run "
+			"'sysctl net.ipv4.ip_unprivileged_port_start=%u'",
+			where, wanted->first);
 	case EADDRNOTAVAIL:
 		return mvm_fail(err, MVM_ERR_CONFLICT,
 				"Bind for %s failed: this is not an address of the host; 'ip address' shows which are",

@@ -1,12 +1,13 @@
 /*
  * Theory of operation
  *
- * A flow is a peer, the address of ours that it sends to, and a port of the container; it has a connection to the guest, on which each
- * datagram is a frame, its length first. A flow begins with its first datagram and ends when nothing has passed for a while, when the
- * guest ends it, or when it is the one that has been silent longest and there are too many.
+ * A flow is a peer, the address of ours that it sends to, and a port of the container; it has a connection to the
+ * guest, on which each datagram is a frame, its length first. A flow begins with its first datagram and ends when
+ * nothing has passed for a while, when the guest ends it, or when it is the one that has been silent longest and there
+ * are too many.
  *
- * Nothing here waits: what the guest does not take in time is lost, as datagrams are. A guest can make us keep no more than one
- * frame of each flow.
+ * Nothing here waits: what the guest does not take in time is lost, as datagrams are. A guest can make us keep no more
+ * than one frame of each flow.
  */
 #include "publish.h"
 

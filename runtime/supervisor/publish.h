@@ -1,7 +1,7 @@
 /*
- * The container's published ports. They are bound before its first machine starts, so that a conflict costs nothing, and
- * stay so until its end, whatever becomes of machines in between. Connections and datagrams are passed on while its program
- * runs; who connects earlier waits.
+ * The container's published ports. They are bound before its first machine starts, so that a conflict costs nothing,
+ * and stay so until its end, whatever becomes of machines in between. Connections and datagrams are passed on while its
+ * program runs; who connects earlier waits.
  *
  *   bind.c       sockets for what config.json asks for
  *   publish.c    what each round does with them: TCP is the vsock device's (runtime/vsock/published.c)

@@ -4,8 +4,8 @@
  * One loop over epoll. Events only note what has become possible; then, each round, a bounded number of
  * transmit buffers is taken, and a bounded number of receive buffers filled in the order that the mux says.
  * Each direction publishes its used buffers once and interrupts the guest at most once a round. For used transmit
- * buffers, which it needs for nothing but the next ones, it is interrupted when they are many or old (device_tell_used()).
- * When a bound was hit the next round does not wait.
+ * buffers, which it needs for nothing but the next ones, it is interrupted when they are many or old
+ * (device_tell_used()). When a bound was hit the next round does not wait.
  *
  * Kick eventfds are watched edge-triggered and never read: every kick is an edge. While we work on
  * a ring the guest is told not to kick; before we sleep it is asked to, and the ring looked at once more.

@@ -33,7 +33,7 @@ struct stream {
 	int errnum;	  /* why it was refused */
 	bool asked_by_host;
 	bool published; /* the supervisor knows nothing of it */
-	bool gone; /* the mux has let go of it */
+	bool gone;	/* the mux has let go of it */
 	bool writable;
 	unsigned burst;		 /* receive buffers beyond the first that its next turn may take */
 	bool ended;		 /* the host wrote its last byte; it may still have to be read */

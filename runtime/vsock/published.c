@@ -5,11 +5,11 @@
  *
  * Whoever connects is accepted here, and the TCP socket itself becomes the host end of a connection to the guest
  * (stream.c): its bytes are read straight into the guest's memory and written from there, and no other process of the
- * host has any work with them. The guest is asked at once, by a port of ours that tells it which of the container's ports is
- * meant, so that nothing has to be said first. Where it refuses, the socket is closed with a reset.
+ * host has any work with them. The guest is asked at once, by a port of ours that tells it which of the container's
+ * ports is meant, so that nothing has to be said first. Where it refuses, the socket is closed with a reset.
  *
- * There is a limit to connections, below that of the device, so that streams of processes always find room. At the limit nothing is
- * accepted; who connects waits in the socket's backlog.
+ * There is a limit to connections, below that of the device, so that streams of processes always find room. At the
+ * limit nothing is accepted; who connects waits in the socket's backlog.
  */
 #include "device.h"
 

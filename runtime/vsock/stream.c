@@ -15,9 +15,9 @@
  *   host closes                    -> the same with EPOLLHUP            -> SHUTDOWN of both
  *   host no longer reads           -> EPIPE on writing                  -> SHUTDOWN, no receive
  *
- * A published connection has a TCP socket in place of the pair, and the same holds, but for two things. TCP does not tell
- * whether a peer that has ended its sending still reads, so only a reset is EPOLLHUP. And it has a word for what was broken
- * off: where the guest closes without having ended its sending, so does close() here, with a reset.
+ * A published connection has a TCP socket in place of the pair, and the same holds, but for two things. TCP does not
+ * tell whether a peer that has ended its sending still reads, so only a reset is EPOLLHUP. And it has a word for what
+ * was broken off: where the guest closes without having ended its sending, so does close() here, with a reset.
  */
 #include "device.h"
 

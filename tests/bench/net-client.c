@@ -3,7 +3,8 @@
  *
  *   net-client ADDRESS PORT WHAT SECONDS [CONCURRENT]
  *
- * WHAT is download or upload, which print MB/s, or requests or connections, which print how many were answered in a second.
+ * WHAT is download or upload, which print MB/s, or requests or connections, which print how many were answered in a
+ * second.
  */
 #include <arpa/inet.h>
 #include <errno.h>

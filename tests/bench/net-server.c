@@ -5,8 +5,8 @@
  *   9003  answers each 64 bytes with 256, as long as there are requests
  *   9004  the same once, and closes
  *
- * Run as init, of a machine that has nothing else, it configures eth0 as QEMU's user network wants it, or as the kernel's
- * command line says: net_address=10.0.2.15 net_gateway=10.0.2.2.
+ * Run as init, of a machine that has nothing else, it configures eth0 as QEMU's user network wants it, or as the
+ * kernel's command line says: net_address=10.0.2.15 net_gateway=10.0.2.2.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Published ports: every form of -p, what shows of it, and what passes through.
-# shellcheck disable=SC2030,SC2031,SC2154 # bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # bats, and words for the guest's shell
 
 load ../lib/vm
 

@@ -168,12 +168,9 @@ static void the_column_is_dockers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_forms_are_read),
-		cmocka_unit_test(all_else_is_refused_in_dockers_words),
-		cmocka_unit_test(sctp_is_not_possible),
-		cmocka_unit_test(what_is_kept_is_read_again),
-		cmocka_unit_test(exposed_ports_are_sorted),
-		cmocka_unit_test(the_column_is_dockers),
+		cmocka_unit_test(all_forms_are_read),	    cmocka_unit_test(all_else_is_refused_in_dockers_words),
+		cmocka_unit_test(sctp_is_not_possible),	    cmocka_unit_test(what_is_kept_is_read_again),
+		cmocka_unit_test(exposed_ports_are_sorted), cmocka_unit_test(the_column_is_dockers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,19 @@ static void a_port_that_is_taken_leaves_nothing(void **state)
 	assert_int_equal(list.count, 1);
 }
 
+/* IPv4 is free and IPv6 is not. */
+static void all_addresses_or_none(void **state)
+{
+	struct mvm_port first = tcp("::1", 0, 0), second;
+
+	if (bind_port(&first, &list, NULL) < 0)
+		skip();
+	second = tcp("", list.items[0].port.first, list.items[0].port.first);
+	assert_int_equal(bind_port(&second, &list, NULL), -1);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(try_connect(second.first), ECONNREFUSED);
+}
+
 static void out_of_a_range_the_first_free_one_is_taken(void **state)
 {
 	struct mvm_port first = tcp("127.0.0.1", 0, 0), second;
@@ -113,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(any_port_is_the_same_everywhere, finish),
 		cmocka_unit_test_teardown(a_port_that_is_taken_leaves_nothing, finish),
+		cmocka_unit_test_teardown(all_addresses_or_none, finish),
 		cmocka_unit_test_teardown(out_of_a_range_the_first_free_one_is_taken, finish),
 		cmocka_unit_test_teardown(an_address_has_to_be_the_hosts, finish),
 		cmocka_unit_test_teardown(a_port_is_free_at_once, finish),
