@@ -26,6 +26,7 @@
 #define CLOSE_RANGE_CLOEXEC 4
 #endif
 #define RESOLVE_IN_ROOT 0x10
+#define OPEN_TRIES	1000
 
 pid_t sys_clone(struct clone_args *args)
 {
@@ -59,7 +60,16 @@ int sys_open_inside(int root, const char *path, int flags)
 		uint64_t flags, mode, resolve;
 	} how = {.flags = (uint64_t)flags, .resolve = RESOLVE_IN_ROOT};
 
-	return (int)syscall(NR_openat2, root, path, &how, sizeof(how));
+	long fd;
+
+	/* A rename anywhere on the system makes the kernel unsure of ".." (openat2(2), EAGAIN). It ends; but not to
+	 * wait for ever is worth an error. */
+	for (int tries = 0; tries < OPEN_TRIES; tries++) {
+		fd = syscall(NR_openat2, root, path, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return (int)fd;
 }
 
 static ssize_t path_of(int fd, char path[PATH_MAX])
