@@ -153,6 +153,15 @@ void mvm_strv_addf(struct mvm_strv *strv, const char *format, ...)
 	va_end(args);
 }
 
+char *mvm_strv_join(const struct mvm_strv *strv, const char *separator)
+{
+	struct mvm_buf text = {0};
+
+	for (size_t i = 0; i < strv->count; i++)
+		mvm_buf_addf(&text, "%s%s", i ? separator : "", strv->items[i]);
+	return mvm_buf_steal(&text);
+}
+
 void mvm_strv_finish(struct mvm_strv *strv)
 {
 	for (size_t i = 0; i < strv->count; i++)

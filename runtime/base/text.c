@@ -224,3 +224,17 @@ void mvm_hex(const void *data, size_t length, char *out)
 	}
 	out[2 * length] = '\0';
 }
+
+bool mvm_has_label(const struct mvm_strv *labels, const char *wanted)
+{
+	size_t length = strlen(wanted);
+
+	for (size_t i = 0; i < labels->count; i++) {
+		const char *label = labels->items[i];
+
+		if (strchr(wanted, '=') ? !strcmp(label, wanted)
+					: !strncmp(label, wanted, length) && label[length] == '=')
+			return true;
+	}
+	return false;
+}

@@ -29,6 +29,10 @@ enum { MVM_TIME_LENGTH = 30 };
 void mvm_format_time(const struct timespec *time, char *out);
 bool mvm_parse_time(const char *text, struct timespec *time);
 
+/* Labels are "name=value" each; wanted is "name" or "name=value". */
+struct mvm_strv;
+bool mvm_has_label(const struct mvm_strv *labels, const char *wanted);
+
 /* Control characters, those of UTF-8's C1 too, become '?': what others wrote shall not speak to a terminal. */
 void mvm_mask_controls(char *text);
 

@@ -180,7 +180,7 @@ bool cli_container_filter_takes(const struct cli_container_filter *filter, const
 	size_t at = 0;
 
 	while ((label = cli_filter_next(filter->filters, "label", &at)))
-		if (!mvm_container_has_label(container, label))
+		if (!mvm_has_label(&container->config.labels, label))
 			return false;
 	return any_fits(filter, "name", name_fits, container) && any_fits(filter, "id", id_fits, container) &&
 	       any_fits(filter, "status", status_fits, container) && any_fits(filter, "exited", exit_fits, container) &&

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "runtime/base/text.h"
+
 struct values {
 	bool quiet, no_trunc;
 	const char *format;
@@ -20,20 +22,6 @@ static const struct cli_option options[] = {
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Show IDs only"},
 	CLI_OPTIONS_END,
 };
-
-static bool has_label(const struct mvm_network *network, const char *wanted)
-{
-	size_t length = strlen(wanted);
-
-	for (size_t i = 0; i < network->labels.count; i++) {
-		const char *label = network->labels.items[i];
-
-		if (strchr(wanted, '=') ? !strcmp(label, wanted)
-					: !strncmp(label, wanted, length) && label[length] == '=')
-			return true;
-	}
-	return false;
-}
 
 static bool is_builtin(const struct mvm_network *network)
 {
@@ -81,19 +69,10 @@ static bool is_meant(const struct values *values, const struct mvm_network *netw
 	const char *value;
 
 	for (size_t at = 0; (value = cli_filter_next(&values->filters, "label", &at));)
-		if (!has_label(network, value))
+		if (!mvm_has_label(&network->labels, value))
 			return false;
 	return fits(values, "name", network, name_fits) && fits(values, "id", network, id_fits) &&
 	       fits(values, "driver", network, driver_fits) && fits(values, "type", network, type_fits);
-}
-
-static char *join(const struct mvm_strv *values)
-{
-	struct mvm_buf text = {0};
-
-	for (size_t i = 0; i < values->count; i++)
-		mvm_buf_addf(&text, "%s%s", i ? "," : "", values->items[i]);
-	return mvm_buf_steal(&text);
 }
 
 static char *id_text(const struct mvm_network *network, bool no_trunc)
@@ -109,7 +88,7 @@ static void add_row(struct cli_table *table, const struct mvm_network *network, 
 	mvm_strv_add(&table->cells, "local");
 	mvm_strv_add(&table->cells, network->subnet6 ? "true" : "false");
 	mvm_strv_add(&table->cells, network->internal ? "true" : "false");
-	mvm_strv_take(&table->cells, join(&network->labels));
+	mvm_strv_take(&table->cells, mvm_strv_join(&network->labels, ","));
 	mvm_strv_take(&table->cells, cli_moment_text(network->created.tv_sec));
 	mvm_strv_add(&table->cells, network->subnet);
 }

@@ -108,15 +108,6 @@ char *cli_command_text(const struct mvm_container *container, bool no_trunc)
 	return mvm_format("\"%s\"", text.data ? text.data : "");
 }
 
-static char *join(const struct mvm_strv *values)
-{
-	struct mvm_buf text = {0};
-
-	for (size_t i = 0; i < values->count; i++)
-		mvm_buf_addf(&text, "%s%s", i ? "," : "", values->items[i]);
-	return mvm_buf_steal(&text);
-}
-
 static char *id_text(const struct mvm_container *container, bool no_trunc)
 {
 	return no_trunc ? mvm_strdup(container->config.id) : mvm_strndup(container->config.id, MVM_SHORT_ID_LENGTH);
@@ -147,7 +138,7 @@ static char *networks_text(const struct mvm_container *container)
 		if (mvm_net_endpoint_parse(container->config.networks.items[i], &place, NULL) == 0)
 			mvm_strv_add(&names, place.network);
 	}
-	return names.count ? join(&names) : mvm_strdup("none");
+	return names.count ? mvm_strv_join(&names, ",") : mvm_strdup("none");
 }
 
 /* Docker's: of one that does not run there is nothing to say, and what is not on a network exposes nothing. */
@@ -172,7 +163,7 @@ static void add_row(struct cli_table *table, struct mvm_engine *engine, const st
 						  : mvm_format_size(mvm_engine_container_size(container)));
 	mvm_strv_add(&table->cells, state_text(container));
 	mvm_strv_take(&table->cells, cli_moment_text(container->config.created.tv_sec));
-	mvm_strv_take(&table->cells, join(&container->config.labels));
+	mvm_strv_take(&table->cells, mvm_strv_join(&container->config.labels, ","));
 	mvm_strv_add(&table->cells, "");
 	mvm_strv_add(&table->cells, "0");
 	mvm_strv_take(&table->cells, networks_text(container));

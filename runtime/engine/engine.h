@@ -86,8 +86,6 @@ void mvm_prune_filter_finish(struct mvm_prune_filter *filter);
 int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
 			    void (*report)(void *arg, const struct mvm_store_removed *removed), void *arg,
 			    uint64_t *reclaimed, struct mvm_error **err);
-/* "name", or "name=value". */
-bool mvm_container_has_label(const struct mvm_container *container, const char *wanted);
 /* Removes containers that do not run; adds their IDs. *reclaimed as above. */
 int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prune_filter *filter,
 				struct mvm_strv *deleted, uint64_t *reclaimed, struct mvm_error **err);

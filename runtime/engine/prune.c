@@ -7,33 +7,15 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
-
-static bool has_label(const struct mvm_strv *labels, const char *wanted)
-{
-	size_t length = strlen(wanted);
-
-	for (size_t i = 0; i < labels->count; i++) {
-		const char *label = labels->items[i];
-
-		if (strchr(wanted, '=') ? !strcmp(label, wanted)
-					: !strncmp(label, wanted, length) && label[length] == '=')
-			return true;
-	}
-	return false;
-}
-
-bool mvm_container_has_label(const struct mvm_container *container, const char *wanted)
-{
-	return has_label(&container->config.labels, wanted);
-}
+#include "runtime/base/text.h"
 
 bool engine_labels_fit(const struct mvm_strv *labels, const struct mvm_prune_filter *filter)
 {
 	for (size_t i = 0; i < filter->labels.count; i++)
-		if (!has_label(labels, filter->labels.items[i]))
+		if (!mvm_has_label(labels, filter->labels.items[i]))
 			return false;
 	for (size_t i = 0; i < filter->other_labels.count; i++)
-		if (has_label(labels, filter->other_labels.items[i]))
+		if (mvm_has_label(labels, filter->other_labels.items[i]))
 			return false;
 	return true;
 }
