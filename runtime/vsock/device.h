@@ -37,6 +37,7 @@ struct stream {
 	bool writable;
 	unsigned burst;		 /* receive buffers beyond the first that its next turn may take */
 	bool ended;		 /* the host wrote its last byte; it may still have to be read */
+	bool told_end;		 /* the host has been told of the guest's last byte */
 	bool hung_up;		 /* the host closed its side, or both directions are shut */
 	struct mvm_buf overflow; /* the guest's bytes that the socket had no room for */
 };

@@ -167,8 +167,11 @@ static void flush(struct device *device, struct stream *stream)
 	if (stream->overflow.length)
 		return;
 	mvm_buf_finish(&stream->overflow);
-	if (stream->conn.guest_shut & SHUT_NO_SEND && stream->fd >= 0)
+	/* Once: on a TCP socket that is closed both ways each one more would be an event. */
+	if (stream->conn.guest_shut & SHUT_NO_SEND && stream->fd >= 0 && !stream->told_end) {
+		stream->told_end = true;
 		shutdown(stream->fd, SHUT_WR);
+	}
 }
 
 ssize_t stream_read(struct device *device, struct stream *stream, const struct iovec *pieces, unsigned count,
