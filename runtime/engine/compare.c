@@ -41,7 +41,8 @@ static int write_listing(void *arg, const void *data, size_t length, struct mvm_
 static void *tell(void *arg)
 {
 	/* What the agent makes to mount the machine's own over it (guest-agent/container.c). */
-	static const char *const made[] = {"dev/", "etc/", "etc/hostname", "etc/hosts", "proc/", "sys/", NULL};
+	static const char *const made[] = {"dev/", "etc/", "etc/hostname", "etc/hosts", "etc/resolv.conf", "proc/",
+					   "sys/", NULL};
 	struct engine_comparison *comparison = arg;
 	const struct mvm_ext4_sink sink = {.write = write_listing, .arg = comparison};
 

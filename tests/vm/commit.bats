@@ -72,9 +72,9 @@ stored() { (cd "$MVM_HOME" && find images/blobs images/ingest disks -mindepth 1 
 }
 
 # What a program sees of all files, but those that the machine puts over the image's.
-LIST_TREE='find / -xdev \( -path /etc/hosts -o -path /etc/hostname -o -path /proc -o -path /sys -o -path /dev \) -prune -o \
+LIST_TREE='find / -xdev \( -path /etc/hosts -o -path /etc/hostname -o -path /etc/resolv.conf -o -path /proc -o -path /sys -o -path /dev \) -prune -o \
   -exec stat -c "%f %u %g %s %Y %t %T %N" {} + | grep -v " 4096 .*\x27/\x27$" | sort
-  find / -xdev -type f -size -9999 ! -path /etc/hosts ! -path /etc/hostname -exec sha256sum {} + | sort'
+  find / -xdev -type f -size -9999 ! -path /etc/hosts ! -path /etc/hostname ! -path /etc/resolv.conf -exec sha256sum {} + | sort'
 
 @test "commit: the image holds what the container did, file by file, its links too, and only what changed" {
   mvm run -d --name box "$IMAGE" /bin/busybox sh -c '
