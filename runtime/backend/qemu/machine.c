@@ -102,6 +102,12 @@ static char *describe_death(const struct mvm_machine *machine, int status)
 	return mvm_format("%s%s%s", how, *line ? ": " : "", line);
 }
 
+/* QEMU's own word, by a status or a failed assertion; not somebody else's signal. */
+static bool gave_up(int status)
+{
+	return WIFEXITED(status) || WTERMSIG(status) == SIGABRT;
+}
+
 /* Fills in what QMP did not tell. */
 static void settle_reason(struct mvm_machine *machine, int status)
 {
@@ -109,8 +115,7 @@ static void settle_reason(struct mvm_machine *machine, int status)
 
 	if (machine->killed)
 		machine_end(machine, MVM_STOP_KILLED, NULL);
-	else if (machine->kvm_trial && machine->state == MACHINE_STARTING && !machine->reason_known &&
-		 WIFEXITED(status))
+	else if (machine->kvm_trial && machine->state == MACHINE_STARTING && !machine->reason_known && gave_up(status))
 		machine_give_up_kvm(machine);
 	else
 		machine_end(machine, MVM_STOP_CRASHED, describe_death(machine, status));
