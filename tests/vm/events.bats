@@ -116,6 +116,8 @@ watching() { [ -n "$(ls "$MVM_HOME/events/watchers" 2>/dev/null)" ]; }
   same "$(lines "pull $REGISTRY/busybox:v2 $REGISTRY/busybox" "tag $id events/one:v1" "save $id $id" "untag $id $id" "load $id $id" "untag $id $id")" \
     "$(mvm events --since "$since" --until 0s -f type=image --format '{{.Action}} {{.Actor.ID}} {{.Actor.Attributes.name}}')"
   same "$(lines pull tag)" "$(actions "image=$REGISTRY/busybox" ; actions image=events/one:v1)"
+  # Other files of tests want it not to be there.
+  mvm rmi "$REGISTRY/busybox:v2" >/dev/null
   since=$(date +%s.%N)
   echo file >"$BATS_TEST_TMPDIR/file"
   id=$(tar -C "$BATS_TEST_TMPDIR" -cf - file | mvm import -c 'LABEL made=here' -)

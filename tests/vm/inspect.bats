@@ -89,7 +89,7 @@ placeholders() {
 @test "every placeholder that docker documents is there, and empty where there is nothing" {
   mvm create --name one -l a.b=c "$IMAGE" true
   placeholders ps -a -- ID Image Command CreatedAt RunningFor Ports State Status Size Names Labels Mounts Networks LocalVolumes
-  same 'c|||' "$(mvm ps -a --format '{{.Label "a.b"}}|{{.Label "x"}}{{.Ports}}|{{.Mounts}}{{.Networks}}|')"
+  same 'c||default|' "$(mvm ps -a --format '{{.Label "a.b"}}|{{.Label "x"}}{{.Ports}}|{{.Mounts}}{{.Networks}}|')"
   placeholders images -- ID Repository Tag Digest CreatedSince CreatedAt Size VirtualSize SharedSize UniqueSize Containers
   placeholders history "$IMAGE" -- ID CreatedSince CreatedAt CreatedBy Size Comment
   placeholders system df -- Type TotalCount Active Size Reclaimable

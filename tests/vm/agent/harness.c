@@ -119,6 +119,11 @@ void harness_reset(struct harness *harness)
 		*stream = (struct stream){.harness = harness, .fd = -1};
 	}
 	harness->exited = harness->replied = false;
+	for (unsigned i = 0; i < STREAMS; i++)
+		mvm_vsock_unlisten(harness->vsock, harness->first_port + i);
+	harness->first_port += STREAMS;
+	for (unsigned i = 0; i < STREAMS; i++)
+		mvm_vsock_listen(harness->vsock, harness->first_port + i, NULL);
 }
 
 /* Control. */
@@ -329,8 +334,10 @@ static void on_accepted(void *arg, uint32_t port, int fd)
 		mvm_set_nonblock(fd, true);
 		harness->control_watch = mvm_loop_watch(harness->loop, fd, POLLIN, on_control, harness);
 		say_hello(harness);
+	} else if (port >= harness->first_port && port < harness->first_port + STREAMS) {
+		stream_connected(&harness->streams[port - harness->first_port], port - harness->first_port, fd);
 	} else {
-		stream_connected(&harness->streams[port - MVM_PROTO_STREAM_PORT], port - MVM_PROTO_STREAM_PORT, fd);
+		close(fd);
 	}
 	mvm_loop_stop(harness->loop);
 }
@@ -415,8 +422,10 @@ static int boot(struct harness *harness, const char *kernel, const char *initram
 
 	if (mvm_vsock_start(harness->loop, spec.cid, &vsock_events, harness, &harness->vsock, &spec.vsock_fd, err) < 0)
 		return -1;
-	for (uint32_t port = MVM_PROTO_CONTROL_PORT; port < MVM_PROTO_STREAM_PORT + STREAMS; port++)
-		if (mvm_vsock_listen(harness->vsock, port, err) < 0)
+	if (mvm_vsock_listen(harness->vsock, MVM_PROTO_CONTROL_PORT, err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < STREAMS; i++)
+		if (mvm_vsock_listen(harness->vsock, harness->first_port + i, err) < 0)
 			return -1;
 	result = mvm_backend_qemu.start(harness->loop, &spec, &machine_events, harness, &harness->machine, err);
 	close(spec.vsock_fd);
@@ -427,7 +436,7 @@ static void init(struct harness *harness)
 {
 	char template[] = "/tmp/mvm-agent-test.XXXXXX";
 
-	*harness = (struct harness){.control = -1};
+	*harness = (struct harness){.control = -1, .first_port = MVM_PROTO_STREAM_PORT};
 	harness->folder = mkdtemp(template) ? mvm_strdup(template) : NULL;
 	harness->loop = mvm_loop_create();
 	harness->limit = mvm_loop_timer(harness->loop, on_limit, harness);

@@ -66,6 +66,7 @@ struct harness {
 	bool exited;
 	struct mvm_proto_exited exit;
 	struct stream streams[STREAMS];
+	uint32_t first_port; /* of the streams */
 };
 
 /* Boots with the initramfs and a disk made by mke2fs from `root`; the disk's device is larger than its file system.
@@ -84,7 +85,8 @@ uint32_t harness_send_resize(struct harness *harness, uint32_t id, unsigned rows
 uint32_t harness_send_shutdown(struct harness *harness);
 void harness_send_raw(struct harness *harness, const void *data, size_t length);
 
-/* Forgets the streams of the process before. */
+/* Forgets the streams of the process before, and has other ports for the next: those of a process that was refused may
+ * connect late. */
 void harness_reset(struct harness *harness);
 
 /* They run the loop; false where what is waited for did not come in time or the machine has gone. */

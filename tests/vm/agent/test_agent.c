@@ -42,7 +42,7 @@ struct start {
 
 static uint32_t port(unsigned stream)
 {
-	return MVM_PROTO_STREAM_PORT + stream;
+	return harness.first_port + stream;
 }
 
 static uint32_t send_start(const struct start *start)
