@@ -119,6 +119,8 @@ void harness_reset(struct harness *harness)
 		*stream = (struct stream){.harness = harness, .fd = -1};
 	}
 	harness->exited = harness->replied = false;
+	if (!harness->vsock)
+		return;
 	for (unsigned i = 0; i < STREAMS; i++)
 		mvm_vsock_unlisten(harness->vsock, harness->first_port + i);
 	harness->first_port += STREAMS;
