@@ -56,12 +56,15 @@ int mvm_engine_exec(struct mvm_engine *engine, const struct mvm_container *conta
 	const bool wanted[3] = {request->open_stdin && !request->detach, !request->detach,
 				!request->detach && !request->tty};
 	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
+	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
 	json_t *fields;
 
 	if (mvm_engine_connect(engine, container, &client, err) < 0 ||
-	    make_fields(&container->config, request, wanted, &fields, err) < 0 ||
-	    mvm_client_exec(client, fields, wanted, exec->streams, &exec->process, err) < 0)
+	    make_fields(&container->config, request, wanted, &fields, err) < 0)
 		return -1;
+	if (mvm_client_exec(client, fields, wanted, exec->streams, &exec->process, &local) < 0)
+		return mvm_client_is_lost(client) ? engine_fail_not_running(container, err)
+						  : mvm_error_move(err, &local);
 	exec->client = client;
 	client = NULL;
 	return 0;

@@ -42,6 +42,9 @@ int engine_comparison_fd(const struct engine_comparison *comparison);
 int engine_comparison_finish(struct engine_comparison *comparison, struct mvm_error **err);
 void engine_comparison_destroy(struct engine_comparison *comparison);
 
+/* CONFLICT, in docker's words: also of one whose supervisor has gone before it answered. */
+int engine_fail_not_running(const struct mvm_container *container, struct mvm_error **err);
+
 /* mvm_engine_stop(); `keep`: it is not removed at its end. */
 struct engine_stop {
 	int signo;

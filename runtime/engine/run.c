@@ -94,7 +94,7 @@ int engine_reach(struct mvm_engine *engine, const char *id, struct mvm_client **
 	}
 }
 
-static int fail_not_running(const struct mvm_container *container, struct mvm_error **err)
+int engine_fail_not_running(const struct mvm_container *container, struct mvm_error **err)
 {
 	return mvm_fail(err, MVM_ERR_CONFLICT, "container %s is not running", container->config.id);
 }
@@ -105,7 +105,7 @@ int mvm_engine_connect(struct mvm_engine *engine, const struct mvm_container *co
 	int result =
 		mvm_status_alive(container->state.status) ? engine_reach(engine, container->config.id, client, err) : 1;
 
-	return result > 0 ? fail_not_running(container, err) : result;
+	return result > 0 ? engine_fail_not_running(container, err) : result;
 }
 
 /* With a supervisor that goes away its machine does, too. */
@@ -116,7 +116,7 @@ static int call(struct mvm_client *client, const struct mvm_container *container
 
 	if (mvm_client_call(client, op, fields, NULL, &local) == 0)
 		return 0;
-	return mvm_client_is_lost(client) ? fail_not_running(container, err) : mvm_error_move(err, &local);
+	return mvm_client_is_lost(client) ? engine_fail_not_running(container, err) : mvm_error_move(err, &local);
 }
 
 int mvm_engine_kill(struct mvm_engine *engine, const char *what, int signo, struct mvm_error **err)

@@ -146,7 +146,7 @@ int mvm_network_list(const struct mvm_state *state, struct mvm_network ***out, s
 		return mvm_fail_errno(err, errno, "%s", path);
 	while (folder && result == 0 && (entry = readdir(folder))) {
 		struct mvm_error *cause = NULL;
-		struct mvm_network *network;
+		struct mvm_network *network = NULL;
 
 		if (!is_name(entry->d_name))
 			continue;

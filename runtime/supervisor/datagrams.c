@@ -163,7 +163,7 @@ static void reply(const struct flow *flow, const char *data, size_t length)
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 	} control = {.space = {0}};
-	struct iovec piece = {.iov_base = (char *)(uintptr_t)data, .iov_len = length};
+	struct iovec piece = {.iov_base = (char *)data, .iov_len = length};
 	struct ends ends = flow->ends;
 	struct msghdr message = {.msg_name = &ends.peer,
 				 .msg_namelen = ends.peer_length,

@@ -177,7 +177,7 @@ static void flush(struct device *device, struct stream *stream)
 ssize_t stream_read(struct device *device, struct stream *stream, const struct iovec *pieces, unsigned count,
 		    size_t length)
 {
-	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = count};
+	struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = count};
 	ssize_t n;
 
 	do

@@ -109,7 +109,7 @@ load ../lib/vm.bash
     echo "processes $(ps | grep -vc "PID\|ps\|grep\|sh -c")"'
   has "$output" "pid 1" "user 0:0" "pwd /" "home /root" \
     "path /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "host 12 same" "term unset" \
-    "nofile 1048576 1048576" "shm 65536" "root 1" "links /dev/null 4" "interfaces lo" "port 0" "processes 0"
+    "nofile 1048576 1048576" "shm 65536" "root 1" "links /dev/null 4" "interfaces eth0 lo" "port 0" "processes 0"
   lacks "$output" "hosts 0"
 }
 

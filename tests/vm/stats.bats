@@ -22,17 +22,17 @@ at_least() {
 in_group() { mvm exec "$1" cat "/sys/fs/cgroup/$2"; }
 
 @test "stats: docker's table, figures that are true, in JSON and templates" {
-  mvm run -d --name idle -m 100m "$IMAGE" sleep 1000
+  mvm run -d --name idle -m 100m --network none "$IMAGE" sleep 1000
   mvm run -d --name busy --cpus 1 "$IMAGE" sh -c '
     dd if=/dev/zero of=/big bs=1M count=20 2>/dev/null; sync; dd if=/big of=/dev/shm/kept bs=1M count=16 2>/dev/null
     echo ready; while :; do :; done'
   eventually log_has busy ready
   mvm create --name made "$IMAGE" true
   run -0 mvm stats --no-stream
-  [[ ${lines[0]} =~ ^"CONTAINER ID   NAME      CPU %     MEM USAGE / LIMIT"\ +"MEM %     NET I/O   BLOCK I/O"\ +"PIDS      HOST MEM"$ ]]
+  [[ ${lines[0]} =~ ^"CONTAINER ID   NAME      CPU %     MEM USAGE / LIMIT"\ +"MEM %     NET I/O"\ +"BLOCK I/O"\ +"PIDS      HOST MEM"$ ]]
   same 3 "${#lines[@]}"
   # The newest first, as ps has it.
-  [[ ${lines[1]} =~ ^[0-9a-f]{12}\ +busy\ +[0-9.]+%\ +[0-9.]+MiB\ /\ 1GiB\ +[0-9.]+%\ +0B\ /\ 0B\ +[0-9.]+[kM]?B\ /\ [0-9.]+MB\ +1\ +[0-9.]+MiB$ ]]
+  [[ ${lines[1]} =~ ^[0-9a-f]{12}\ +busy\ +[0-9.]+%\ +[0-9.]+MiB\ /\ 1GiB\ +[0-9.]+%\ +[0-9.]+[kM]?B\ /\ [0-9.]+[kM]?B\ +[0-9.]+[kM]?B\ /\ [0-9.]+MB\ +1\ +[0-9.]+MiB$ ]]
   [[ ${lines[2]} =~ ^[0-9a-f]{12}\ +idle\ +[0-9.]+%\ +[0-9.]+KiB\ /\ 100MiB\  ]]
   # Half of a processor is too little for a loop that does nothing else, even here.
   run -0 of busy CPUPerc
