@@ -87,6 +87,21 @@ const struct mvm_platform *mvm_image_platform(const struct mvm_image *image)
 	return &image->blob.platform;
 }
 
+int mvm_image_check_platform(const struct mvm_image *image, const char *name, const struct mvm_platform *wanted,
+			     struct mvm_error **err)
+{
+	char *its MVM_CLEAN_FREE = NULL, *want MVM_CLEAN_FREE = NULL;
+
+	if (mvm_platform_suits(wanted, &image->blob.platform))
+		return 0;
+	its = mvm_platform_format(&image->blob.platform);
+	want = mvm_platform_format(wanted);
+	return mvm_fail(err, MVM_ERR_NOT_FOUND,
+			"image with reference %s was found but its platform (%s) does not match the specified platform "
+			"(%s)",
+			name, its, want);
+}
+
 time_t mvm_image_created(const struct mvm_image *image)
 {
 	return image->blob.created;

@@ -66,6 +66,9 @@ const struct mvm_strv *mvm_image_names(const struct mvm_image *image);
 /* "docker.io/library/alpine@sha256:..." for each repository it was pulled from, or digest it was asked for by. */
 const struct mvm_strv *mvm_image_repo_digests(const struct mvm_image *image);
 const struct mvm_platform *mvm_image_platform(const struct mvm_image *image);
+/* NOT_FOUND, in docker's words, where it is not for that platform; `name` is what the user calls it. */
+int mvm_image_check_platform(const struct mvm_image *image, const char *name, const struct mvm_platform *wanted,
+			     struct mvm_error **err);
 /* When the image was built; 0 where it does not say. */
 time_t mvm_image_created(const struct mvm_image *image);
 /* Bytes of config and layers as they lie in the store (compressed). */

@@ -12,7 +12,7 @@ static int check_platform(const struct archive *archive, const struct mvm_image 
 	char *have MVM_CLEAN_FREE = NULL;
 	char *want MVM_CLEAN_FREE = NULL;
 
-	if (!wanted || mvm_platform_match(wanted, mvm_image_platform(image)))
+	if (!wanted || mvm_platform_suits(wanted, mvm_image_platform(image)))
 		return 0;
 	have = mvm_platform_format(mvm_image_platform(image));
 	want = mvm_platform_format(wanted);

@@ -286,9 +286,10 @@ static int no_match(const struct mvm_manifest *index, const struct mvm_platform 
 		    !(offered.data && strstr(offered.data, text)))
 			mvm_buf_addf(&offered, "%s%s", offered.length ? ", " : "", text);
 	}
-	return mvm_fail(err, MVM_ERR_UNSUPPORTED, "no image for %s; there is %s%s", asked,
+	return mvm_fail(err, MVM_ERR_UNSUPPORTED,
+			"no matching manifest for %s in the manifest list entries: there is %s%s", asked,
 			offered.length ? offered.data : "none at all",
-			offered.length ? ": choose one with --platform" : "");
+			offered.length ? "; choose one with --platform" : "");
 }
 
 int mvm_manifest_choose(const struct mvm_manifest *index, const struct mvm_platform *wanted,

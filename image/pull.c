@@ -273,7 +273,8 @@ static bool is_complete(const struct pull *pull, const struct mvm_image *image)
 	for (size_t i = 0; i < mvm_image_layer_count(image); i++)
 		if (!mvm_store_has_blob(pull->store, &mvm_image_layer(image, i)->blob))
 			return false;
-	return mvm_platform_match(&pull->platform, mvm_image_platform(image)) > 0;
+	/* An older variant may have been the best that there was. */
+	return mvm_platform_same(&pull->platform, mvm_image_platform(image));
 }
 
 static char *source_text(const struct pull *pull, const struct mvm_digest *digest)
@@ -410,6 +411,16 @@ static int cannot_pull(const char *familiar, struct mvm_error **cause, struct mv
 	return mvm_error_wrap(err, "cannot pull %s", familiar);
 }
 
+/* It is kept all the same: the registry has no other one under that name. */
+static void warn_of_platform(const struct mvm_pull_options *options, const struct mvm_image *image,
+			     const char *familiar)
+{
+	struct mvm_error *warning MVM_CLEAN_ERROR = NULL;
+
+	if (options->platform && mvm_image_check_platform(image, familiar, options->platform, &warning) < 0)
+		mvm_progress_message(options->progress, "WARNING: %s", mvm_error_message(warning));
+}
+
 static int pull_one(struct mvm_store *store, const struct mvm_reference *reference,
 		    const struct mvm_pull_options *options, bool *news, struct mvm_image **image,
 		    struct mvm_error **err)
@@ -430,7 +441,10 @@ static int pull_one(struct mvm_store *store, const struct mvm_reference *referen
 	if (result < 0)
 		return cannot_pull(familiar, &cause, err);
 	*news |= pull.news;
-	return mvm_store_find_reference(store, reference, image, err);
+	if (mvm_store_find_reference(store, reference, image, err) < 0)
+		return -1;
+	warn_of_platform(options, *image, familiar);
+	return 0;
 }
 
 int mvm_image_pull(struct mvm_store *store, const struct mvm_reference *reference,

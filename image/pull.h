@@ -25,7 +25,9 @@
 struct mvm_config;
 
 struct mvm_pull_options {
-	const struct mvm_platform *platform;	  /* NULL: the host's architecture, Linux */
+	const struct mvm_platform
+		*platform; /* NULL: the host's architecture, Linux; or what there is where a name stands
+			      for one image alone, of which one that was asked for is warned of */
 	const struct mvm_progress *progress;	  /* NULL: silent */
 	const struct mvm_config *config;	  /* runtime/base/config.h: mirrors, timeouts, the number of
 						     downloads at once; NULL: none */

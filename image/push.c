@@ -239,7 +239,7 @@ static int find_image(struct push *push, struct mvm_error **err)
 		return mvm_fail(err, MVM_ERR_NOT_FOUND,
 				"tag does not exist: %s; `mvm images` shows those that are here", familiar);
 	}
-	if (!platform || mvm_platform_match(platform, mvm_image_platform(push->image)) > 0)
+	if (!platform || mvm_platform_same(platform, mvm_image_platform(push->image)))
 		return 0;
 	wanted = mvm_platform_format(platform);
 	has = mvm_platform_format(mvm_image_platform(push->image));

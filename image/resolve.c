@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "image_internal.h"
 #include "registry.h"
@@ -72,20 +73,15 @@ static int fetch_config(struct mvm_store *store, struct mvm_registry *registry, 
 	return mvm_store_read_blob(store, config, MVM_IMAGE_CONFIG_MAX, blob, err);
 }
 
-/* An image without an index is for one platform, whichever that is; the config tells. */
-static int check_platform(const struct mvm_image *image, const struct mvm_platform *wanted, struct mvm_error **err)
+static int check_system(const struct mvm_image *image, struct mvm_error **err)
 {
 	const struct mvm_platform *its = &image->blob.platform;
-	char *have MVM_CLEAN_FREE = NULL;
-	char *want MVM_CLEAN_FREE = NULL;
 
-	/* Variants are often missing in configs; the index has chosen by them already. */
-	if (!strcmp(its->os, wanted->os) && !strcmp(its->architecture, wanted->architecture))
+	if (!strcasecmp(its->os, "linux"))
 		return 0;
-	have = mvm_platform_format(its);
-	want = mvm_platform_format(wanted);
-	return mvm_fail(err, MVM_ERR_UNSUPPORTED, "the image is for %s, not for %s; --platform %s takes it as it is",
-			have, want, have);
+	return mvm_fail(err, MVM_ERR_UNSUPPORTED,
+			"image operating system \"%s\" cannot be used on this platform: the machines run Linux",
+			its->os);
 }
 
 int mvm_image_resolve(struct mvm_store *store, struct mvm_registry *registry, const struct mvm_reference *reference,
@@ -106,8 +102,7 @@ int mvm_image_resolve(struct mvm_store *store, struct mvm_registry *registry, co
 	descriptor.digest = document.digest;
 	descriptor.size = document.body.length;
 	descriptor.media_type = manifest.media_type;
-	if (mvm_image_create(&descriptor, &document.body, &config, &image, err) < 0 ||
-	    check_platform(image, platform, err) < 0 ||
+	if (mvm_image_create(&descriptor, &document.body, &config, &image, err) < 0 || check_system(image, err) < 0 ||
 	    mvm_store_write_blob(store, &descriptor, document.body.data, document.body.length, err) < 0)
 		return -1;
 	image->repo_digest = source;

@@ -16,7 +16,8 @@ struct mvm_registry;
 struct mvm_store;
 
 /* Puts manifest and config into the store (under no name yet; the caller holds use.lock) and makes the image of them,
- * with its repo digest set. UNSUPPORTED where there is none for the platform. */
+ * with its repo digest set. UNSUPPORTED where there is none for the platform, or it is not for Linux. A name that
+ * stands for one image alone gives that, whatever platform it is for. */
 int mvm_image_resolve(struct mvm_store *store, struct mvm_registry *registry, const struct mvm_reference *reference,
 		      const struct mvm_platform *platform, const volatile sig_atomic_t *interrupted,
 		      struct mvm_image **image, struct mvm_error **err);

@@ -55,7 +55,7 @@ static int check_platform(const struct save *save, const struct mvm_image *image
 	const struct mvm_platform *wanted = save->options->platform;
 	char *text MVM_CLEAN_FREE = NULL;
 
-	if (!wanted || mvm_platform_match(wanted, mvm_image_platform(image)))
+	if (!wanted || mvm_platform_same(wanted, mvm_image_platform(image)))
 		return 0;
 	text = mvm_platform_format(wanted);
 	return mvm_fail(err, MVM_ERR_NOT_FOUND,

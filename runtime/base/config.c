@@ -93,6 +93,16 @@ int mvm_config_count(const struct mvm_config *config, const char *key, size_t *v
 	return 0;
 }
 
+int mvm_config_string(const struct mvm_config *config, const char *key, const char **value, struct mvm_error **err)
+{
+	const json_t *member = config ? json_object_get(config->root, key) : NULL;
+
+	if (member && !json_is_null(member) && !json_is_string(member))
+		return mvm_config_fail(config, err, "\"%s\" is not a text", key);
+	*value = json_string_value(member);
+	return 0;
+}
+
 int mvm_config_strings(const struct mvm_config *config, const char *key, struct mvm_strv *values,
 		       struct mvm_error **err)
 {

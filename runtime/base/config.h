@@ -33,6 +33,9 @@ int mvm_config_section(const struct mvm_config *config, const char *key, const j
  * INVALID. */
 int mvm_config_count(const struct mvm_config *config, const char *key, size_t *value, struct mvm_error **err);
 
+/* The text under a top-level key, borrowed; NULL where it is missing. Another type is INVALID. */
+int mvm_config_string(const struct mvm_config *config, const char *key, const char **value, struct mvm_error **err);
+
 /* The texts of a list under a top-level key, added to `values`. INVALID where it holds anything else. */
 struct mvm_strv;
 int mvm_config_strings(const struct mvm_config *config, const char *key, struct mvm_strv *values,

@@ -44,10 +44,11 @@ static int import(struct mvm_engine *engine, const struct values *values, char *
 	struct mvm_digest id;
 	int result;
 
-	if ((values->platform && mvm_platform_parse(values->platform, &platform, err) < 0) ||
-	    (args[1] && mvm_reference_parse(args[1], &reference, err) < 0) || mvm_engine_store(engine, &store, err) < 0)
+	result = mvm_engine_platform(engine, values->platform, &platform, err);
+	if (result < 0 || (args[1] && mvm_reference_parse(args[1], &reference, err) < 0) ||
+	    mvm_engine_store(engine, &store, err) < 0)
 		return -1;
-	archive.platform = values->platform ? &platform : NULL;
+	archive.platform = result == 0 ? &platform : NULL;
 	what.reference = args[1] ? &reference : NULL;
 	archive.interrupted = cli_interrupt_begin(&before);
 	result = mvm_image_import(store, fd, &what, &archive, &id, err);

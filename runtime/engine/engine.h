@@ -41,7 +41,7 @@ enum mvm_pull_policy { MVM_PULL_MISSING, MVM_PULL_ALWAYS, MVM_PULL_NEVER };
 /* How an image is looked for and fetched. All borrowed. */
 struct mvm_image_request {
 	const char *reference; /* as the user wrote it: a name, or an image ID */
-	const char *platform;  /* NULL: the host's */
+	const char *platform;  /* as mvm_engine_platform() takes it; where nobody asks, the host's */
 	enum mvm_pull_policy pull;
 	/* Called when the image is not here and a pull begins. NULL for none. */
 	void (*missing)(void *arg, const char *reference);
@@ -50,6 +50,11 @@ struct mvm_image_request {
 	size_t downloads;		     /* at once; 0: as configured */
 	const volatile sig_atomic_t *interrupted;
 };
+
+/* The platform that is asked for: `given`, else what the environment or the configuration says; "" asks for none. 1
+ * where nobody asks for any, and *platform is as it was. */
+int mvm_engine_platform(struct mvm_engine *engine, const char *given, struct mvm_platform *platform,
+			struct mvm_error **err);
 
 /* The image, pulled where policy and absence ask for it. The caller owns it. */
 int mvm_engine_get_image(struct mvm_engine *engine, const struct mvm_image_request *request, struct mvm_image **image,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "image/platform.h"
@@ -14,13 +15,37 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 
-static int wanted_platform(const struct mvm_image_request *request, struct mvm_platform *platform,
-			   struct mvm_error **err)
+/* What an environment variable or the configuration says, and which of them. */
+static int find_default(struct mvm_engine *engine, const char **text, const char **source, struct mvm_error **err)
 {
-	if (request->platform)
-		return mvm_platform_parse(request->platform, platform, err);
-	mvm_platform_default(platform);
-	return 0;
+	static const char *const variables[] = {"MVM_PLATFORM", "DOCKER_DEFAULT_PLATFORM"};
+
+	for (size_t i = 0; i < MVM_COUNT(variables); i++) {
+		*source = variables[i];
+		*text = getenv(variables[i]);
+		if (*text && **text)
+			return 0;
+	}
+	*source = NULL;
+	return mvm_config_string(mvm_engine_config(engine), "platform", text, err);
+}
+
+int mvm_engine_platform(struct mvm_engine *engine, const char *given, struct mvm_platform *platform,
+			struct mvm_error **err)
+{
+	const char *text = given, *source = "--platform";
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+
+	if (!given && find_default(engine, &text, &source, err) < 0)
+		return -1;
+	if (!text || !*text)
+		return 1;
+	if (mvm_platform_parse(text, platform, &cause) == 0)
+		return 0;
+	if (!source)
+		return mvm_config_fail(mvm_engine_config(engine), err, "\"platform\": %s", mvm_error_message(cause));
+	mvm_error_move(err, &cause);
+	return mvm_error_wrap(err, "error parsing specified platform: %s", source);
 }
 
 /* Only what the machine's processor runs can become a container. */
@@ -30,8 +55,8 @@ int engine_check_platform(const struct mvm_image_request *request, const struct 
 	char *theirs MVM_CLEAN_FREE = mvm_platform_format(mvm_image_platform(image)), *ours MVM_CLEAN_FREE = NULL;
 	struct mvm_platform host;
 
-	mvm_platform_default(&host);
-	if (mvm_platform_match(&host, mvm_image_platform(image)))
+	mvm_platform_host(&host);
+	if (mvm_platform_suits(&host, mvm_image_platform(image)))
 		return 0;
 	ours = mvm_platform_format(&host);
 	return mvm_fail(err, MVM_ERR_UNSUPPORTED,
@@ -76,17 +101,18 @@ int mvm_engine_pull_tags(struct mvm_engine *engine, const struct mvm_image_reque
 {
 	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
 	struct mvm_platform platform;
-	struct mvm_pull_options options = {.platform = &platform,
-					   .progress = request->progress,
+	struct mvm_pull_options options = {.progress = request->progress,
 					   .config = mvm_engine_config(engine),
 					   .downloads = request->downloads,
 					   .interrupted = request->interrupted};
 	struct mvm_store *store;
 	int result;
 
-	if (wanted_platform(request, &platform, err) < 0 ||
-	    mvm_reference_parse(request->reference, &reference, err) < 0 || mvm_engine_store(engine, &store, err) < 0)
+	result = mvm_engine_platform(engine, request->platform, &platform, err);
+	if (result < 0 || mvm_reference_parse(request->reference, &reference, err) < 0 ||
+	    mvm_engine_store(engine, &store, err) < 0)
 		return -1;
+	options.platform = result == 0 ? &platform : NULL;
 	result = mvm_image_pull_tags(store, &reference, &options, images, err);
 	engine_drop_lost_disks(engine);
 	if (result == 0) {
@@ -97,9 +123,10 @@ int mvm_engine_pull_tags(struct mvm_engine *engine, const struct mvm_image_reque
 	return result;
 }
 
-/* 0 found, 1 not here. */
+/* 0 found; 1 not here, and *why. */
 static int find_local(struct mvm_engine *engine, const struct mvm_image_request *request,
-		      const struct mvm_platform *platform, struct mvm_image **out, struct mvm_error **err)
+		      const struct mvm_platform *platform, struct mvm_image **out, struct mvm_error **why,
+		      struct mvm_error **err)
 {
 	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
 	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
@@ -108,13 +135,32 @@ static int find_local(struct mvm_engine *engine, const struct mvm_image_request 
 	if (mvm_engine_store(engine, &store, err) < 0)
 		return -1;
 	if (mvm_store_find(store, request->reference, &image, &local) < 0) {
-		if (mvm_error_code(local) == MVM_ERR_NOT_FOUND)
-			return 1;
-		return mvm_error_move(err, &local);
+		if (mvm_error_code(local) != MVM_ERR_NOT_FOUND)
+			return mvm_error_move(err, &local);
+		mvm_fail(why, MVM_ERR_NOT_FOUND, "No such image: %s; pull it first, or leave out --pull never",
+			 request->reference);
+		return 1;
 	}
 	/* The name may stand for another platform's image from an earlier pull. */
-	if (request->platform && !mvm_platform_match(platform, mvm_image_platform(image)))
+	if (platform && mvm_image_check_platform(image, request->reference, platform, why) < 0)
 		return 1;
+	*out = image;
+	image = NULL;
+	return 0;
+}
+
+/* Docker takes what `pull` brought, with a warning, and `run` does not. */
+static int pull_missing(struct mvm_engine *engine, const struct mvm_image_request *request,
+			const struct mvm_reference *reference, const struct mvm_platform *platform,
+			struct mvm_image **out, struct mvm_error **err)
+{
+	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
+
+	if (request->missing)
+		request->missing(request->arg, request->reference);
+	if (pull(engine, request, reference, platform, &image, err) < 0 ||
+	    (platform && mvm_image_check_platform(image, request->reference, platform, err) < 0))
+		return -1;
 	*out = image;
 	image = NULL;
 	return 0;
@@ -124,23 +170,26 @@ int mvm_engine_get_image(struct mvm_engine *engine, const struct mvm_image_reque
 			 struct mvm_error **err)
 {
 	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
-	struct mvm_platform platform;
-	int missing = 1;
+	struct mvm_error *why MVM_CLEAN_ERROR = NULL;
+	struct mvm_platform given, *platform = NULL;
+	int missing = mvm_engine_platform(engine, request->platform, &given, err);
 
-	if (wanted_platform(request, &platform, err) < 0)
+	if (missing < 0)
 		return -1;
-	if (request->pull != MVM_PULL_ALWAYS)
-		missing = find_local(engine, request, &platform, image, err);
-	if (missing <= 0)
-		return missing;
+	if (missing == 0)
+		platform = &given;
+	if (request->pull != MVM_PULL_ALWAYS) {
+		missing = find_local(engine, request, platform, image, &why, err);
+		if (missing <= 0)
+			return missing;
+	}
 	if (request->pull == MVM_PULL_NEVER)
-		return mvm_fail(err, MVM_ERR_NOT_FOUND, "No such image: %s; pull it first, or leave out --pull never",
-				request->reference);
+		return mvm_error_move(err, &why);
 	if (mvm_reference_parse(request->reference, &reference, err) < 0)
 		return -1;
-	if (request->pull == MVM_PULL_MISSING && request->missing)
-		request->missing(request->arg, request->reference);
-	return pull(engine, request, &reference, &platform, image, err);
+	if (request->pull == MVM_PULL_MISSING)
+		return pull_missing(engine, request, &reference, platform, image, err);
+	return pull(engine, request, &reference, platform, image, err);
 }
 
 struct blobs {

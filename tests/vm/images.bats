@@ -71,6 +71,39 @@ load ../lib/vm.bash
   has "$stderr" "linux/$other"
 }
 
+@test "a platform by flag, environment and configuration; the name goes over to it" {
+  local arch=amd64 other=arm64 name=$REGISTRY/multi
+  [ "$(uname -m)" = x86_64 ] || { arch=arm64; other=amd64; }
+  architecture() { mvm image inspect -f '{{.Architecture}}' "$name"; }
+  MVM_PLATFORM=$other run -0 mvm pull -q "$name"
+  same "$other" "$(architecture)"
+  run -0 mvm pull -q "$name"
+  same "$arch" "$(architecture)"
+  DOCKER_DEFAULT_PLATFORM=s390x run --separate-stderr -1 mvm pull -q "$name"
+  error_says "no matching manifest for linux/s390x in the manifest list entries: there is linux/$other, linux/$arch"
+  DOCKER_DEFAULT_PLATFORM=linux/$other run -0 mvm pull -q "$name"
+  same "$other" "$(architecture)"
+  MVM_PLATFORM=$arch DOCKER_DEFAULT_PLATFORM=linux/$other run -0 mvm pull -q "$name"
+  same "$arch" "$(architecture)"
+  printf '{"platform":"linux/%s"}' "$other" >"$BATS_TEST_TMPDIR/config.json"
+  MVM_CONFIG=$BATS_TEST_TMPDIR/config.json run -0 mvm pull -q "$name"
+  same "$other" "$(architecture)"
+  MVM_CONFIG=$BATS_TEST_TMPDIR/config.json run -0 mvm pull -q --platform "" "$name"
+  same "$arch" "$(architecture)"
+  # What is here for another platform than asked for is fetched anew, or refused.
+  run --separate-stderr -1 mvm create --pull never --platform "$other" "$name"
+  error_says "image with reference $name was found but its platform (linux/$arch) does not match the specified platform (linux/$other)"
+  MVM_PLATFORM=linux/ run --separate-stderr -1 mvm create "$name"
+  error_says 'error parsing specified platform: MVM_PLATFORM: "linux/": cannot parse platform specifier'
+}
+
+@test "one image for one platform is pulled whichever was asked for, and not run" {
+  run --separate-stderr -0 mvm pull --platform linux/s390x "$IMAGE"
+  has "$stderr" "WARNING: image with reference $IMAGE:latest was found but its platform (linux/" "the specified platform (linux/s390x)"
+  run --separate-stderr -125 mvm run --rm -q --platform linux/s390x "$IMAGE" true
+  error_says "does not match the specified platform (linux/s390x)"
+}
+
 @test "Docker's manifests and zstd layers" {
   run -0 mvm run --rm -q "$REGISTRY/docker-v2" true
   run -0 mvm run --rm -q "$REGISTRY/zstd" cat /packed

@@ -8,7 +8,7 @@ setup_suite() {
   export MVM=${MVM:-$BATS_TEST_DIRNAME/../../build/mvm}
   export MVM_HOME=$BATS_SUITE_TMPDIR/home
   export MVM_CONFIG=$BATS_SUITE_TMPDIR/config.json
-  unset MVM_KERNEL MVM_LOG HTTP_PROXY HTTPS_PROXY NO_PROXY FTP_PROXY ALL_PROXY http_proxy https_proxy no_proxy ftp_proxy all_proxy
+  unset MVM_KERNEL MVM_LOG MVM_PLATFORM DOCKER_DEFAULT_PLATFORM HTTP_PROXY HTTPS_PROXY NO_PROXY FTP_PROXY ALL_PROXY http_proxy https_proxy no_proxy ftp_proxy all_proxy
   FIXTURES=$("$lib/fixtures")
   export FIXTURES
   # shellcheck source=tests/lib/registry.sh

@@ -73,6 +73,24 @@ static void sections_are_objects(void **state)
 		     ": port 7; correct the file and try again");
 }
 
+static void texts_are_texts(void **state)
+{
+	char *path MVM_CLEAN_FREE = use_home(state, "texts");
+	struct mvm_config *config MVM_CLEAN_CONFIG = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	const char *value = NULL;
+
+	write_config(path, "{\"platform\": \"linux/arm64\", \"none\": null, \"wrong\": 1}");
+	assert_ok(mvm_config_load(&config, &err));
+	assert_ok(mvm_config_string(config, "platform", &value, &err));
+	assert_string_equal(value, "linux/arm64");
+	assert_ok(mvm_config_string(config, "none", &value, &err));
+	assert_null(value);
+	assert_error(mvm_config_string(config, "wrong", &value, &err), MVM_ERR_INVALID, "\"wrong\" is not a text");
+	assert_ok(mvm_config_string(NULL, "platform", &value, &err));
+	assert_null(value);
+}
+
 static void mistakes_are_told_with_their_place(void **state)
 {
 	static const struct {
@@ -116,6 +134,7 @@ int main(void)
 		cmocka_unit_test(a_missing_default_file_is_an_empty_one),
 		cmocka_unit_test(an_explicit_file_must_be_there),
 		cmocka_unit_test(sections_are_objects),
+		cmocka_unit_test(texts_are_texts),
 		cmocka_unit_test(mistakes_are_told_with_their_place),
 		cmocka_unit_test(what_cannot_be_read_or_is_too_large_is_an_error),
 	};

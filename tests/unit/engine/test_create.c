@@ -432,6 +432,75 @@ static void another_processors_image_is_refused(void **state)
 		     "image foreign is for linux/");
 }
 
+/* The platform that a request without one asks for; "" where it is none. */
+static char *asked_platform(struct world *world, const char *given)
+{
+	struct mvm_platform platform;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	int result = mvm_engine_platform(world->engine, given, &platform, &err);
+
+	if (result < 0)
+		return mvm_strdup(mvm_error_message(err));
+	return result ? mvm_strdup("") : mvm_platform_format(&platform);
+}
+
+static void a_platform_is_asked_for_by_flag_environment_or_configuration(void **state)
+{
+	struct world *world = *state;
+	static const char text[] = "{\"platform\": \"linux/s390x\"}";
+	char *folder MVM_CLEAN_FREE = mvm_format("%s/.config/mvm", world->home);
+	char *config MVM_CLEAN_FREE = mvm_format("%s/config.json", folder);
+	struct mvm_error *err = NULL;
+	static const struct {
+		const char *given, *own, *dockers, *asked;
+	} cases[] = {
+		{NULL, NULL, NULL, "linux/s390x"},
+		{NULL, "", "", "linux/s390x"},
+		{NULL, NULL, "linux/arm/v6", "linux/arm/v6"},
+		{NULL, "aarch64", "linux/arm/v6", "linux/arm64"},
+		{"linux/386", "aarch64", "linux/arm/v6", "linux/386"},
+		{"", "aarch64", "linux/arm/v6", ""},
+		{NULL, "pdp11", NULL,
+		 "error parsing specified platform: MVM_PLATFORM: \"pdp11\": unknown operating system or "
+		 "architecture; write it as linux/amd64 or linux/arm64/v8"},
+	};
+
+	assert_ok(mvm_make_folders(folder, &err));
+	assert_ok(mvm_replace_file(config, text, strlen(text), 0600, &err));
+	mvm_engine_close(world->engine);
+	assert_ok(mvm_engine_open(&world->engine, &err));
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		char *asked MVM_CLEAN_FREE = NULL;
+
+		if (cases[i].own)
+			setenv("MVM_PLATFORM", cases[i].own, 1);
+		if (cases[i].dockers)
+			setenv("DOCKER_DEFAULT_PLATFORM", cases[i].dockers, 1);
+		asked = asked_platform(world, cases[i].given);
+		unsetenv("MVM_PLATFORM");
+		unsetenv("DOCKER_DEFAULT_PLATFORM");
+		assert_string_equal(asked, cases[i].asked);
+	}
+}
+
+static void an_image_for_another_platform_than_asked_for_is_not_taken(void **state)
+{
+	struct world *world = *state;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_create_request request = {FROM("bare")};
+	struct mvm_platform platform;
+
+	mvm_platform_default(&platform);
+	put_image(world, "bare", "\"Cmd\":[\"sh\"]");
+	request.image.platform = "linux/s390x";
+	assert_error(try_create(world, request, &err), MVM_ERR_NOT_FOUND,
+		     ") does not match the specified platform (linux/s390x)");
+	request.image.platform = "linux/";
+	assert_error(try_create(world, request, &err), MVM_ERR_INVALID, "error parsing specified platform");
+	request.image.platform = platform.architecture;
+	mvm_container_free(create(world, request));
+}
+
 static void a_taken_name_leaves_nothing(void **state)
 {
 	struct world *world = *state;
@@ -502,6 +571,8 @@ int main(void)
 		WORLD_TEST(flags_and_resources_are_kept),
 		WORLD_TEST(what_cannot_be_is_refused_and_leaves_nothing),
 		WORLD_TEST(another_processors_image_is_refused),
+		WORLD_TEST(a_platform_is_asked_for_by_flag_environment_or_configuration),
+		WORLD_TEST(an_image_for_another_platform_than_asked_for_is_not_taken),
 		WORLD_TEST(a_taken_name_leaves_nothing),
 		WORLD_TEST(an_image_in_use_is_kept),
 		WORLD_TEST(with_the_last_user_image_and_disk_go),

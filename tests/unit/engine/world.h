@@ -38,6 +38,8 @@ static inline int world_setup(void **state)
 	setenv("XDG_RUNTIME_DIR", world->home, 1);
 	unsetenv("MVM_CONFIG");
 	unsetenv("DOCKER_CONFIG");
+	unsetenv("MVM_PLATFORM");
+	unsetenv("DOCKER_DEFAULT_PLATFORM");
 	world_forget_proxies();
 	assert_ok(mvm_engine_open(&world->engine, &err));
 	*state = world;

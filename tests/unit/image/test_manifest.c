@@ -182,10 +182,9 @@ static void chooses(void **state)
 	}
 	assert_int_equal(mvm_platform_parse("linux/s390x", &platform, NULL), 0);
 	assert_int_equal(mvm_manifest_choose(&manifest, &platform, &entry, &err), -1);
-	assert_string_equal(
-		mvm_error_message(err),
-		"no image for linux/s390x; there is linux/arm/v6, linux/arm/v7, windows/amd64, linux/amd64: "
-		"choose one with --platform");
+	assert_string_equal(mvm_error_message(err), "no matching manifest for linux/s390x in the manifest list "
+						    "entries: there is linux/arm/v6, linux/arm/v7, "
+						    "windows/amd64, linux/amd64; choose one with --platform");
 }
 
 static void config(void **state)
