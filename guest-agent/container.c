@@ -207,7 +207,7 @@ static int take_etc_files(int trees[ETC_FILES], struct failure *failure)
 
 /* A link in the image may point to what is only there once a system has booted, such as
  * ../run/systemd/resolve/stub-resolv.conf. One step is enough for all that images have. */
-static void make_link_target(const char *path)
+static void make_link_target(const char *folder, const char *path)
 {
 	char target[PATH_MAX];
 	char *slash;
@@ -220,31 +220,34 @@ static void make_link_target(const char *path)
 	if (!slash || slash == target)
 		return;
 	*slash = '\0';
-	if (chdir("/etc") == 0)
+	if (chdir(folder) == 0)
 		make_folders(target);
 	if (chdir("/"))
 		return;
 }
 
-static int make_etc_file(const char *path)
+static int make_file(const char *path)
 {
+	const char *name = strrchr(path, '/');
+	char folder[PATH_MAX];
 	struct timespec before;
 	bool known;
 	int made;
 
-	if (make_place("/etc"))
+	snprintf(folder, sizeof(folder), "%.*s", name ? (int)(name - path) : 0, path);
+	if (make_place(folder))
 		return -1;
-	known = folder_time("/etc", &before);
+	known = folder_time(folder, &before);
 	made = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
 	if (made < 0) {
-		make_link_target(path);
+		make_link_target(folder, path);
 		made = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
 	}
 	if (made < 0)
 		return -1;
 	close(made);
 	if (known)
-		set_folder_time("/etc", &before);
+		set_folder_time(folder, &before);
 	return 0;
 }
 
@@ -254,23 +257,47 @@ static int open_target(const char *path)
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	return make_etc_file(path) ? -1 : open(path, O_PATH | O_CLOEXEC);
+	return make_file(path) ? -1 : open(path, O_PATH | O_CLOEXEC);
+}
+
+static int place_file(int tree, const char *path, struct failure *failure)
+{
+	int target = open_target(path);
+
+	if (target < 0 || sys_move_mount(tree, target, ""))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %.400s in the container", path);
+	close(target);
+	close(tree);
+	return 0;
 }
 
 static int place_etc_files(const int trees[ETC_FILES], struct failure *failure)
 {
-	for (int i = 0; i < ETC_FILES; i++) {
-		int target;
+	for (int i = 0; i < ETC_FILES; i++)
+		if (trees[i] >= 0 && place_file(trees[i], etc_file(i), failure))
+			return -1;
+	return 0;
+}
 
-		if (trees[i] < 0)
-			continue;
-		target = open_target(etc_file(i));
-		if (target < 0 || sys_move_mount(trees[i], target, ""))
-			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount %s in the container",
-						 etc_file(i));
-		close(target);
-		close(trees[i]);
+/* The agent listens at a socket in its own root (publish.c), which is mounted where the container is to have it. */
+
+static int take_sockets(int trees[MVM_SOCKETS_MAX], struct failure *failure)
+{
+	char path[32];
+
+	for (int i = 0; shared->order.sockets && shared->order.sockets[i]; i++) {
+		snprintf(path, sizeof(path), MACHINE_SOCKET "%d", i);
+		if (i == MVM_SOCKETS_MAX || (trees[i] = sys_copy_mount(path)) < 0)
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take %s", path);
 	}
+	return 0;
+}
+
+static int place_sockets(const int trees[MVM_SOCKETS_MAX], struct failure *failure)
+{
+	for (int i = 0; shared->order.sockets && shared->order.sockets[i]; i++)
+		if (place_file(trees[i], shared->order.sockets[i], failure))
+			return -1;
 	return 0;
 }
 
@@ -333,7 +360,7 @@ static int mount_tmpfs(char *const *wanted, struct failure *failure)
 int container_make(int root, struct failure *failure)
 {
 	const char *domain = shared->order.domainname;
-	int mounts[STAGED], trees[ETC_FILES], certificates[2];
+	int mounts[STAGED], trees[ETC_FILES], certificates[2], sockets[MVM_SOCKETS_MAX];
 
 	if (domain && setdomainname(domain, strlen(domain)))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot set the domain name to %.100s", domain);
@@ -343,10 +370,11 @@ int container_make(int root, struct failure *failure)
 	/* Settings go through the agent's /proc, since the container's may be read-only. */
 	if (set_ipc_sysctls(failure) || size_shm(failure) || unconfine(&shared->order, failure))
 		return -1;
-	if (take_staged(mounts, failure) || take_etc_files(trees, failure) || trust_open(certificates, failure))
+	if (take_staged(mounts, failure) || take_etc_files(trees, failure) || trust_open(certificates, failure) ||
+	    take_sockets(sockets, failure))
 		return -1;
 	if (pivot(root, failure) || fill_root(mounts, trees, failure) || trust_make(certificates, failure) ||
-	    mount_tmpfs(shared->order.tmpfs, failure))
+	    mount_tmpfs(shared->order.tmpfs, failure) || place_sockets(sockets, failure))
 		return -1;
 	umask(022);
 	return 0;

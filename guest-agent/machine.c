@@ -177,7 +177,7 @@ int machine_prepare(const struct mvm_proto_machine *order, struct failure *failu
 	if (stage_wait(failure))
 		return -1;
 	trace("network and cgroup ready");
-	if (set_interfaces(order->interfaces, failure) || publish_start(order->publish, order->interfaces, failure) ||
+	if (set_interfaces(order->interfaces, failure) || publish_start(order, failure) ||
 	    set_sysctls(order->sysctls, failure) || cgroup_limit(&order->limits, failure) ||
 	    write_files(order, failure) || trust_keep(order, failure))
 		return -1;

@@ -18,6 +18,7 @@ struct mvm_proto_machine;
 #define MACHINE_HOSTS	  "/etc/hosts"
 #define MACHINE_HOSTNAME  "/etc/hostname"
 #define MACHINE_RESOLV	  "/etc/resolv.conf"
+#define MACHINE_SOCKET	  "/etc/socket" /* and a number: where the container meets a socket of the host */
 
 /* Before any order: a root of the agent's own, with the devices; and all else that it works with, which takes longer
  * and which the agent's helper does (stage.h). */

@@ -148,6 +148,19 @@ static void take_terminal(struct process *process)
 	sys_pidfd_kill(process->pidfd, SIGKILL);
 }
 
+int process_root(void)
+{
+	struct process *process = processes;
+	char path[32];
+
+	while (process && (!process->first || process->report.fd >= 0))
+		process = process->next;
+	if (!process)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/root", process->pid);
+	return open(path, O_PATH | O_CLOEXEC);
+}
+
 /* false: nothing there yet. */
 static bool read_report(struct process *process)
 {

@@ -4,14 +4,22 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "failure.h"
+#include "guest-agent/proto/message.h"
 #include "loop.h"
+#include "machine.h"
+#include "process.h"
 #include "publish_internal.h"
 #include "sys.h"
 
@@ -26,11 +34,14 @@ enum {
 	MANY = 128,
 	WINDOW = 128 * 1024,
 	NARROW_WINDOW = 16 * 1024,
+
+	RETRY_NS = 20 * 1000 * 1000,
 };
 
 struct listener {
 	struct watch watch;
 	void (*start)(int socket, uint16_t port);
+	uint16_t port; /* of the host, where it is the container that connects */
 };
 
 union address {
@@ -42,7 +53,9 @@ union address {
 char publish_buffer[PUBLISH_BUFFER];
 static union address targets[TARGETS];
 static unsigned target_count;
-static struct listener tcp = {.start = publish_tcp}, udp = {.start = publish_udp};
+static struct listener tcp = {.start = publish_tcp}, udp = {.start = publish_udp}, sockets = {.start = publish_socket};
+static struct listener outward[MVM_SOCKETS_MAX];
+static char *paths[MVM_SOCKETS_MAX];
 
 static void add_target(const char *text)
 {
@@ -123,6 +136,28 @@ int publish_dial(unsigned *target, int type, uint16_t port, int *done)
 	return -1;
 }
 
+int publish_dial_socket(uint16_t number, int *done)
+{
+	static const struct itimerspec soon = {.it_value.tv_nsec = RETRY_NS};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int root = process_root();
+	int place = number < MVM_SOCKETS_MAX && paths[number] ? sys_open_inside(root, paths[number], O_PATH) : -1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", place);
+	*done = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	if (!*done) {
+		bool full = errno == EAGAIN;
+
+		close(fd);
+		fd = full ? timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC) : -1;
+		timerfd_settime(fd, 0, &soon, NULL);
+	}
+	close(root);
+	close(place);
+	return fd;
+}
+
 /* The port that the host connects from says which of the container's it is for. */
 static void accept_all(struct watch *watch, uint32_t events)
 {
@@ -135,8 +170,8 @@ static void accept_all(struct watch *watch, uint32_t events)
 
 		if (fd < 0)
 			return;
-		if (peer.cid == MVM_PROTO_HOST_CID)
-			listener->start(fd, (uint16_t)peer.port);
+		if (listener->port || peer.cid == MVM_PROTO_HOST_CID)
+			listener->start(fd, listener->port ? listener->port : (uint16_t)peer.port);
 		else
 			close(fd);
 	}
@@ -145,6 +180,7 @@ static void accept_all(struct watch *watch, uint32_t events)
 static void set_window(uint64_t size)
 {
 	setsockopt(tcp.watch.fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size));
+	setsockopt(sockets.watch.fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size));
 }
 
 void publish_count(unsigned connections)
@@ -157,39 +193,62 @@ void publish_count(unsigned connections)
 	set_window(narrow ? NARROW_WINDOW : WINDOW);
 }
 
-static int start_listening(struct listener *listener, uint32_t port, struct failure *failure)
+static int start_listening(struct listener *listener, const void *address, socklen_t length, struct failure *failure)
 {
-	struct sockaddr_vm address = {.family = AF_VSOCK, .port = port, .cid = UINT32_MAX};
-	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(*(const sa_family_t *)address, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	listener->watch = (struct watch){.fd = fd, .ready = accept_all};
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, BACKLOG) ||
-	    loop_add(&listener->watch, EPOLLIN)) {
-		failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot listen for connections to published ports");
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (fd < 0 || bind(fd, address, length) || listen(fd, BACKLOG) || loop_add(&listener->watch, EPOLLIN))
+		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot listen for connections");
 	return 0;
 }
 
-int publish_start(uint64_t kinds, char *const *interfaces, struct failure *failure)
+static int listen_for_host(struct listener *listener, uint32_t port, struct failure *failure)
+{
+	const struct sockaddr_vm address = {.family = AF_VSOCK, .port = port, .cid = UINT32_MAX};
+
+	return start_listening(listener, &address, sizeof(address), failure);
+}
+
+/* For any user of the container: the host sees who runs it, whoever that is inside. */
+static int listen_for_container(uint64_t number, struct failure *failure)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), MACHINE_SOCKET "%u", (unsigned)number);
+	outward[number].start = publish_outward;
+	outward[number].port = (uint16_t)(MVM_PROTO_SOCKET_PORT + number);
+	if (start_listening(&outward[number], &address, sizeof(address), failure))
+		return -1;
+	chmod(address.sun_path, 0666);
+	return 0;
+}
+
+int publish_start(const struct mvm_proto_machine *order, struct failure *failure)
 {
 	static const struct rlimit files = {FILES, FILES};
+	char *const *path = order->published_sockets;
 
-	if (!kinds)
+	if (!order->publish && !path && !order->sockets)
 		return 0;
-	for (; interfaces && *interfaces; interfaces++)
-		add_addresses(*interfaces);
+	for (char *const *interface = order->interfaces; interface && *interface; interface++)
+		add_addresses(*interface);
 	/* Whoever trusts what comes from loopback does not mean these, so they come last. */
 	add_target("127.0.0.1");
 	add_target("::1");
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot raise the limit of open files");
-	if (kinds & MVM_PUBLISH_TCP && start_listening(&tcp, MVM_PROTO_PUBLISH_TCP_PORT, failure))
+	if (order->publish & MVM_PUBLISH_TCP && listen_for_host(&tcp, MVM_PROTO_PUBLISH_TCP_PORT, failure))
+		return -1;
+	if (order->publish & MVM_PUBLISH_UDP && listen_for_host(&udp, MVM_PROTO_PUBLISH_UDP_PORT, failure))
+		return -1;
+	if (path && listen_for_host(&sockets, MVM_PROTO_PUBLISH_SOCKET_PORT, failure))
 		return -1;
 	set_window(WINDOW);
-	if (kinds & MVM_PUBLISH_UDP && start_listening(&udp, MVM_PROTO_PUBLISH_UDP_PORT, failure))
-		return -1;
+	for (size_t i = 0; path && path[i] && i < MVM_SOCKETS_MAX; i++)
+		paths[i] = strdup(path[i]);
+	for (uint64_t i = 0; i < order->sockets && i < MVM_SOCKETS_MAX; i++)
+		if (listen_for_container(i, failure))
+			return -1;
 	return 0;
 }

@@ -1,19 +1,19 @@
 /*
- * The container's published ports, as far as the guest is concerned: connections that the host makes are passed on to
- * the container's services. PROTOCOL.md, "Published ports".
+ * What is published, as far as the guest is concerned: connections that the host makes are passed on to the container's
+ * services, and those that the container makes to sockets of the host to the host. PROTOCOL.md, "Published ports" and
+ * "Sockets".
  *
- *   publish.c      listens, and knows the addresses at which a service may be
- *   publish_tcp.c  one TCP connection
+ *   publish.c      listens, and knows where a service may be
+ *   publish_tcp.c  one connection, of TCP or of unix sockets
  *   publish_udp.c  the datagrams of one peer
  */
 #ifndef AGENT_PUBLISH_H
 #define AGENT_PUBLISH_H
 
-#include <stdint.h>
-
 struct failure;
+struct mvm_proto_machine;
 
-/* `kinds` are MVM_PUBLISH_*; 0 is nothing. `interfaces` as in MACHINE. */
-int publish_start(uint64_t kinds, char *const *interfaces, struct failure *failure);
+/* Whatever the order asks for, which may be nothing. */
+int publish_start(const struct mvm_proto_machine *order, struct failure *failure);
 
 #endif

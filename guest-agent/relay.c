@@ -55,6 +55,8 @@ static void widen_window(int socket)
 
 int vsock_connect(uint32_t port, bool flood)
 {
+	/* The kernel's own 2 s are little where the host has much to do. */
+	static const struct timeval patience = {.tv_sec = 30};
 	struct sockaddr_vm address = {.family = AF_VSOCK, .port = port, .cid = MVM_PROTO_HOST_CID};
 	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -62,6 +64,7 @@ int vsock_connect(uint32_t port, bool flood)
 		return -1;
 	if (flood)
 		widen_window(fd);
+	setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EINPROGRESS)
 		return fd;
 	close(fd);

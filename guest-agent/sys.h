@@ -23,6 +23,7 @@ struct sockaddr_vm {
 
 #define SO_VM_SOCKETS_BUFFER_SIZE     0
 #define SO_VM_SOCKETS_BUFFER_MAX_SIZE 2
+#define SO_VM_SOCKETS_CONNECT_TIMEOUT 6
 
 /* clone3(): <linux/sched.h> */
 struct clone_args {

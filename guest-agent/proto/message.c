@@ -76,6 +76,8 @@ static const struct spec machine_specs[] = {
 	{MVM_FIELD_CA_BUNDLE, KIND_TEXT, MACHINE(ca_bundle)},
 	{MVM_FIELD_INTERFACE, KIND_LIST, MACHINE(interfaces)},
 	{MVM_FIELD_PUBLISH, KIND_U64, MACHINE(publish)},
+	{MVM_FIELD_PUBLISHED_SOCKET, KIND_LIST, MACHINE(published_sockets)},
+	{MVM_FIELD_SOCKETS, KIND_U64, MACHINE(sockets)},
 	END,
 };
 
@@ -99,6 +101,7 @@ static const struct spec process_specs[] = {
 	{MVM_FIELD_GROUP, KIND_LIST, PROCESS(groups)},
 	{MVM_FIELD_OOM_SCORE_ADJ, KIND_U64, PROCESS(oom_score_adj)},
 	{MVM_FIELD_TMPFS, KIND_LIST, PROCESS(tmpfs)},
+	{MVM_FIELD_SOCKET, KIND_LIST, PROCESS(sockets)},
 	{MVM_FIELD_UNMASKED, KIND_BOOL, PROCESS(unmasked)},
 	{MVM_FIELD_PRIVILEGED, KIND_BOOL, PROCESS(privileged)},
 	{MVM_FIELD_DOMAINNAME, KIND_TEXT, PROCESS(domainname)},

@@ -74,13 +74,15 @@ struct mvm_proto_machine {
 	bool read_only;
 	uint64_t shm_size; /* bytes; 0: 64 MiB */
 	struct mvm_proto_limits limits;
-	char *const *hosts;	     /* lines for /etc/hosts after the usual ones for localhost and the host name */
-	const char *resolv_conf;     /* NULL leaves the image's own alone */
-	char *const *sysctls;	     /* name=value */
-	const char *ca_certificates; /* PEM: authorities to trust beside the image's */
-	const char *ca_bundle;	     /* PEM: those to trust as well where the image has none */
-	char *const *interfaces;     /* "mac=... name=... mtu=... ip=ADDRESS/PREFIX via=ADDRESS" */
-	uint64_t publish;	     /* MVM_PUBLISH_* */
+	char *const *hosts;		/* lines for /etc/hosts after the usual ones for localhost and the host name */
+	const char *resolv_conf;	/* NULL leaves the image's own alone */
+	char *const *sysctls;		/* name=value */
+	const char *ca_certificates;	/* PEM: authorities to trust beside the image's */
+	const char *ca_bundle;		/* PEM: those to trust as well where the image has none */
+	char *const *interfaces;	/* "mac=... name=... mtu=... ip=ADDRESS/PREFIX via=ADDRESS" */
+	uint64_t publish;		/* MVM_PUBLISH_* */
+	char *const *published_sockets; /* paths in the container that the host connects to */
+	uint64_t sockets;		/* of the host, which the container may connect to */
 };
 
 struct mvm_proto_rlimit {
@@ -108,9 +110,10 @@ struct mvm_proto_process {
 	int64_t oom_score_adj; /* -1000 to 1000 */
 
 	/* Of a new container; without meaning where one is joined. */
-	char *const *tmpfs; /* "/path" or "/path:option,option" */
-	bool unmasked;	    /* nothing of /proc and /sys is hidden, and /proc can be written */
-	bool privileged;    /* so can /sys and cgroups, and /dev has all devices of the machine */
+	char *const *tmpfs;   /* "/path" or "/path:option,option" */
+	char *const *sockets; /* where those of the host are */
+	bool unmasked;	      /* nothing of /proc and /sys is hidden, and /proc can be written */
+	bool privileged;      /* so can /sys and cgroups, and /dev has all devices of the machine */
 	const char *domainname;
 };
 

@@ -21,6 +21,10 @@ enum {
 	/* Ports of the guest, where the agent listens for the published ports of the container; PROTOCOL.md */
 	MVM_PROTO_PUBLISH_TCP_PORT = 1024,
 	MVM_PROTO_PUBLISH_UDP_PORT = 1025,
+	MVM_PROTO_PUBLISH_SOCKET_PORT = 1026,
+
+	/* Ports of the host from here on lead to unix sockets of its own, one each */
+	MVM_PROTO_SOCKET_PORT = 512,
 };
 
 enum mvm_proto_type {
@@ -126,6 +130,10 @@ enum mvm_proto_tag {
 
 	MVM_FIELD_MEMORY_LOW = 96, /* u64: bytes that are left to it when memory is short */
 
+	MVM_FIELD_PUBLISHED_SOCKET = 104, /* text, repeated: path of a unix socket in the container */
+	MVM_FIELD_SOCKETS = 105,	  /* u64: how many sockets of the host there are, at most MVM_SOCKETS_MAX */
+	MVM_FIELD_SOCKET = 106,		  /* text, repeated: where each of them is in the container */
+
 	MVM_FIELD_MOUNTED = 112,     /* u64: 1 when /etc/hosts and its like are those that the container sees */
 	MVM_FIELD_SYNC = 113,	     /* u64: 1 when all is to be on the disk before the answer */
 	MVM_FIELD_TYPE = 114,	     /* u64: of an entry: tar's type flag, '0' to '6' */
@@ -149,6 +157,9 @@ enum mvm_proto_publish {
 	MVM_PUBLISH_TCP = 1,
 	MVM_PUBLISH_UDP = 2,
 };
+
+/* Unix sockets, each way. */
+enum { MVM_SOCKETS_MAX = 64 };
 
 /* What a frame of a UDP flow begins with: the length of the datagram, 16 bits. */
 enum { MVM_PUBLISH_HEADER = 2, MVM_PUBLISH_DATAGRAM_MAX = 65507 };

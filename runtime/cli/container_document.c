@@ -10,6 +10,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/text.h"
 #include "runtime/state/confinement.h"
+#include "runtime/state/host_socket.h"
 #include "runtime/state/net_endpoint.h"
 
 static json_t *time_json(const struct timespec *time)
@@ -223,15 +224,31 @@ static void set_sizes(json_t *document, struct mvm_engine *engine, const struct 
 	json_object_set_new(document, "SizeRootFs", json_integer((json_int_t)own + (json_int_t)root));
 }
 
+static json_t *sockets_json(const struct mvm_container_config *config)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < config->published_sockets.count; i++) {
+		size_t length;
+		const char *text = config->published_sockets.items[i], *guest = mvm_host_socket_split(text, &length);
+		char *host MVM_CLEAN_FREE = mvm_strndup(text, length);
+
+		json_array_append_new(list,
+				      json_pack("{s:o, s:o}", "HostPath", text_json(host), "Path", text_json(guest)));
+	}
+	return list;
+}
+
 /* What is mvm's own: the machine. */
 static json_t *machine_json(const struct mvm_container *container)
 {
 	const struct mvm_container_config *config = &container->config;
 	char *disk MVM_CLEAN_FREE = mvm_format("%s/%s", container->folder, config->disk_file);
 
-	return json_pack("{s:I, s:o, s:o, s:s}", "Cpus", (json_int_t)config->cpus, "Kernel",
+	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:b}", "Cpus", (json_int_t)config->cpus, "Kernel",
 			 config->kernel ? text_json(config->kernel) : json_null(), "Disk", text_json(disk),
-			 "DiskFormat", config->disk_format);
+			 "DiskFormat", config->disk_format, "PublishedSockets", sockets_json(config), "Ssh",
+			 config->ssh_agent != NULL);
 }
 
 json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_container *container, bool size)

@@ -26,6 +26,8 @@ struct values {
 	bool privileged;
 	const char *domainname, *stop_signal, *stop_timeout, *pids_limit, *oom_score_adj, *cpu_shares, *shm_size,
 		*memory_reservation;
+	bool ssh;
+	struct mvm_strv publish_sockets;
 	struct mvm_strv cap_add, cap_drop, security_opt, ulimits, sysctls, group_add, tmpfs, annotations, devices;
 };
 
@@ -96,6 +98,8 @@ static const struct cli_option options[] = {
 	 "Make a port reachable at one of the host"},
 	{"publish-all", 'P', CLI_FLAG, AT(network.publish_all), NULL,
 	 "Publish all exposed ports at free ones of the host"},
+	{"publish-socket", 0, CLI_LIST, AT(publish_sockets), "HOST.sock:/GUEST.sock",
+	 "Make a unix socket reachable at one of the host", .complete = cli_complete_files},
 	{"pull", 0, CLI_STRING, AT(pull), "WHEN", "always, missing (the default) or never",
 	 CLI_WORDS("always", "missing", "never")},
 	{"quiet", 'q', CLI_FLAG, AT(quiet), NULL, "Pull without a word"},
@@ -107,6 +111,7 @@ static const struct cli_option options[] = {
 	 CLI_WORDS("no-new-privileges", "systempaths=unconfined")},
 	{"shm-size", 0, CLI_STRING, AT(shm_size), "SIZE", "Size of /dev/shm (default 64m)"},
 	{"sig-proxy", 0, CLI_FLAG, AT(sig_proxy), NULL, "Pass signals on to the process (default true)"},
+	{"ssh", 0, CLI_FLAG, AT(ssh), NULL, "Pass your ssh-agent on"},
 	{"stop-signal", 0, CLI_STRING, AT(stop_signal), "SIGNAL", "What a stop sends (default the image's, or TERM)",
 	 .complete = cli_complete_signals},
 	{"stop-timeout", 0, CLI_STRING, AT(stop_timeout), "SECONDS", "Patience of a stop (default 10, -1: for ever)"},
@@ -221,6 +226,8 @@ static int make_request(const struct values *values, char **args, struct made *m
 		.stop_signal = values->stop_signal,
 		.health_check = &made->health,
 		.certificates = &made->certificates,
+		.publish_sockets = &values->publish_sockets,
+		.ssh = values->ssh,
 	};
 	if (cli_detach_init(&detach, values->detach_keys, err) < 0 || check_restart(values, err) < 0 ||
 	    cli_parse_pull_policy(values->pull, &request->image.pull, err) < 0 ||

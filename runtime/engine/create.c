@@ -13,6 +13,7 @@
 #include "runtime/base/text.h"
 #include "runtime/state/certificates.h"
 #include "runtime/state/events.h"
+#include "runtime/state/host_socket.h"
 #include "runtime/state/log_policy.h"
 #include "runtime/state/restart_policy.h"
 #include "runtime/state/update.h"
@@ -93,6 +94,8 @@ static void set_environment(const struct mvm_create_request *request, const stru
 	engine_add_proxies(&proxies);
 	for (size_t i = 0; i < proxies.count; i++)
 		engine_set_env(&config->env, proxies.items[i]);
+	if (config->ssh_agent)
+		engine_set_env(&config->env, "SSH_AUTH_SOCK=" MVM_SSH_AGENT_PLACE);
 	for (size_t i = 0; request->env && i < request->env->count; i++)
 		engine_set_env(&config->env, request->env->items[i]);
 }
@@ -303,7 +306,7 @@ int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request
 
 	if (hold_image(engine, request, &image, &images, err) < 0 ||
 	    engine_check_platform(&request->image, image, err) < 0 ||
-	    configure(request, image, &made->config, err) < 0 ||
+	    configure(request, image, &made->config, err) < 0 || engine_set_sockets(request, &made->config, err) < 0 ||
 	    engine_set_networks(engine, request, &made->config, err) < 0 ||
 	    mvm_state_create(mvm_engine_state(engine), &made->config, &folder, &held, err) < 0 ||
 	    fill_and_commit(engine, request, image, folder, &made->config, err) < 0)

@@ -62,6 +62,9 @@ int engine_need_network(struct mvm_engine *engine, const char *name, struct mvm_
 /* ports.c */
 int engine_set_ports(const struct mvm_create_request *request, const struct mvm_image_config *image,
 		     struct mvm_container_config *config, struct mvm_error **err);
+/* sockets.c: what crosses the machine's boundary as a unix socket. */
+int engine_set_sockets(const struct mvm_create_request *request, struct mvm_container_config *config,
+		       struct mvm_error **err);
 int engine_set_networks(struct mvm_engine *engine, const struct mvm_create_request *request,
 			struct mvm_container_config *config, struct mvm_error **err);
 

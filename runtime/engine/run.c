@@ -19,6 +19,7 @@
 #include "runtime/base/text.h"
 #include "runtime/state/control.h"
 #include "runtime/state/events.h"
+#include "runtime/state/host_socket.h"
 
 #define CONNECT_LIMIT_MS    5000
 #define DESTROY_PATIENCE_MS 3000 /* twice that before it is killed */
@@ -313,6 +314,7 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 		mvm_error_move(err, &local);
 		return mvm_error_wrap(err, "cannot remove container %s", what);
 	}
+	mvm_host_sockets_clear(&container->config.published_sockets);
 	if (mvm_state_remove(state, container->config.id, err) < 0)
 		return -1;
 	mvm_event_container(state, &container->config, "destroy", NULL);

@@ -70,6 +70,9 @@ struct mvm_container_config {
 	struct mvm_strv exposed_ports; /* "80/tcp", sorted; those that are bound, too */
 	bool publish_all;	       /* all that are exposed */
 
+	struct mvm_strv published_sockets; /* host_socket.h */
+	char *ssh_agent;		   /* its socket when the container was made; NULL: not passed on */
+
 	/* What the processes may do; confinement.h says what the texts mean, and they have been checked. */
 	bool privileged;
 	struct mvm_strv cap_add, cap_drop; /* normalized */

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "events.h"
+#include "host_socket.h"
 #include "internal.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
@@ -304,6 +305,7 @@ static int settle_crash(struct mvm_state *state, struct mvm_container *container
 	if (!mvm_status_alive(container->state.status))
 		return 0;
 	unlink(socket);
+	mvm_host_sockets_clear(&container->config.published_sockets);
 	/* The end of one between two runs has been told. */
 	ran = container->state.status != MVM_STATUS_STARTING && container->state.status != MVM_STATUS_RESTARTING;
 	note_crash(&container->state);

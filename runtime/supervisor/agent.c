@@ -20,6 +20,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/state/certificates.h"
 #include "runtime/state/update.h"
+#include "sockets.h"
 
 struct agent {
 	struct supervisor *supervisor;
@@ -213,6 +214,7 @@ static void order_machine(struct agent *agent)
 	machine.hosts = hosts.items;
 	machine.resolv_conf = resolv_conf;
 	machine.publish = publish_kinds(agent->supervisor->publish);
+	sockets_describe(agent->supervisor->sockets, &machine);
 	if (!agent->supervisor->helper) {
 		machine.limits = limits_of(config);
 		machine.ca_certificates = certificates = load_certificates(agent->supervisor->container->folder);
@@ -265,6 +267,7 @@ static void order_process(struct agent *agent)
 		.stderr_port = agent_stream_port(agent, STREAM_STDERR),
 	};
 
+	process.sockets = sockets_places(agent->supervisor->sockets);
 	confine_process(config, false, &confinement, &process);
 	send_process(agent, &process, start_done, agent);
 }

@@ -9,6 +9,7 @@
  *                answers at all
  *   streams.c    standard streams and the log
  *   publish.h    published ports: bind.c, publish.c, datagrams.c
+ *   sockets.c    unix sockets, of the container's on the host and the other way round
  *   clients.c    connections to the control socket and their answers; requests.c  what each request does
  *   stats.c      what the container uses; update.c  its limits changed
  *   archives.c   parts of the disk on their way to clients as tar streams
@@ -48,6 +49,7 @@ struct network;
 struct publish;
 struct mvm_container_update;
 struct relay;
+struct sockets;
 struct waiter;
 
 enum phase {
@@ -122,6 +124,7 @@ struct supervisor {
 	struct agent *agent;
 	struct network *network; /* from the first boot to the end */
 	struct publish *publish; /* the same */
+	struct sockets *sockets; /* the same */
 	struct streams *streams;
 	int rows, cols; /* of the client's terminal, as last told */
 	bool output_ended;

@@ -6,6 +6,7 @@
 #include "internal.h"
 #include "network.h"
 #include "publish.h"
+#include "sockets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,7 @@ static void note_running(struct supervisor *supervisor)
 	network_note(supervisor->network, &state->endpoints);
 	publish_note(supervisor->publish, &state->ports);
 	publish_open(supervisor->publish, supervisor->vsock);
+	sockets_open(supervisor->sockets);
 	health_start(supervisor);
 	supervisor_save(supervisor);
 	events_note(supervisor, "start", NULL);
@@ -373,6 +375,8 @@ static void finish(struct supervisor *supervisor)
 	supervisor->network = NULL;
 	publish_finish(supervisor->publish);
 	supervisor->publish = NULL;
+	sockets_finish(supervisor->sockets);
+	supervisor->sockets = NULL;
 	if (!supervisor->helper)
 		settle_container(supervisor);
 	unlink(socket);

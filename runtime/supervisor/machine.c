@@ -20,6 +20,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/paths.h"
+#include "sockets.h"
 
 #define GUEST_CID	3
 #define BACKEND_WORD_MS 500
@@ -48,6 +49,13 @@ static void accepted(void *arg, uint32_t port, int fd)
 		archives_connected(supervisor, port, fd);
 	else
 		streams_connect(supervisor->streams, (enum stream_kind)(port - MVM_PROTO_STREAM_PORT), fd);
+}
+
+static void asked_for_socket(void *arg, uint32_t port, uint32_t id)
+{
+	const struct supervisor *supervisor = arg;
+
+	sockets_asked(supervisor->sockets, port, id);
 }
 
 static void lost_timed_out(void *arg)
@@ -211,7 +219,8 @@ static int check_space(const char *folder, struct mvm_error **err)
 
 int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
 {
-	static const struct mvm_vsock_events events = {.accepted = accepted, .died = vsock_died};
+	static const struct mvm_vsock_events events = {
+		.accepted = accepted, .asked = asked_for_socket, .died = vsock_died};
 	int vsock_fd MVM_CLEAN_FD = -1;
 
 	mvm_log(MVM_LOG_INFO, "phase boot");
@@ -222,8 +231,11 @@ int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
 		return -1;
 	if (!supervisor->publish && publish_bind(supervisor, &supervisor->publish, err) < 0)
 		return -1;
+	if (!supervisor->sockets && sockets_prepare(supervisor, &supervisor->sockets, err) < 0)
+		return -1;
 	if (mvm_vsock_start(supervisor->loop, GUEST_CID, &events, supervisor, &supervisor->vsock, &vsock_fd, err) < 0 ||
-	    listen_for_agent(supervisor, err) < 0 || start_machine(supervisor, vsock_fd, err) < 0)
+	    listen_for_agent(supervisor, err) < 0 || sockets_serve(supervisor->sockets, supervisor->vsock, err) < 0 ||
+	    start_machine(supervisor, vsock_fd, err) < 0)
 		return -1;
 	return 0;
 }
@@ -262,6 +274,7 @@ void machine_release(struct supervisor *supervisor)
 		supervisor->backend->destroy(supervisor->machine);
 	supervisor->machine = NULL;
 	publish_close(supervisor->publish);
+	sockets_close(supervisor->sockets);
 	mvm_vsock_destroy(supervisor->vsock);
 	supervisor->vsock = NULL;
 }

@@ -10,6 +10,7 @@
 #include "internal.h"
 #include "network.h"
 #include "publish.h"
+#include "sockets.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -88,6 +89,7 @@ static void tear_down(struct supervisor *supervisor)
 {
 	machine_release(supervisor);
 	publish_finish(supervisor->publish);
+	sockets_finish(supervisor->sockets);
 	network_leave(supervisor->network);
 	streams_destroy(supervisor->streams);
 	clients_destroy(supervisor);

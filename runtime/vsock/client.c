@@ -27,10 +27,11 @@ struct pending {
 	void *arg;
 };
 
-/* One message; `fd`, borrowed, goes with it. */
+/* One message; `fd` goes with it. */
 struct outgoing {
 	struct control_message message;
 	int fd;
+	bool owned; /* to be closed when it has gone */
 };
 
 struct mvm_vsock {
@@ -57,12 +58,25 @@ static void leave(struct mvm_vsock *vsock)
 		free(vsock);
 }
 
+static void drop_outgoing(struct mvm_vsock *vsock)
+{
+	while (vsock->outgoing.length) {
+		struct outgoing next;
+
+		memcpy(&next, vsock->outgoing.data, sizeof(next));
+		if (next.owned)
+			mvm_close(&next.fd);
+		mvm_buf_consume(&vsock->outgoing, sizeof(next));
+	}
+	mvm_buf_finish(&vsock->outgoing);
+}
+
 static void stop_channel(struct mvm_vsock *vsock)
 {
 	mvm_watch_remove(vsock->watch);
 	vsock->watch = NULL;
 	mvm_close(&vsock->control);
-	mvm_buf_finish(&vsock->outgoing);
+	drop_outgoing(vsock);
 }
 
 /* --- out --- */
@@ -77,12 +91,14 @@ static void flush(struct mvm_vsock *vsock)
 		memcpy(&next, outgoing->data, sizeof(next));
 		if (mvm_send_fds(vsock->control, &next.message, sizeof(next.message), &next.fd, next.fd >= 0) < 0)
 			break; /* full; or the device is gone, which its end will tell */
+		if (next.owned)
+			mvm_close(&next.fd);
 		mvm_buf_consume(outgoing, sizeof(next));
 	}
 	mvm_watch_set(vsock->watch, outgoing->length ? POLLIN | POLLOUT : POLLIN);
 }
 
-static void queue_with(struct mvm_vsock *vsock, const struct control_message *message, int fd)
+static void queue_with(struct mvm_vsock *vsock, const struct control_message *message, int fd, bool owned)
 {
 	struct outgoing last;
 
@@ -91,6 +107,7 @@ static void queue_with(struct mvm_vsock *vsock, const struct control_message *me
 	memset(&last, 0, sizeof(last));
 	last.message = *message;
 	last.fd = fd;
+	last.owned = owned;
 	mvm_buf_add(&vsock->outgoing, &last, sizeof(last));
 	flush(vsock);
 }
@@ -99,7 +116,7 @@ static void queue(struct mvm_vsock *vsock, uint32_t type, uint32_t port)
 {
 	const struct control_message message = {.type = type, .port = port};
 
-	queue_with(vsock, &message, -1);
+	queue_with(vsock, &message, -1, false);
 }
 
 /* --- in --- */
@@ -146,6 +163,9 @@ static void handle(struct mvm_vsock *vsock, const struct control_message *messag
 			vsock->events->accepted(vsock->arg, message->port, fd);
 			return;
 		}
+		break;
+	case CONTROL_ASKED:
+		vsock->events->asked(vsock->arg, message->port, message->id);
 		break;
 	case CONTROL_CONNECTED:
 	case CONTROL_REFUSED:
@@ -312,18 +332,42 @@ int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, uint16_t tag, mvm_
 	*pending = (struct pending){.next = vsock->pending, .id = ++vsock->next_id, .fn = fn, .arg = arg};
 	vsock->pending = pending;
 	message.id = pending->id;
-	queue_with(vsock, &message, -1);
+	queue_with(vsock, &message, -1, false);
 	return 0;
 }
 
 int mvm_vsock_publish(struct mvm_vsock *vsock, int listening, uint32_t port, uint16_t tag, struct mvm_error **err)
 {
-	const struct control_message message = {.type = CONTROL_PUBLISH, .port = port, .tag = tag};
+	struct control_message message = {.type = CONTROL_PUBLISH, .port = port, .tag = tag};
+	struct sockaddr address = {.sa_family = AF_UNSPEC};
+	socklen_t length = sizeof(address);
+
+	getsockname(listening, &address, &length);
+	message.id = address.sa_family != AF_UNIX;
+	if (vsock->control < 0)
+		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
+	queue_with(vsock, &message, listening, false);
+	return 0;
+}
+
+int mvm_vsock_serve(struct mvm_vsock *vsock, uint32_t first, uint32_t count, struct mvm_error **err)
+{
+	const struct control_message message = {.type = CONTROL_SERVE, .port = first, .tag = count};
 
 	if (vsock->control < 0)
 		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
-	queue_with(vsock, &message, listening);
+	queue_with(vsock, &message, -1, false);
 	return 0;
+}
+
+void mvm_vsock_answer(struct mvm_vsock *vsock, uint32_t id, int fd)
+{
+	const struct control_message message = {.type = CONTROL_ANSWER, .id = id};
+
+	if (vsock->control < 0)
+		mvm_close(&fd);
+	else
+		queue_with(vsock, &message, fd, fd >= 0);
 }
 
 pid_t mvm_vsock_pid(const struct mvm_vsock *vsock)

@@ -39,11 +39,14 @@ static int announce(struct device *device, struct stream *stream)
 {
 	struct control_message message = {.id = stream->id, .port = stream->conn.host_port, .errnum = stream->errnum};
 
-	message.type = stream->errnum ? CONTROL_REFUSED : stream->asked_by_host ? CONTROL_CONNECTED : CONTROL_ACCEPTED;
+	message.type = stream->errnum	       ? CONTROL_REFUSED
+		       : stream->served	       ? CONTROL_ASKED
+		       : stream->asked_by_host ? CONTROL_CONNECTED
+					       : CONTROL_ACCEPTED;
 	if (send_message(device, &message, stream->handout) < 0)
 		return -1;
 	mvm_close(&stream->handout);
-	if (stream->conn.state == CONN_INCOMING)
+	if (stream->conn.state == CONN_INCOMING && !stream->served)
 		mux_accept(&device->mux, &stream->conn);
 	return 0;
 }
@@ -60,7 +63,9 @@ static void flush(struct device *device)
 			continue;
 		}
 		list_remove(&stream->node);
-		if (stream->gone && stream->fd < 0)
+		if (stream->served)
+			list_append(&device->asked, &stream->node);
+		else if (stream->gone && stream->fd < 0)
 			list_append(&device->dead, &stream->node);
 	}
 }
@@ -90,6 +95,37 @@ static void connect_to_guest(struct device *device, uint32_t id, uint32_t port, 
 	stream->asked_by_host = true;
 }
 
+static struct stream *find_asked(struct device *device, uint32_t id)
+{
+	for (struct list *node = device->asked.next; node != &device->asked; node = node->next) {
+		struct stream *stream = list_entry(node, struct stream, node);
+
+		if (stream->id == id)
+			return stream;
+	}
+	return NULL;
+}
+
+/* `fd`, which may be -1, is taken over. */
+static void answered(struct device *device, uint32_t id, int fd)
+{
+	struct stream *stream = find_asked(device, id);
+
+	if (!stream) {
+		mvm_close(&fd);
+		return;
+	}
+	list_remove(&stream->node);
+	stream->fd = fd;
+	stream->published = true;
+	if (fd >= 0 && stream_open(device, stream) == 0) {
+		mux_accept(&device->mux, &stream->conn);
+		return;
+	}
+	mux_abort(&device->mux, &stream->conn);
+	stream_release(device, stream);
+}
+
 /* `fd` is taken over. */
 static void handle(struct device *device, const struct control_message *message, int fd)
 {
@@ -106,9 +142,18 @@ static void handle(struct device *device, const struct control_message *message,
 		break;
 	case CONTROL_PUBLISH:
 		if (fd >= 0)
-			published_add(device, fd, message->port, (uint16_t)message->tag);
+			published_add(device, fd, message->port, (uint16_t)message->tag, message->id != 0);
 		else
 			mvm_log(MVM_LOG_WARN, "a published port is lost: too many open files");
+		return;
+	case CONTROL_SERVE:
+		device->served_first = message->port;
+		device->served_count = message->tag;
+		for (uint32_t i = 0; i < message->tag; i++)
+			mux_listen(&device->mux, message->port + i);
+		break;
+	case CONTROL_ANSWER:
+		answered(device, message->id, fd);
 		return;
 	}
 	mvm_close(&fd);

@@ -225,6 +225,7 @@ int device_init(struct device *device, uint64_t guest_cid, int control, int vhos
 	for (unsigned i = 0; i < SOURCE_STREAM; i++)
 		device->sources[i].kind = (enum source_kind)i;
 	list_init(&device->announcing);
+	list_init(&device->asked);
 	list_init(&device->dead);
 	list_init(&device->published);
 	device->tell_at = UINT64_MAX;

@@ -14,6 +14,9 @@
 #include "runtime/base/mem.h"
 #include "vhost_user.h"
 
+/* Of all connections, for those that are published or served. */
+enum { DEVICE_MAX_PUBLISHED = MUX_MAX_CONNECTIONS - 256 };
+
 /* What an epoll event refers to. */
 enum source_kind { SOURCE_CONTROL, SOURCE_VHOST_USER, SOURCE_RX_KICK, SOURCE_TX_KICK, SOURCE_STREAM, SOURCE_PUBLISHED };
 
@@ -21,18 +24,20 @@ struct source {
 	enum source_kind kind;
 };
 
-/* A connection and its host end: our side of a socket pair, or, where it is published, the TCP socket of whoever
- * connected. */
+/* A connection and its host end: our side of a socket pair, or, where it is published or served, the socket of whoever
+ * connected or was connected to. */
 struct stream {
 	struct conn conn; /* first: the mux allocates it */
 	struct source source;
-	struct list node; /* in device->announcing or device->dead */
+	struct list node; /* in device->announcing, device->asked or device->dead */
 	int fd;		  /* -1 before it is open and after it is closed */
 	int handout;	  /* the other side, until the supervisor has it */
-	uint32_t id;	  /* of the CONNECT that asked for it */
+	uint32_t id;	  /* of the CONNECT that asked for it, or the ASKED that it waits for an answer to */
 	int errnum;	  /* why it was refused */
 	bool asked_by_host;
-	bool published; /* the supervisor knows nothing of it */
+	bool published; /* the supervisor knows nothing of it, or no more */
+	bool served;	/* the guest asked, and the supervisor says what for */
+	bool resets;	/* its host end is TCP */
 	bool gone;	/* the mux has let go of it */
 	bool writable;
 	unsigned burst;		 /* receive buffers beyond the first that its next turn may take */
@@ -52,9 +57,12 @@ struct device {
 	unsigned untold;	/* transmit buffers that are used, which the guest wants to be told of */
 	uint64_t tell_at;	/* when it is told at the latest; UINT64_MAX: nothing is owed */
 	struct list announcing; /* streams that the supervisor is still to be told of */
-	struct list dead;	/* streams to be freed when no event can refer to them */
-	struct list published;	/* struct published */
-	bool published_full;	/* none of them is watched: there are too many connections */
+	struct list asked;	/* those that it has been asked about */
+	uint32_t last_asked;
+	uint32_t served_first, served_count; /* ports */
+	struct list dead;		     /* streams to be freed when no event can refer to them */
+	struct list published;		     /* struct published */
+	bool published_full;		     /* none of them is watched: there are too many connections */
 	uint64_t now;
 	char reason[CONTROL_REASON_SIZE]; /* what broke the device, or empty */
 };
@@ -107,7 +115,7 @@ bool stream_free_dead(struct device *device);
 
 struct published;
 /* Takes `fd`, which listens and does not block. */
-void published_add(struct device *device, int fd, uint32_t port, uint16_t tag);
+void published_add(struct device *device, int fd, uint32_t port, uint16_t tag, bool tcp);
 /* Somebody wants to connect. */
 void published_ready(struct device *device, struct source *source);
 /* Some connections are no more. */

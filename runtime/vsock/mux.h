@@ -22,7 +22,7 @@
 
 enum {
 	MUX_MAX_CONNECTIONS = 4096,
-	MUX_MAX_LISTENERS = 64,
+	MUX_MAX_LISTENERS = 128,
 	/* What a guest may send ahead of the host's reader: at first, and once a connection has moved that much. */
 	MUX_WINDOW_SMALL = 64 << 10,
 	MUX_WINDOW_LARGE = 256 << 10,

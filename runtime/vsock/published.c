@@ -3,9 +3,9 @@
  *
  * Theory of operation
  *
- * Whoever connects is accepted here, and the TCP socket itself becomes the host end of a connection to the guest
- * (stream.c): its bytes are read straight into the guest's memory and written from there, and no other process of the
- * host has any work with them. The guest is asked at once, by a port of ours that tells it which of the container's
+ * Whoever connects is accepted here, and the TCP or unix socket itself becomes the host end of a connection to the
+ * guest (stream.c): its bytes are read straight into the guest's memory and written from there, and no other process of
+ * the host has any work with them. The guest is asked at once, by a port of ours that tells it which of the container's
  * ports is meant, so that nothing has to be said first. Where it refuses, the socket is closed with a reset.
  *
  * There is a limit to connections, below that of the device, so that streams of processes always find room. At the
@@ -21,10 +21,7 @@
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 
-enum {
-	MAX_CONNECTIONS = MUX_MAX_CONNECTIONS - 256,
-	ACCEPTS = 32, /* in one go */
-};
+enum { ACCEPTS = 32 }; /* in one go */
 
 struct published {
 	struct source source;
@@ -32,6 +29,7 @@ struct published {
 	int fd;
 	uint32_t port;
 	uint16_t tag;
+	bool tcp;
 };
 
 static int watch(struct device *device, struct published *published, int operation)
@@ -50,7 +48,7 @@ static void watch_all(struct device *device, bool full)
 		watch(device, list_entry(node, struct published, node), EPOLL_CTL_MOD);
 }
 
-void published_add(struct device *device, int fd, uint32_t port, uint16_t tag)
+void published_add(struct device *device, int fd, uint32_t port, uint16_t tag, bool tcp)
 {
 	struct published *published = mvm_alloc(sizeof(*published));
 
@@ -58,6 +56,7 @@ void published_add(struct device *device, int fd, uint32_t port, uint16_t tag)
 	published->fd = fd;
 	published->port = port;
 	published->tag = tag;
+	published->tcp = tcp;
 	list_append(&device->published, &published->node);
 	if (watch(device, published, EPOLL_CTL_ADD) < 0)
 		mvm_log(MVM_LOG_WARN, "port %u is not published: %s", tag, strerror(errno));
@@ -69,7 +68,7 @@ static bool accept_one(struct device *device, const struct published *published)
 	struct stream *stream;
 	int fd;
 
-	if (device->mux.count >= MAX_CONNECTIONS) {
+	if (device->mux.count >= DEVICE_MAX_PUBLISHED) {
 		watch_all(device, true);
 		return false;
 	}
@@ -86,6 +85,7 @@ static bool accept_one(struct device *device, const struct published *published)
 	stream->source.kind = SOURCE_STREAM;
 	list_init(&stream->node);
 	stream->asked_by_host = stream->published = true;
+	stream->resets = published->tcp;
 	return true;
 }
 
@@ -99,6 +99,6 @@ void published_ready(struct device *device, struct source *source)
 
 void published_resume(struct device *device)
 {
-	if (device->mux.count < MAX_CONNECTIONS)
+	if (device->mux.count < DEVICE_MAX_PUBLISHED)
 		watch_all(device, false);
 }

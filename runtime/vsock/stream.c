@@ -15,9 +15,10 @@
  *   host closes                    -> the same with EPOLLHUP            -> SHUTDOWN of both
  *   host no longer reads           -> EPIPE on writing                  -> SHUTDOWN, no receive
  *
- * A published connection has a TCP socket in place of the pair, and the same holds, but for two things. TCP does not
- * tell whether a peer that has ended its sending still reads, so only a reset is EPOLLHUP. And it has a word for what
- * was broken off: where the guest closes without having ended its sending, so does close() here, with a reset.
+ * A published or served connection has a TCP or unix socket in place of the pair, and the same holds, but for two
+ * things of TCP's. It does not tell whether a peer that has ended its sending still reads, so only a reset is EPOLLHUP.
+ * And it has a word for what was broken off: where the guest closes without having ended its sending, so does close()
+ * here, with a reset.
  */
 #include "device.h"
 
@@ -219,10 +220,10 @@ static void break_off(struct stream *stream)
 void stream_release(struct device *device, struct stream *stream)
 {
 	stream->gone = true;
-	if (stream->published && !stream->conn.finished && stream->fd >= 0)
+	if (stream->resets && !stream->conn.finished && stream->fd >= 0)
 		break_off(stream);
-	/* The supervisor never heard of a connection that the guest gave up before. */
-	if (stream->handout >= 0 && !stream->asked_by_host) {
+	/* The supervisor never heard of a connection that the guest gave up before, or gets no word for its answer. */
+	if ((stream->handout >= 0 && !stream->asked_by_host) || (stream->served && stream->fd < 0)) {
 		list_remove(&stream->node);
 		mvm_close(&stream->handout);
 	}

@@ -15,11 +15,29 @@
 /* A ring of 128 descriptors takes 42 packets of three, so it never fills up for want of an interrupt. */
 enum { TELL_COUNT = 16, TELL_NS = 4000000 };
 
+/* What the guest may connect to by itself must leave room for the streams of processes. */
+static bool ask(struct device *device, struct stream *stream)
+{
+	if (stream->conn.host_port - device->served_first >= device->served_count)
+		return false;
+	stream->served = true;
+	stream->id = ++device->last_asked;
+	if (device->control < 0 || device->mux.count > DEVICE_MAX_PUBLISHED) {
+		mux_abort(&device->mux, &stream->conn);
+		stream_release(device, stream);
+		return true;
+	}
+	control_announce(device, stream);
+	return true;
+}
+
 static void request(struct device *device, struct stream *stream)
 {
 	stream->fd = stream->handout = -1;
 	stream->source.kind = SOURCE_STREAM;
 	list_init(&stream->node);
+	if (ask(device, stream))
+		return;
 	if (device->control < 0 || stream_open(device, stream) < 0) {
 		mvm_log(MVM_LOG_WARN, "port %u refused: %s", stream->conn.host_port, strerror(errno));
 		mux_abort(&device->mux, &stream->conn);

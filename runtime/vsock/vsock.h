@@ -31,6 +31,9 @@ struct mvm_vsock_events {
 	/* The device process ended by itself; `reason` is one line, borrowed. Connections that stand read
 	 * their end of file. Told once, after all pending connects have failed. */
 	void (*died)(void *arg, const char *reason);
+	/* The guest wants to connect to one of the ports of mvm_vsock_serve(): to be answered with mvm_vsock_answer(),
+	 * now or later. NULL where there are none. */
+	void (*asked)(void *arg, uint32_t port, uint32_t id);
 };
 
 /* Starts the device. *vhost_user_fd is the descriptor for QEMU: the caller's, close-on-exec, to be closed
@@ -39,7 +42,7 @@ struct mvm_vsock_events {
 int mvm_vsock_start(struct mvm_loop *loop, uint32_t guest_cid, const struct mvm_vsock_events *events, void *arg,
 		    struct mvm_vsock **vsock, int *vhost_user_fd, struct mvm_error **err);
 
-/* Takes the guest's connections to this port from now on, before anything that the guest sends later; at most 64
+/* Takes the guest's connections to this port from now on, before anything that the guest sends later; at most 128
  * ports. Without it the guest's connect() fails with ECONNRESET. */
 int mvm_vsock_listen(struct mvm_vsock *vsock, uint32_t port, struct mvm_error **err);
 /* Connections already on their way are closed, not reported. */
@@ -53,10 +56,16 @@ typedef void (*mvm_vsock_connected_fn)(void *arg, int fd, int errnum);
 int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, uint16_t tag, mvm_vsock_connected_fn fn, void *arg,
 		      struct mvm_error **err);
 
-/* From now on connects everybody who connects to a listening TCP socket of the host's to a port of the guest, `tag` as
- * above. Bytes, each direction's end and resets pass without a part of ours; a connection that the guest does not take
- * or breaks off is reset. `listening` is non-blocking, and borrowed until mvm_vsock_destroy(). */
+/* From now on connects everybody who connects to a listening TCP or unix socket of the host's to a port of the guest,
+ * `tag` as above. Bytes, each direction's end and resets pass without a part of ours; a connection that the guest does
+ * not take or breaks off is reset. `listening` is non-blocking, and borrowed until mvm_vsock_destroy(). */
 int mvm_vsock_publish(struct mvm_vsock *vsock, int listening, uint32_t port, uint16_t tag, struct mvm_error **err);
+
+/* The other way: `count` ports from `first` on lead to sockets of the host's that we connect for each connection of the
+ * guest's, which then passes without a part of ours, too. Before the guest runs, and once. */
+int mvm_vsock_serve(struct mvm_vsock *vsock, uint32_t first, uint32_t count, struct mvm_error **err);
+/* Takes `fd`, a connected stream socket that does not block; -1 refuses. Who asked may have gone meanwhile. */
+void mvm_vsock_answer(struct mvm_vsock *vsock, uint32_t id, int fd);
 
 /* The device's process, for accounting; -1 once it died. */
 pid_t mvm_vsock_pid(const struct mvm_vsock *vsock);

@@ -9,12 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "guest-agent/loop.h"
 #include "guest-agent/publish_internal.h"
+#include "guest-agent/relay.h"
 
 enum { PORT = 80, MAX_WATCHES = 8 };
 
@@ -103,6 +105,34 @@ static void turns(int count)
 char publish_buffer[PUBLISH_BUFFER];
 static int services[4]; /* the next ends to be handed out; -1: this address refuses */
 static unsigned service_count;
+
+/* A unix socket's: -1 is a full backlog, for which there is a timer that has run out. */
+int publish_dial_socket(uint16_t number, int *done)
+{
+	int fd = service_count ? services[--service_count] : -1, timer[2];
+
+	assert_int_equal(number, PORT);
+	*done = fd >= 0;
+	if (fd >= 0 || service_count == 0)
+		return fd;
+	assert_int_equal(pipe(timer), 0);
+	close(timer[1]);
+	return timer[0];
+}
+
+/* The host's, of a connection that the container asks for. */
+static int hosts = -1, host_error;
+
+int vsock_connect(uint32_t port, bool flood)
+{
+	assert_int_equal(port, PORT);
+	return hosts;
+}
+
+int vsock_connected(int fd)
+{
+	return host_error;
+}
 
 int publish_dial(unsigned *target, int type, uint16_t port, int *done)
 {
@@ -276,6 +306,123 @@ static void a_host_that_breaks_off_is_not_taken_for_one_that_ends(void **state)
 	close(service);
 }
 
+/* --- unix sockets --- */
+
+static void start_inward(void)
+{
+	int theirs;
+
+	make_pair(SOCK_STREAM, &host, &theirs);
+	publish_socket(theirs, PORT);
+}
+
+static void start_outward(void)
+{
+	int theirs;
+
+	make_pair(SOCK_STREAM, &host, &hosts);
+	make_pair(SOCK_STREAM, &service, &theirs);
+	publish_outward(theirs, PORT);
+}
+
+static void a_full_backlog_is_tried_again(void **state)
+{
+	make_pair(SOCK_STREAM, &service, &services[0]);
+	services[1] = services[2] = -1;
+	service_count = 3;
+	start_inward();
+	send(host, "patience", 8, 0);
+	turn();
+	assert_int_equal(service_count, 1);
+	expect_nothing(service);
+	turns(3);
+	assert_int_equal(service_count, 0);
+	expect_text(service, "patience");
+	stop();
+}
+
+static void who_goes_is_not_waited_for(void **state)
+{
+	services[1] = services[2] = -1;
+	service_count = 3;
+	start_inward();
+	close(host);
+	turns(2);
+	assert_int_equal(watched(), 0);
+	assert_int_equal(service_count, 2);
+}
+
+static void a_socket_that_is_not_there_ends_it(void **state)
+{
+	service_count = 0;
+	start_inward();
+	assert_int_equal(watched(), 0);
+	expect_end(host);
+	close(host);
+}
+
+static void the_container_reaches_the_host(void **state)
+{
+	host_error = 0;
+	start_outward();
+	send(service, "question", 8, 0);
+	shutdown(service, SHUT_WR);
+	turns(3);
+	expect_text(host, "question");
+	expect_end(host);
+	send(host, "answer", 6, 0);
+	turns(2);
+	expect_text(service, "answer");
+	stop();
+}
+
+static void a_host_that_refuses_ends_it(void **state)
+{
+	host_error = ECONNRESET;
+	start_outward();
+	turns(2);
+	assert_int_equal(watched(), 0);
+	expect_end(service);
+	close(host);
+	close(service);
+}
+
+/* More than the socket to the host takes at once, from somebody who is gone before it has been read, while the host
+ * answers into the void. */
+static void what_was_sent_arrives_whoever_has_gone(void **state)
+{
+	static char block[1 << 16], received[1 << 16];
+	size_t sent = 0, got = 0;
+	ssize_t n;
+
+	host_error = 0;
+	start_outward();
+	for (int quiet = 0; quiet < 10; quiet++) {
+		n = send(service, block, sizeof(block), 0);
+		if (n > 0) {
+			sent += (size_t)n;
+			quiet = 0;
+		}
+		turn();
+	}
+	close(service);
+	send(host, "nobody", 6, 0);
+	turns(3);
+	for (int quiet = 0; quiet < 10; quiet++) {
+		while ((n = recv(host, received, sizeof(received), 0)) > 0) {
+			got += (size_t)n;
+			quiet = 0;
+		}
+		turn();
+	}
+	assert_int_equal(got, sent);
+	expect_end(host);
+	close(host);
+	turns(3);
+	assert_int_equal(watched(), 0);
+	assert_int_equal(connections, 0);
+}
+
 /* --- UDP --- */
 
 static void datagrams_keep_their_limits(void **state)
@@ -360,9 +507,16 @@ int main(void)
 		cmocka_unit_test(a_service_that_refuses_ends_it),
 		cmocka_unit_test(a_slow_reader_stalls_its_sender),
 		cmocka_unit_test(a_host_that_breaks_off_is_not_taken_for_one_that_ends),
+		cmocka_unit_test(a_full_backlog_is_tried_again),
+		cmocka_unit_test(who_goes_is_not_waited_for),
+		cmocka_unit_test(a_socket_that_is_not_there_ends_it),
+		cmocka_unit_test(the_container_reaches_the_host),
+		cmocka_unit_test(a_host_that_refuses_ends_it),
+		cmocka_unit_test(what_was_sent_arrives_whoever_has_gone),
 		cmocka_unit_test(datagrams_keep_their_limits),
 		cmocka_unit_test(a_host_that_does_not_read_loses_no_half_frames),
 	};
 
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

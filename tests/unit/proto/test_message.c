@@ -116,6 +116,7 @@ static void test_machine(void **state)
 {
 	static char *const hosts[] = {(char *)"10.0.0.1 a", (char *)"", (char *)"10.0.0.2 b", NULL};
 	static char *const sysctls[] = {(char *)"net.core.somaxconn=1024", NULL};
+	static char *const published[] = {(char *)"/run/a.sock", (char *)"/run/b.sock", NULL};
 	const struct mvm_proto_machine sent = {
 		.hostname = "box",
 		.clock = UINT64_C(1700000000123456789),
@@ -130,6 +131,8 @@ static void test_machine(void **state)
 		.sysctls = sysctls,
 		.ca_certificates = "one\n",
 		.ca_bundle = "many\n",
+		.published_sockets = published,
+		.sockets = 2,
 	};
 	struct mvm_proto_machine got;
 	struct mvm_wire_frame frame;
@@ -154,6 +157,9 @@ static void test_machine(void **state)
 	assert_null(got.sysctls[1]);
 	assert_string_equal(got.ca_certificates, "one\n");
 	assert_string_equal(got.ca_bundle, "many\n");
+	assert_string_equal(got.published_sockets[1], "/run/b.sock");
+	assert_null(got.published_sockets[2]);
+	assert_int_equal(got.sockets, 2);
 }
 
 static char *const argv[] = {(char *)"sh", (char *)"-c", (char *)"", NULL};
@@ -163,6 +169,7 @@ static void test_process(void **state)
 	static char *const env[] = {(char *)"A=1", NULL};
 	static char *const groups[] = {(char *)"audio", (char *)"7", NULL};
 	static char *const tmpfs[] = {(char *)"/run:size=1m", NULL};
+	static char *const sockets[] = {(char *)"/run/agent.sock", NULL};
 	const struct mvm_proto_rlimit limits[] = {{MVM_RLIMIT_NOFILE, 1024, UINT64_MAX}, {MVM_RLIMIT_CORE, 0, 0}};
 	const struct mvm_proto_process sent = {
 		.id = UINT32_MAX,
@@ -183,6 +190,7 @@ static void test_process(void **state)
 		.groups = groups,
 		.oom_score_adj = -1000,
 		.tmpfs = tmpfs,
+		.sockets = sockets,
 		.privileged = true,
 		.domainname = "example.org",
 	};
@@ -210,6 +218,8 @@ static void test_process(void **state)
 	assert_string_equal(got.groups[1], "7");
 	assert_null(got.groups[2]);
 	assert_string_equal(got.tmpfs[0], "/run:size=1m");
+	assert_string_equal(got.sockets[0], "/run/agent.sock");
+	assert_null(got.sockets[1]);
 	assert_string_equal(got.domainname, "example.org");
 }
 

@@ -51,6 +51,8 @@ static void fill(struct mvm_container_config *config)
 	mvm_strv_add(&config->sysctls, "net.ipv4.ip_forward=1");
 	mvm_strv_add(&config->group_add, "audio");
 	mvm_strv_add(&config->tmpfs, "/run:size=1m");
+	mvm_strv_add(&config->published_sockets, "/tmp/a.sock:/run/a.sock");
+	config->ssh_agent = mvm_strdup("/tmp/agent");
 	mvm_strv_add(&config->annotations, "key=value");
 	config->disk_key = mvm_strdup("key");
 	config->disk_file = mvm_strdup("root.ext4");
@@ -112,6 +114,8 @@ static void assert_configs_equal(const struct mvm_container_config *a, const str
 	assert_strv_equal(&a->sysctls, &b->sysctls);
 	assert_strv_equal(&a->group_add, &b->group_add);
 	assert_strv_equal(&a->tmpfs, &b->tmpfs);
+	assert_strv_equal(&a->published_sockets, &b->published_sockets);
+	assert_string_equal(a->ssh_agent, b->ssh_agent);
 	assert_strv_equal(&a->annotations, &b->annotations);
 	assert_string_equal(a->disk_key, b->disk_key);
 	assert_string_equal(a->disk_file, b->disk_file);

@@ -2,6 +2,7 @@
 
 #include "runtime/supervisor/network.h"
 #include "runtime/supervisor/publish.h"
+#include "runtime/supervisor/sockets.h"
 #include "tests/unit/unit.h"
 
 struct fake_parts fake_parts;
@@ -56,6 +57,14 @@ void publish_note(const struct publish *publish, struct mvm_strv *ports)
 }
 
 void publish_open(struct publish *publish, struct mvm_vsock *vsock)
+{
+}
+
+void sockets_open(struct sockets *sockets)
+{
+}
+
+void sockets_finish(struct sockets *sockets)
 {
 }
 

@@ -42,6 +42,15 @@ static void on_accepted(void *arg, uint32_t port, int fd)
 	mvm_loop_stop(loop);
 }
 
+static uint32_t asked, asked_port;
+
+static void on_asked(void *arg, uint32_t port, uint32_t id)
+{
+	asked_port = port;
+	asked = id;
+	mvm_loop_stop(loop);
+}
+
 static void on_died(void *arg, const char *text)
 {
 	reason = mvm_strdup(text);
@@ -60,7 +69,7 @@ static void on_limit(void *arg)
 	fail_msg("nothing happened in time");
 }
 
-static const struct mvm_vsock_events events = {on_accepted, on_died};
+static const struct mvm_vsock_events events = {.accepted = on_accepted, .asked = on_asked, .died = on_died};
 
 static void run(void)
 {
@@ -364,6 +373,78 @@ static void what_fills_a_buffer_stalls_nobody(void **state)
 	close(fd);
 }
 
+/* --- served ports --- */
+
+enum { SERVED = 512 };
+
+/* The guest asks for a connection to a socket of the host's; it is not answered yet. */
+static void guest_asks(uint32_t guest_port)
+{
+	host_port = SERVED + 1;
+	asked = 0;
+	guest_sends(OP_REQUEST, guest_port, 0, NULL, 0);
+	run();
+	assert_int_equal(asked_port, SERVED + 1);
+	assert_true(asked > 0);
+}
+
+static void a_served_connection_is_what_the_answer_says(void **state)
+{
+	int pair[2];
+	char bytes[8];
+
+	assert_int_equal(mvm_vsock_serve(vsock, SERVED, 2, NULL), 0);
+	guest_asks(GUEST_PORT);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	mvm_vsock_answer(vsock, asked, pair[1]);
+	expect_op(OP_RESPONSE);
+	guest_sends(OP_RW, GUEST_PORT, 0, "question", 8);
+	assert_int_equal(mvm_read_full(pair[0], bytes, 8), 8);
+	assert_int_equal(mvm_write_full(pair[0], "answer", 6), 6);
+	assert_int_equal(expect_op(OP_RW).len, 6);
+	/* Unix sockets know no reset: what came before the guest broke off is read. */
+	guest_sends(OP_RW, GUEST_PORT, 0, "last", 4);
+	guest_sends(OP_RST, GUEST_PORT, 0, NULL, 0);
+	assert_int_equal(mvm_read_full(pair[0], bytes, 8), 4);
+	close(pair[0]);
+}
+
+static void a_served_connection_can_be_refused(void **state)
+{
+	assert_int_equal(mvm_vsock_serve(vsock, SERVED, 2, NULL), 0);
+	guest_asks(GUEST_PORT);
+	mvm_vsock_answer(vsock, asked, -1);
+	expect_op(OP_RST);
+}
+
+static void an_answer_for_nobody_is_closed(void **state)
+{
+	int pair[2];
+	char byte;
+
+	assert_int_equal(mvm_vsock_serve(vsock, SERVED, 2, NULL), 0);
+	guest_asks(GUEST_PORT);
+	guest_sends(OP_RST, GUEST_PORT, 0, NULL, 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	mvm_vsock_answer(vsock, asked, pair[1]);
+	assert_int_equal(read(pair[0], &byte, 1), 0);
+	close(pair[0]);
+	/* And for one that never was. */
+	mvm_vsock_answer(vsock, asked + 1000, -1);
+	host_port = PORT;
+	close(guest_connects(GUEST_PORT));
+}
+
+static void other_ports_are_not_served(void **state)
+{
+	assert_int_equal(mvm_vsock_serve(vsock, SERVED, 2, NULL), 0);
+	for (uint32_t port = SERVED - 1; port <= SERVED + 2; port += 3) {
+		host_port = port;
+		guest_sends(OP_REQUEST, GUEST_PORT, 0, NULL, 0);
+		expect_op(OP_RST);
+	}
+}
+
 /* --- published ports --- */
 
 enum { PUBLISHED = 1024, TAG = 8080 };
@@ -574,6 +655,10 @@ int main(void)
 		TEST(the_last_bytes_come_before_the_shutdown),
 		TEST(each_direction_shuts_by_itself),
 		TEST(what_fills_a_buffer_stalls_nobody),
+		TEST(a_served_connection_is_what_the_answer_says),
+		TEST(a_served_connection_can_be_refused),
+		TEST(an_answer_for_nobody_is_closed),
+		TEST(other_ports_are_not_served),
 		TEST(a_published_connection_is_the_guests),
 		TEST(what_the_guest_breaks_off_is_reset),
 		TEST(what_the_guest_does_not_take_is_reset),
