@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "loop.h"
-#include "guest-agent/proto/proto.h"
+#include "guest-agent/proto/datagram.h"
 #include "publish_internal.h"
 
 enum { DATAGRAMS = 64 }; /* in one go */
@@ -85,13 +85,9 @@ static void deliver(struct flow *flow, const char *data, size_t length)
 /* Whole frames among `length` bytes; returns how many bytes they are. */
 static size_t deliver_frames(struct flow *flow, const char *data, size_t length)
 {
-	size_t at = 0;
+	size_t at = 0, size;
 
-	while (length - at >= MVM_PUBLISH_HEADER) {
-		size_t size = (unsigned char)data[at] | (size_t)(unsigned char)data[at + 1] << 8;
-
-		if (size > length - at - MVM_PUBLISH_HEADER)
-			break;
+	while (mvm_publish_frame(data + at, length - at, &size) > 0) {
 		deliver(flow, data + at + MVM_PUBLISH_HEADER, size);
 		at += MVM_PUBLISH_HEADER + size;
 	}

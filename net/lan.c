@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "fragments.h"
 #include "runtime/base/error.h"
 #include "runtime/base/loop.h"
 #include "resolver.h"
@@ -14,6 +15,7 @@ struct mvm_guest {
 	char *container;
 	struct mvm_port *port;
 	struct mvm_resolver_guest *resolver;
+	struct mvm_fragments fragments;
 };
 
 struct mvm_lan {
@@ -30,10 +32,10 @@ struct mvm_lan {
 static void uplink(void *arg, struct mvm_port *from, uint8_t *frame, size_t length)
 {
 	struct mvm_lan *lan = arg;
-
 	struct mvm_guest *guest = mvm_port_arg(from);
 
-	if (!mvm_resolver_outgoing(guest->resolver, frame, length))
+	frame = mvm_fragments_take(&guest->fragments, frame, &length);
+	if (frame && !mvm_resolver_outgoing(guest->resolver, frame, length))
 		mvm_nat_input(lan->nat, frame, length);
 }
 
@@ -118,6 +120,7 @@ void mvm_lan_remove(struct mvm_guest *guest)
 	*at = guest->next;
 	mvm_port_remove(guest->port);
 	mvm_resolver_remove(guest->resolver);
+	mvm_fragments_finish(&guest->fragments);
 	free(guest->container);
 	free(guest);
 }
@@ -132,7 +135,7 @@ json_t *mvm_guest_status(const struct mvm_guest *guest)
 	const struct mvm_identity *identity = mvm_guest_identity(guest);
 	const struct mvm_port_counters *counters = mvm_port_counters(guest->port);
 	char mac[MVM_MAC_TEXT], ip[MVM_SUBNET_TEXT], ip6[MVM_SUBNET_TEXT] = "";
-	uint64_t refused = 0;
+	uint64_t refused = guest->fragments.dropped;
 
 	for (size_t i = 0; i < MVM_FRAME_VERDICTS; i++)
 		refused += counters->refused[i];

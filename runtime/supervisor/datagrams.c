@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "guest-agent/proto/proto.h"
+#include "guest-agent/proto/datagram.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -195,19 +195,15 @@ static void reply(const struct flow *flow, const char *data, size_t length)
 /* False where the guest talks nonsense. */
 static bool send_replies(struct flow *flow)
 {
-	size_t at = 0;
+	size_t at = 0, size;
+	int whole;
 
-	while (flow->in.length - at >= MVM_PUBLISH_HEADER) {
-		const unsigned char *frame = (const unsigned char *)flow->in.data + at;
-		size_t size = frame[0] | (size_t)frame[1] << 8;
-
-		if (size > MVM_PUBLISH_DATAGRAM_MAX)
-			return false;
-		if (size > flow->in.length - at - MVM_PUBLISH_HEADER)
-			break;
+	while ((whole = mvm_publish_frame(flow->in.data + at, flow->in.length - at, &size)) > 0) {
 		reply(flow, flow->in.data + at + MVM_PUBLISH_HEADER, size);
 		at += MVM_PUBLISH_HEADER + size;
 	}
+	if (whole < 0)
+		return false;
 	mvm_buf_consume(&flow->in, at);
 	if (!flow->in.length)
 		mvm_buf_finish(&flow->in);
