@@ -19,10 +19,10 @@
 #include "failure.h"
 #include "files.h"
 #include "machine.h"
+#include "mounts.h"
 #include "network.h"
 #include "shared.h"
 #include "sys.h"
-#include "tmpfs.h"
 #include "trust.h"
 
 #define LOCKED (MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -271,11 +271,22 @@ static int place_file(int tree, const char *path, struct failure *failure)
 	return 0;
 }
 
+static int seal_mount(const char *path)
+{
+	return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOATIME, NULL);
+}
+
 static int place_etc_files(const int trees[ETC_FILES], struct failure *failure)
 {
-	for (int i = 0; i < ETC_FILES; i++)
-		if (trees[i] >= 0 && place_file(trees[i], etc_file(i), failure))
+	for (int i = 0; i < ETC_FILES; i++) {
+		if (trees[i] < 0)
+			continue;
+		if (place_file(trees[i], etc_file(i), failure))
 			return -1;
+		/* Now: something else may be mounted over it. */
+		if (shared->read_only && seal_mount(etc_file(i)))
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s read-only", etc_file(i));
+	}
 	return 0;
 }
 
@@ -342,21 +353,6 @@ static int fill_root(const int mounts[STAGED], const int trees[ETC_FILES], struc
 	return place_etc_files(trees, failure);
 }
 
-static int mount_tmpfs(char *const *wanted, struct failure *failure)
-{
-	static struct tmpfs tmpfs;
-
-	for (; wanted && *wanted; wanted++) {
-		if (tmpfs_parse(*wanted, &tmpfs, failure))
-			return -1;
-		if ((mkdir(tmpfs.path, 0755) && errno != EEXIST && make_folders(tmpfs.path)) ||
-		    mount("tmpfs", tmpfs.path, "tmpfs", tmpfs.flags, tmpfs.data))
-			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount a tmpfs on %.400s",
-						 tmpfs.path);
-	}
-	return 0;
-}
-
 int container_make(int root, struct failure *failure)
 {
 	const char *domain = shared->order.domainname;
@@ -374,7 +370,7 @@ int container_make(int root, struct failure *failure)
 	    take_sockets(sockets, failure))
 		return -1;
 	if (pivot(root, failure) || fill_root(mounts, trees, failure) || trust_make(certificates, failure) ||
-	    mount_tmpfs(shared->order.tmpfs, failure) || place_sockets(sockets, failure))
+	    mounts_make(shared->order.mounts, failure) || place_sockets(sockets, failure))
 		return -1;
 	umask(022);
 	return 0;
@@ -388,18 +384,10 @@ int container_join(int pidfd, struct failure *failure)
 	return 0;
 }
 
-static int seal_mount(const char *path)
-{
-	return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOATIME, NULL);
-}
-
 int container_seal(struct failure *failure)
 {
 	if (!shared->read_only)
 		return 0;
-	for (int i = 0; i < ETC_FILES; i++)
-		if (etc_file(i) && seal_mount(etc_file(i)))
-			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make %s read-only", etc_file(i));
 	if (seal_mount("/"))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the root read-only");
 	return 0;

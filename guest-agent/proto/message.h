@@ -110,7 +110,7 @@ struct mvm_proto_process {
 	int64_t oom_score_adj; /* -1000 to 1000 */
 
 	/* Of a new container; without meaning where one is joined. */
-	char *const *tmpfs;   /* "/path" or "/path:option,option" */
+	char *const *mounts;  /* parents before what is below them, see PROTOCOL.md */
 	char *const *sockets; /* where those of the host are */
 	bool unmasked;	      /* nothing of /proc and /sys is hidden, and /proc can be written */
 	bool privileged;      /* so can /sys and cgroups, and /dev has all devices of the machine */

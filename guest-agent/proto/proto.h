@@ -54,6 +54,9 @@ enum mvm_proto_type {
 	MVM_PROTO_END = 66,
 };
 
+/* The virtiofs device that holds all shares: the folder "N" is a folder of the host, "N/file" a file. */
+#define MVM_SHARE_TAG "mvm"
+
 /* One name space for all messages. u64: 8 bytes little-endian. text: bytes without NUL. */
 enum mvm_proto_tag {
 	MVM_FIELD_VERSION = 1,	/* u64 */
@@ -112,7 +115,7 @@ enum mvm_proto_tag {
 	MVM_FIELD_NO_NEW_PRIVS = 65,  /* u64: 1 when exec gains it nothing */
 	MVM_FIELD_GROUP = 66,	      /* text, repeated: one more group, by name or number */
 	MVM_FIELD_OOM_SCORE_ADJ = 67, /* u64: -1000 to 1000, as two's complement */
-	MVM_FIELD_TMPFS = 68,	      /* text, repeated: "/path" or "/path:option,option" */
+	MVM_FIELD_MOUNT = 68,	      /* text, repeated: a tmpfs or a share of the host's, see PROTOCOL.md */
 	MVM_FIELD_UNMASKED = 69,      /* u64: 1 when nothing of /proc and /sys is hidden or read-only but /sys itself */
 	MVM_FIELD_PRIVILEGED = 70,    /* u64: 1 when /sys and cgroups can be written too, and /dev has all devices */
 	MVM_FIELD_DOMAINNAME = 71,    /* text */

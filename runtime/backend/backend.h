@@ -59,10 +59,12 @@ struct mvm_machine_spec {
 	size_t disk_count;
 	const struct mvm_machine_nic *nics;
 	size_t nic_count;
-	int vsock_fd; /* QEMU: connected vhost-user socket of the vsock device, -1 for none. Borrowed: QEMU gets a
-			 duplicate during start(), the caller closes its own after it. Used up even where
-			 the machine fails; a second start() needs a new one */
-	uint32_t cid; /* for the device's owner; the backend itself has no use for it on QEMU */
+	int vsock_fd;	    /* QEMU: connected vhost-user socket of the vsock device, -1 for none. Borrowed: QEMU gets a
+			       duplicate during start(), the caller closes its own after it. Used up even where
+			       the machine fails; a second start() needs a new one */
+	int fs_fd;	    /* QEMU: the same of the shares' device */
+	const char *fs_tag; /* NULL: there are no shares */
+	uint32_t cid;	    /* for the device's owner; the backend itself has no use for it on QEMU */
 	const char *boot_log; /* path; emptied at start, never larger than MVM_BOOT_LOG_MAX */
 	enum mvm_accel accel;
 	bool debug; /* the kernel says everything it has to say on the console */

@@ -125,11 +125,11 @@ static json_t *network_mode(const struct mvm_container_config *config)
 
 static json_t *host_config_json(const struct mvm_container_config *config)
 {
-	json_t *host = json_pack(
-		"{s:n, s:s, s:{s:s*, s:o}, s:o, s:{s:s, s:I}, s:b}", "Binds", "ContainerIDFile", "", "LogConfig",
-		"Type", config->log_driver, "Config", pairs_json(&config->log_options, "="), "NetworkMode",
-		network_mode(config), "RestartPolicy", "Name", config->restart_policy ? config->restart_policy : "no",
-		"MaximumRetryCount", (json_int_t)config->restart_max, "AutoRemove", (int)config->auto_remove);
+	json_t *host = json_pack("{s:s, s:{s:s*, s:o}, s:o, s:{s:s, s:I}, s:b}", "ContainerIDFile", "", "LogConfig",
+				 "Type", config->log_driver, "Config", pairs_json(&config->log_options, "="),
+				 "NetworkMode", network_mode(config), "RestartPolicy", "Name",
+				 config->restart_policy ? config->restart_policy : "no", "MaximumRetryCount",
+				 (json_int_t)config->restart_max, "AutoRemove", (int)config->auto_remove);
 
 	add_rights_and_limits(host, config);
 	json_object_set_new(host, "Dns", strings_json(&config->dns, 0));
@@ -281,7 +281,7 @@ json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_conta
 	json_object_set_new(document, "HostConfig", host_config_json(config));
 	if (size)
 		set_sizes(document, engine, container, image);
-	json_object_set_new(document, "Mounts", json_array());
+	cli_describe_mounts(config, document);
 	json_object_set_new(document, "Config", config_json(config));
 	json_object_set_new(document, "NetworkSettings", network_json(container));
 	cli_describe_ports(container, document);

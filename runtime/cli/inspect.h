@@ -16,6 +16,8 @@ json_t *cli_describe_image(struct mvm_engine *engine, const struct mvm_image *im
 json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_container *container, bool size);
 /* document_ports.c: adds what is said of ports to the other parts. */
 void cli_describe_ports(const struct mvm_container *container, json_t *document);
+/* The same for what is mounted. */
+void cli_describe_mounts(const struct mvm_container_config *config, json_t *document);
 
 /* network_inspect.c: NULL with an error where its process does not answer. */
 json_t *cli_describe_network(struct mvm_engine *engine, const struct mvm_network *network, struct mvm_error **err);

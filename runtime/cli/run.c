@@ -28,7 +28,8 @@ struct values {
 		*memory_reservation;
 	bool ssh;
 	struct mvm_strv publish_sockets;
-	struct mvm_strv cap_add, cap_drop, security_opt, ulimits, sysctls, group_add, tmpfs, annotations, devices;
+	struct mvm_strv cap_add, cap_drop, security_opt, ulimits, sysctls, group_add, tmpfs, annotations, devices,
+		volumes, mounts;
 };
 
 #define AT(member) offsetof(struct values, member)
@@ -85,6 +86,8 @@ static const struct cli_option options[] = {
 	{"max-concurrent-downloads", 0, CLI_STRING, AT(downloads), "N", "Layers to fetch at once (default 3)"},
 	{"memory", 'm', CLI_STRING, AT(memory), "SIZE", "Memory limit (default 1g)"},
 	{"memory-reservation", 0, CLI_STRING, AT(memory_reservation), "SIZE", "Memory left to it when there is little"},
+	{"mount", 0, CLI_LIST, AT(mounts), "TYPE=VALUE,...", "Mount a folder or file of the host, or a tmpfs",
+	 CLI_WORDS("type=bind,source=", "type=tmpfs,target=")},
 	{"name", 0, CLI_STRING, AT(name), "NAME", "Name the container"},
 	{"network", 0, CLI_LIST, AT(network.networks), "NETWORK", "Be on this network, or none",
 	 .complete = cli_complete_networks},
@@ -122,6 +125,8 @@ static const struct cli_option options[] = {
 	 CLI_WORDS("core=", "cpu=", "data=", "fsize=", "locks=", "memlock=", "msgqueue=", "nice=", "nofile=", "nproc=",
 		   "rss=", "rtprio=", "rttime=", "sigpending=", "stack=")},
 	{"user", 'u', CLI_STRING, AT(user), "USER[:GROUP]", "Run as this user, by name or number"},
+	{"volume", 'v', CLI_LIST, AT(volumes), "HOST:GUEST[:OPTIONS]", "Share a folder or file of the host",
+	 .complete = cli_complete_files},
 	{"workdir", 'w', CLI_STRING, AT(workdir), "FOLDER", "Working folder inside"},
 	CLI_OPTIONS_END,
 };
@@ -149,6 +154,8 @@ static int confine_request(const struct values *values, struct mvm_create_reques
 	request->sysctls = &values->sysctls;
 	request->group_add = &values->group_add;
 	request->tmpfs = &values->tmpfs;
+	request->volumes = &values->volumes;
+	request->mounts = &values->mounts;
 	request->annotations = &values->annotations;
 	request->domainname = values->domainname;
 	return mvm_engine_check(request, err);

@@ -144,7 +144,7 @@ int mvm_engine_check(const struct mvm_create_request *request, struct mvm_error 
 	static const struct mvm_image_config any_image;
 	struct mvm_container *scratch MVM_CLEAN_CONTAINER = mvm_alloc(sizeof(*scratch));
 
-	if (engine_confine(request, &scratch->config, err) < 0)
+	if (engine_confine(request, &scratch->config, err) < 0 || engine_set_mounts(request, &scratch->config, err) < 0)
 		return -1;
 	return engine_set_ports(request, &any_image, &scratch->config, err);
 }

@@ -179,8 +179,8 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	if (mvm_restart_policy_parse(request->restart, &restart, &config->restart_max, err) < 0 ||
 	    mvm_log_policy_parse(request->log_driver, request->log_options, &policy, err) < 0 ||
 	    set_resources(request, config, err) < 0 || set_command(request, theirs, config, err) < 0 ||
-	    engine_confine(request, config, err) < 0 || engine_set_health(request, image, config, err) < 0 ||
-	    engine_set_ports(request, theirs, config, err) < 0)
+	    engine_confine(request, config, err) < 0 || engine_set_mounts(request, config, err) < 0 ||
+	    engine_set_health(request, image, config, err) < 0 || engine_set_ports(request, theirs, config, err) < 0)
 		return -1;
 	if (stop_signal && !mvm_parse_signal(stop_signal, &signo))
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", stop_signal);

@@ -163,6 +163,9 @@ struct mvm_create_request {
 	/* docker's --network, --dns and so on. No network named: the default one. */
 	const struct mvm_strv *networks, *dns, *dns_search, *dns_options, *extra_hosts;
 
+	/* docker's -v and --mount (share/mount.h); what is relative in them is so to the current folder. */
+	const struct mvm_strv *volumes, *mounts;
+
 	/* docker's -p, --expose and -P (runtime/state/port.h). */
 	const struct mvm_strv *publish, *expose;
 	bool publish_all;
@@ -174,7 +177,7 @@ struct mvm_create_request {
 	uint64_t shm_size; /* bytes */
 };
 
-/* What can be refused of a request before there is an image: rights, limits and ports. */
+/* What can be refused of a request before there is an image: rights, limits, mounts and ports. */
 int mvm_engine_check(const struct mvm_create_request *request, struct mvm_error **err);
 
 /* Makes a container that has not been started. *lock is held: hand it to mvm_engine_supervise() or close it. */

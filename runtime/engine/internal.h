@@ -60,6 +60,8 @@ bool engine_labels_fit(const struct mvm_strv *labels, const struct mvm_prune_fil
 int engine_need_network(struct mvm_engine *engine, const char *name, struct mvm_error **err);
 /* Where the container is to be, and what its guest asks for names. */
 /* ports.c */
+int engine_set_mounts(const struct mvm_create_request *request, struct mvm_container_config *config,
+		      struct mvm_error **err);
 int engine_set_ports(const struct mvm_create_request *request, const struct mvm_image_config *image,
 		     struct mvm_container_config *config, struct mvm_error **err);
 /* sockets.c: what crosses the machine's boundary as a unix socket. */

@@ -80,7 +80,9 @@ struct mvm_container_config {
 	struct mvm_strv ulimits; /* one for each resource */
 	struct mvm_strv sysctls;
 	struct mvm_strv group_add;
-	struct mvm_strv tmpfs;	     /* parents before what is below them */
+	struct mvm_strv tmpfs; /* parents before what is below them */
+	struct mvm_strv binds; /* share/mount.h, the short form, as the next the long one */
+	struct mvm_strv mounts;
 	struct mvm_strv annotations; /* key=value, sorted by key */
 	bool read_only;
 	bool auto_remove;

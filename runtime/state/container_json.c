@@ -76,6 +76,8 @@ static const struct field config_fields[] = {
 	FIELD("HostConfig", "Sysctls", STRINGS, sysctls),
 	FIELD("HostConfig", "GroupAdd", STRINGS, group_add),
 	FIELD("HostConfig", "Tmpfs", STRINGS, tmpfs),
+	FIELD("HostConfig", "Binds", STRINGS, binds),
+	FIELD("HostConfig", "Mounts", STRINGS, mounts),
 	FIELD("HostConfig", "Annotations", STRINGS, annotations),
 	FIELD("HostConfig", "Networks", STRINGS, networks),
 	FIELD("HostConfig", "Dns", STRINGS, dns),

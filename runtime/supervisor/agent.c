@@ -14,6 +14,7 @@
 #include "network.h"
 #include "orders.h"
 #include "publish.h"
+#include "shares.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -265,6 +266,7 @@ static void order_process(struct agent *agent)
 		.stdin_port = agent_stream_port(agent, STREAM_STDIN),
 		.stdout_port = agent_stream_port(agent, STREAM_STDOUT),
 		.stderr_port = agent_stream_port(agent, STREAM_STDERR),
+		.mounts = shares_mounts(agent->supervisor->shares),
 	};
 
 	process.sockets = sockets_places(agent->supervisor->sockets);

@@ -38,6 +38,5 @@ void confine_process(const struct mvm_container_config *config, bool privileged,
 	process->oom_score_adj = config->oom_score_adj;
 	process->unmasked = security.unmasked || config->privileged;
 	process->privileged = config->privileged;
-	process->tmpfs = config->tmpfs.items;
 	process->domainname = config->domainname;
 }

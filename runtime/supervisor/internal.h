@@ -125,6 +125,7 @@ struct supervisor {
 	struct network *network; /* from the first boot to the end */
 	struct publish *publish; /* the same */
 	struct sockets *sockets; /* the same */
+	struct shares *shares;	 /* of this boot */
 	struct streams *streams;
 	int rows, cols; /* of the client's terminal, as last told */
 	bool output_ended;
@@ -214,6 +215,8 @@ void machine_pause(struct supervisor *supervisor);
 void machine_resume(struct supervisor *supervisor);
 /* Something other than the backend noticed that the machine is gone; noted if the backend does not say why. */
 void machine_lost(struct supervisor *supervisor, const char *reason);
+/* A process that the machine cannot be without has died: the same, and this is why, whatever else is noticed. */
+void machine_device_lost(struct supervisor *supervisor, const char *reason);
 /* Ends the vsock device too; what it had delivered stays readable. */
 void machine_release(struct supervisor *supervisor);
 

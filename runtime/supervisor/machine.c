@@ -20,6 +20,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/paths.h"
+#include "shares.h"
 #include "sockets.h"
 
 #define GUEST_CID	3
@@ -86,13 +87,18 @@ static void forget_loss(struct supervisor *supervisor)
 	supervisor->lost_reason = NULL;
 }
 
+void machine_device_lost(struct supervisor *supervisor, const char *reason)
+{
+	forget_loss(supervisor);
+	machine_lost(supervisor, reason);
+}
+
 static void vsock_died(void *arg, const char *reason)
 {
 	char *text MVM_CLEAN_FREE = mvm_format("the vsock process has died: %s", reason);
 
-	/* The agent's connection, which went with it, may have been noticed first; this is why. */
-	forget_loss(arg);
-	machine_lost(arg, text);
+	/* The agent's connection, which went with it, may have been noticed first. */
+	machine_device_lost(arg, text);
 }
 
 static void note_death(struct supervisor *supervisor, enum mvm_machine_stop reason, const char *detail)
@@ -191,6 +197,8 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 		.nics = nics,
 		.nic_count = network_nics(supervisor->network, nics),
 		.vsock_fd = vsock_fd,
+		.fs_fd = shares_device(supervisor->shares),
+		.fs_tag = shares_device(supervisor->shares) < 0 ? NULL : MVM_SHARE_TAG,
 		.cid = GUEST_CID,
 		.boot_log = boot_log,
 		.accel = supervisor->accel,
@@ -232,6 +240,8 @@ int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
 	if (!supervisor->publish && publish_bind(supervisor, &supervisor->publish, err) < 0)
 		return -1;
 	if (!supervisor->sockets && sockets_prepare(supervisor, &supervisor->sockets, err) < 0)
+		return -1;
+	if (shares_open(supervisor, &supervisor->shares, err) < 0)
 		return -1;
 	if (mvm_vsock_start(supervisor->loop, GUEST_CID, &events, supervisor, &supervisor->vsock, &vsock_fd, err) < 0 ||
 	    listen_for_agent(supervisor, err) < 0 || sockets_serve(supervisor->sockets, supervisor->vsock, err) < 0 ||
@@ -275,6 +285,8 @@ void machine_release(struct supervisor *supervisor)
 	supervisor->machine = NULL;
 	publish_close(supervisor->publish);
 	sockets_close(supervisor->sockets);
+	shares_close(supervisor->shares);
+	supervisor->shares = NULL;
 	mvm_vsock_destroy(supervisor->vsock);
 	supervisor->vsock = NULL;
 }

@@ -90,6 +90,15 @@ static void add_devices(const struct qemu_args *args, struct mvm_strv *argv)
 	add(argv, "-device", "vhost-user-vsock-pci,disable-legacy=on,chardev=vsock");
 }
 
+/* All shares are one device: a machine has 31 slots. */
+static void add_shares(const struct qemu_args *args, struct mvm_strv *argv)
+{
+	mvm_strv_add(argv, "-chardev");
+	mvm_strv_addf(argv, "socket,id=fs,fd=%d", QEMU_FS_FD);
+	mvm_strv_add(argv, "-device");
+	mvm_strv_addf(argv, "vhost-user-fs-pci,queue-size=1024,chardev=fs,tag=%s", args->spec->fs_tag);
+}
+
 static void add_nic(const struct mvm_machine_nic *nic, size_t index, struct mvm_strv *argv)
 {
 	const uint8_t *mac = nic->mac;
@@ -196,6 +205,8 @@ void qemu_args_build(const struct qemu_args *args, struct mvm_strv *argv)
 	mvm_strv_take(argv, qemu_kernel_args(args));
 	add_control(argv);
 	add_devices(args, argv);
+	if (args->spec->fs_tag)
+		add_shares(args, argv);
 	for (size_t i = 0; i < args->spec->nic_count; i++)
 		add_nic(&args->spec->nics[i], i, argv);
 	for (size_t i = 0; i < args->spec->disk_count; i++)

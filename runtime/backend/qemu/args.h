@@ -16,7 +16,8 @@ enum {
 	QEMU_CONSOLE_FD = 4,
 	QEMU_MEMORY_FD = 5,
 	QEMU_VSOCK_FD = 6,
-	QEMU_NIC_FD = 7 /* and those after it */
+	QEMU_FS_FD = 7,
+	QEMU_NIC_FD = 8 /* and those after it */
 };
 
 struct qemu_args {

@@ -20,7 +20,7 @@
 #define KVM_DEVICE   "/dev/kvm"
 #define QEMU_PROGRAM "qemu-system-x86_64"
 
-enum { MEMORY_MIN = 32 * 1024 * 1024, MAX_FDS = 5 + MVM_MACHINE_NICS_MAX };
+enum { MEMORY_MIN = 32 * 1024 * 1024, MAX_FDS = 6 + MVM_MACHINE_NICS_MAX };
 
 static int find_qemu(char **path, struct mvm_error **err)
 {
@@ -149,11 +149,13 @@ static void qemu_environment(struct mvm_strv *env)
 		mvm_strv_add(env, "MALLOC_TRIM_THRESHOLD_=67108864");
 }
 
-/* Descriptors that are the caller's: the vsock device's and the network's. */
+/* Descriptors that are the caller's: those of the vsock device, the shares and the network. */
 static size_t add_devices(const struct mvm_machine_spec *spec, struct mvm_spawn_fd *fds, size_t count)
 {
 	if (spec->vsock_fd >= 0)
 		fds[count++] = (struct mvm_spawn_fd){spec->vsock_fd, QEMU_VSOCK_FD};
+	if (spec->fs_tag)
+		fds[count++] = (struct mvm_spawn_fd){spec->fs_fd, QEMU_FS_FD};
 	for (size_t i = 0; i < spec->nic_count; i++)
 		fds[count++] = (struct mvm_spawn_fd){spec->nics[i].fd, QEMU_NIC_FD + (int)i};
 	return count;

@@ -149,6 +149,22 @@ static void test_vsock_only_with_a_descriptor(void **state)
 	assert_false(any_contains(&with, "77"));
 }
 
+static void test_shares_only_with_a_tag(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct mvm_strv without MVM_CLEAN_STRV = build(&spec, MVM_ACCEL_TCG, 0);
+	struct mvm_strv with MVM_CLEAN_STRV = {0};
+
+	(void)state;
+	assert_false(any_contains(&without, "vhost-user-fs-pci"));
+	spec.fs_fd = 77;
+	spec.fs_tag = "mvm";
+	with = build(&spec, MVM_ACCEL_TCG, 0);
+	assert_true(any_contains(&with, "vhost-user-fs-pci,queue-size=1024,chardev=fs,tag=mvm"));
+	assert_true(any_contains(&with, "socket,id=fs,fd=7"));
+	assert_false(any_contains(&with, "77"));
+}
+
 static void test_disks(void **state)
 {
 	const struct mvm_machine_disk disks[] = {
@@ -228,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_memory_is_whole_mebibytes),
 		cmocka_unit_test(test_confinement),
 		cmocka_unit_test(test_vsock_only_with_a_descriptor),
+		cmocka_unit_test(test_shares_only_with_a_tag),
 		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_kernel_command_line),
 		cmocka_unit_test(test_debug_unmutes_the_kernel),

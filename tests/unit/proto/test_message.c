@@ -168,7 +168,7 @@ static void test_process(void **state)
 {
 	static char *const env[] = {(char *)"A=1", NULL};
 	static char *const groups[] = {(char *)"audio", (char *)"7", NULL};
-	static char *const tmpfs[] = {(char *)"/run:size=1m", NULL};
+	static char *const mounts[] = {(char *)"/run:size=1m", NULL};
 	static char *const sockets[] = {(char *)"/run/agent.sock", NULL};
 	const struct mvm_proto_rlimit limits[] = {{MVM_RLIMIT_NOFILE, 1024, UINT64_MAX}, {MVM_RLIMIT_CORE, 0, 0}};
 	const struct mvm_proto_process sent = {
@@ -189,7 +189,7 @@ static void test_process(void **state)
 		.no_new_privs = true,
 		.groups = groups,
 		.oom_score_adj = -1000,
-		.tmpfs = tmpfs,
+		.mounts = mounts,
 		.sockets = sockets,
 		.privileged = true,
 		.domainname = "example.org",
@@ -217,7 +217,7 @@ static void test_process(void **state)
 	assert_true(got.no_new_privs && got.privileged && !got.unmasked);
 	assert_string_equal(got.groups[1], "7");
 	assert_null(got.groups[2]);
-	assert_string_equal(got.tmpfs[0], "/run:size=1m");
+	assert_string_equal(got.mounts[0], "/run:size=1m");
 	assert_string_equal(got.sockets[0], "/run/agent.sock");
 	assert_null(got.sockets[1]);
 	assert_string_equal(got.domainname, "example.org");

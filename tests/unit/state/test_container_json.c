@@ -53,6 +53,8 @@ static void fill(struct mvm_container_config *config)
 	mvm_strv_add(&config->tmpfs, "/run:size=1m");
 	mvm_strv_add(&config->published_sockets, "/tmp/a.sock:/run/a.sock");
 	config->ssh_agent = mvm_strdup("/tmp/agent");
+	mvm_strv_add(&config->binds, "/a:/b:ro");
+	mvm_strv_add(&config->mounts, "type=bind,source=/a,target=/c");
 	mvm_strv_add(&config->annotations, "key=value");
 	config->disk_key = mvm_strdup("key");
 	config->disk_file = mvm_strdup("root.ext4");
@@ -116,6 +118,8 @@ static void assert_configs_equal(const struct mvm_container_config *a, const str
 	assert_strv_equal(&a->tmpfs, &b->tmpfs);
 	assert_strv_equal(&a->published_sockets, &b->published_sockets);
 	assert_string_equal(a->ssh_agent, b->ssh_agent);
+	assert_strv_equal(&a->binds, &b->binds);
+	assert_strv_equal(&a->mounts, &b->mounts);
 	assert_strv_equal(&a->annotations, &b->annotations);
 	assert_string_equal(a->disk_key, b->disk_key);
 	assert_string_equal(a->disk_file, b->disk_file);

@@ -1,0 +1,102 @@
+#include "mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "failure.h"
+#include "files.h"
+#include "tmpfs.h"
+
+/* Where the tree of all shares is while some of it is mounted elsewhere. */
+#define TREE "/dev/.share"
+
+static int make_file(const char *path)
+{
+	char parent[PATH_MAX];
+	char *slash = strrchr(path, '/');
+	int fd;
+
+	snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+	if (*parent && make_folders(parent))
+		return -1;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int make_place(const char *path, bool file)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0)
+		return 0;
+	return file ? make_file(path) : make_folders(path);
+}
+
+static int mount_tmpfs(const char *text, struct failure *failure)
+{
+	static struct tmpfs tmpfs;
+
+	if (tmpfs_parse(text, &tmpfs, failure))
+		return -1;
+	if (make_place(tmpfs.path, false) || mount("tmpfs", tmpfs.path, "tmpfs", tmpfs.flags, tmpfs.data))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount a tmpfs on %.400s", tmpfs.path);
+	return 0;
+}
+
+int mounts_shares(const char *place, struct failure *failure)
+{
+	if ((mkdir(place, 0700) && errno != EEXIST) || mount(MVM_SHARE_TAG, place, "virtiofs", 0, NULL))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount the host's shares");
+	return 0;
+}
+
+/* "share=N[,file][,ro]:/target" */
+static int mount_share(const char *text, struct failure *failure)
+{
+	const char *target = strchr(text, ':');
+	bool file = strstr(text, ",file") && strstr(text, ",file") < target;
+	bool read_only = strstr(text, ",ro") && strstr(text, ",ro") < target;
+	char source[48];
+
+	if (!target)
+		return failure_set(failure, MVM_PROTO_MALFORMED, "no target: %.400s", text);
+	target++;
+	snprintf(source, sizeof(source), TREE "/%u%s", (unsigned)atoi(text + strlen("share=")), file ? "/file" : "");
+	if (make_place(target, file) || mount(source, target, NULL, MS_BIND | MS_REC, NULL) ||
+	    (read_only && mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL))) {
+		if (errno == ENOTDIR)
+			return failure_set(failure, MVM_PROTO_MOUNT,
+					   "cannot mount on %.400s: not a directory: Are you trying to mount a "
+					   "directory onto a file (or vice-versa)? Check if the specified host path "
+					   "exists and is the expected type",
+					   target);
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount a share on %.400s", target);
+	}
+	return 0;
+}
+
+int mounts_make(char *const *list, struct failure *failure)
+{
+	bool tree = false;
+
+	for (; list && *list; list++) {
+		bool share = **list != '/';
+
+		if (share && !tree && mounts_shares(TREE, failure))
+			return -1;
+		tree |= share;
+		if (share ? mount_share(*list, failure) : mount_tmpfs(*list, failure))
+			return -1;
+	}
+	if (tree && (umount2(TREE, MNT_DETACH) || rmdir(TREE)))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot let go of the host's shares");
+	return 0;
+}

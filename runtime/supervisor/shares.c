@@ -1,0 +1,141 @@
+#include "shares.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "share/mount.h"
+#include "share/server.h"
+
+struct shares {
+	struct mvm_shares list;
+	struct mvm_strv mounts;
+	struct mvm_share_server *server;
+	int device;
+};
+
+static size_t depth(const char *text)
+{
+	const char *path = strchr(text, '/');
+	size_t count = 0;
+
+	for (; path && *path && (*text != '/' || *path != ':'); path++)
+		count += *path == '/' && path[1] != '/' && path[1] != ':' && path[1];
+	return count;
+}
+
+/* A mount covers what was mounted below it, so the shallow ones come first. */
+static int by_depth(const void *a, const void *b)
+{
+	size_t first = depth(*(char *const *)a), second = depth(*(char *const *)b);
+
+	return first != second ? (first < second ? -1 : 1) : strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int add_bind(struct supervisor *supervisor, const struct mvm_mount *mount, struct shares *shares,
+		    struct mvm_error **err)
+{
+	enum mvm_share_kind kind;
+	size_t number;
+
+	if (mount->short_form && mvm_share_make_folder(mount->source, err) < 0)
+		return -1;
+	if (mvm_share_classify(mount->source, mvm_state_home(supervisor->state), &kind, err) < 0)
+		return -1;
+	if (kind == MVM_SHARE_SOCKET)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "%s is a socket, which cannot be shared with a VM yet",
+				mount->source);
+	number = mvm_shares_add(&shares->list, mount->source, kind, mount->read_only);
+	mvm_strv_addf(&shares->mounts, "share=%zu%s%s:%s", number, kind == MVM_SHARE_FILE ? ",file" : "",
+		      mount->read_only ? ",ro" : "", mount->target);
+	return 0;
+}
+
+static void add_tmpfs(const struct mvm_mount *mount, struct shares *shares)
+{
+	struct mvm_buf text = {0};
+
+	mvm_buf_addf(&text, "%s:%s", mount->target, mount->read_only ? "ro" : "rw");
+	if (mount->tmpfs_size)
+		mvm_buf_addf(&text, ",size=%llu", (unsigned long long)mount->tmpfs_size);
+	if (mount->tmpfs_mode >= 0)
+		mvm_buf_addf(&text, ",mode=%llo", (unsigned long long)mount->tmpfs_mode);
+	mvm_strv_take(&shares->mounts, mvm_buf_steal(&text));
+}
+
+static int collect(struct supervisor *supervisor, struct shares *shares, struct mvm_error **err)
+{
+	const struct mvm_container_config *config = &supervisor->container->config;
+	struct mvm_mounts mounts MVM_CLEAN_MOUNTS = {0};
+
+	if (mvm_mounts_parse(&config->binds, &config->mounts, &mounts, err) < 0)
+		return -1;
+	for (size_t i = 0; i < mounts.count; i++) {
+		const struct mvm_mount *mount = &mounts.items[i];
+
+		if (mount->type == MVM_MOUNT_TMPFS)
+			add_tmpfs(mount, shares);
+		else if (mount->type == MVM_MOUNT_BIND && add_bind(supervisor, mount, shares, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < config->tmpfs.count; i++)
+		mvm_strv_add(&shares->mounts, config->tmpfs.items[i]);
+	if (shares->mounts.count)
+		qsort(shares->mounts.items, shares->mounts.count, sizeof(char *), by_depth);
+	return 0;
+}
+
+/* Every access of the guest hangs from now on, and no machine can be given another server. */
+static void died(void *arg, const char *reason)
+{
+	char *text MVM_CLEAN_FREE = mvm_format("the server of the shared folders has died: %s", reason);
+
+	machine_device_lost(arg, text);
+}
+
+static int serve(struct supervisor *supervisor, struct shares *shares, struct mvm_error **err)
+{
+	static const struct mvm_share_server_events events = {.died = died};
+
+	if (!shares->list.count)
+		return 0;
+	mvm_log(MVM_LOG_INFO, "phase shares");
+	return mvm_share_server_start(supervisor->loop, &shares->list, mvm_state_runtime_folder(supervisor->state),
+				      supervisor->container->folder, &events, supervisor, &shares->server,
+				      &shares->device, err);
+}
+
+int shares_open(struct supervisor *supervisor, struct shares **out, struct mvm_error **err)
+{
+	struct shares *shares = mvm_alloc(sizeof(*shares));
+
+	shares->device = -1;
+	*out = shares;
+	if (!supervisor->helper && collect(supervisor, shares, err) < 0)
+		return -1;
+	return serve(supervisor, shares, err);
+}
+
+void shares_close(struct shares *shares)
+{
+	if (!shares)
+		return;
+	mvm_share_server_destroy(shares->server);
+	mvm_close(&shares->device);
+	mvm_shares_finish(&shares->list);
+	mvm_strv_finish(&shares->mounts);
+	free(shares);
+}
+
+int shares_device(const struct shares *shares)
+{
+	return shares->device;
+}
+
+char *const *shares_mounts(const struct shares *shares)
+{
+	return shares->mounts.items;
+}

@@ -1,0 +1,23 @@
+/*
+ * What the container mounts of the host's: found anew at each boot, shown to the machine by one server, and put in its
+ * place by the agent.
+ */
+#ifndef MVM_SUPERVISOR_SHARES_H
+#define MVM_SUPERVISOR_SHARES_H
+
+#include "internal.h"
+
+struct mvm_strv;
+struct shares;
+
+/* Before a machine starts. What is to be mounted is looked at, folders that are missing are made where docker makes
+ * them, and the server is started where there is something to serve. */
+int shares_open(struct supervisor *supervisor, struct shares **shares, struct mvm_error **err);
+/* NULL is fine here and below. Ends the server, whose machine has gone. */
+void shares_close(struct shares *shares);
+/* For the machine; -1 where nothing is shared. Borrowed. */
+int shares_device(const struct shares *shares);
+/* For the agent: PROTOCOL.md, MOUNT. Borrowed. */
+char *const *shares_mounts(const struct shares *shares);
+
+#endif

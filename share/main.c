@@ -1,0 +1,126 @@
+/*
+ * mvm-share: builds what a VM is to see of the host and becomes the virtiofsd that shows it.
+ *
+ *   mvm-share VIRTIOFSD ROOT [ro|rw SOURCE]...
+ *
+ * Descriptor 3 is the listening socket of the vhost-user device, 4 a pipe for what fails; it is closed without a word
+ * when the server runs. ROOT is a folder over which the tree is mounted, for nobody but this process to see.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/spawn.h"
+
+enum { FIRST_ENTRY = 3, FILES_WANTED = 1000000 };
+
+/* Each file that the guest knows takes one. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit, more;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	more = limit;
+	more.rlim_cur = more.rlim_max = FILES_WANTED;
+	if (limit.rlim_max < FILES_WANTED && setrlimit(RLIMIT_NOFILE, &more) == 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The server of QEMU, in C, says "virtiofsd version ..."; the one in Rust has "virtiofsd 1.10.0" or "virtiofsd backend
+ * 1.5.1" there. The former wants to change its groups even before it says so, hence in the place where it will serve.
+ */
+static int is_rust(const char *program, bool *rust, struct mvm_error **err)
+{
+	char *argv[] = {(char *)program, (char *)"--version", NULL};
+	int ends[2], status;
+	char text[256];
+	ssize_t n;
+	pid_t pid;
+
+	if (mvm_pipe(ends) < 0)
+		return mvm_fail_errno(err, errno, "cannot make a pipe");
+	const struct mvm_spawn_fd fds[] = {{ends[1], STDOUT_FILENO}, {ends[1], STDERR_FILENO}};
+	const struct mvm_spawn spawn = {.program = program, .argv = argv, .fds = fds, .fd_count = MVM_COUNT(fds)};
+	int rc = mvm_spawn(&spawn, &pid, err);
+
+	close(ends[1]);
+	n = rc < 0 ? 0 : mvm_read_full(ends[0], text, sizeof(text) - 1);
+	close(ends[0]);
+	if (rc < 0)
+		return -1;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	text[n < 0 ? 0 : n] = '\0';
+	*rust = !strstr(text, "virtiofsd version");
+	return strstr(text, "virtiofsd") ? 0 : mvm_fail(err, MVM_ERR_INVALID, "%s is no virtiofsd", program);
+}
+
+/* What is cached is asked for anew after a second, so that the guest sees what the host has changed. */
+static void add_options(bool rust, const char *root, struct mvm_strv *argv)
+{
+	mvm_strv_addf(argv, "--fd=%d", SHARE_SOCKET_FD);
+	mvm_strv_add(argv, "--rlimit-nofile=0");
+	if (rust) {
+		mvm_strv_addf(argv, "--shared-dir=%s", root);
+		mvm_strv_add(argv, "--sandbox=namespace");
+		mvm_strv_add(argv, "--cache=auto");
+		mvm_strv_add(argv, "--xattr");
+		mvm_strv_add(argv, "--announce-submounts");
+		return;
+	}
+	mvm_strv_add(argv, "-o");
+	mvm_strv_addf(argv, "source=%s", root);
+	mvm_strv_add(argv, "-o");
+	mvm_strv_add(argv, "sandbox=namespace,cache=auto,xattr,announce_submounts,log_level=warn");
+}
+
+static int serve(const char *program, const char *root, const struct tree_entry *entries, size_t count,
+		 struct mvm_error **err)
+{
+	struct mvm_strv argv MVM_CLEAN_STRV = {0};
+	struct mvm_share_id_map map;
+	bool rust = false;
+
+	mvm_share_ids_find(&map);
+	raise_file_limit();
+	if (namespaces_enter(&map, err) < 0 || tree_mount(root, entries, count, err) < 0 ||
+	    (map.kind == MVM_SHARE_IDS_SQUASHED && squash_owners(err) < 0) || is_rust(program, &rust, err) < 0)
+		return -1;
+	umask(0);
+	/* A change of credentials may have undone it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	mvm_strv_add(&argv, program);
+	add_options(rust, root, &argv);
+	execv(program, argv.items);
+	return mvm_fail_errno(err, errno, "cannot run %s", program);
+}
+
+int main(int argc, char **argv)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct tree_entry *entries MVM_CLEAN_FREE = mvm_realloc(NULL, (size_t)argc + 1, sizeof(*entries));
+	size_t count = 0;
+
+	for (int i = FIRST_ENTRY; i + 1 < argc; i += 2)
+		entries[count++] = (struct tree_entry){argv[i + 1], !strcmp(argv[i], "ro")};
+	if (argc < FIRST_ENTRY || mvm_set_cloexec(SHARE_STATUS_FD, true) < 0) {
+		fputs("mvm-share: started by mvm-supervisor only\n", stderr);
+		return 1;
+	}
+	serve(argv[1], argv[2], entries, count, &err);
+	dprintf(SHARE_STATUS_FD, "%s", mvm_error_message(err));
+	return 1;
+}

@@ -1,0 +1,30 @@
+/*
+ * The server of a VM's shares: virtiofsd, the one of QEMU (in C) or the one in Rust, over a tree that mvm-share makes
+ * (share.h). Linux.
+ *
+ * Runs in the supervisor, on its loop; starting waits for the tree, some milliseconds. The server ends with its VM, and
+ * with the supervisor. Without it every access of the guest hangs, and QEMU cannot be given another one.
+ */
+#ifndef MVM_SHARE_SERVER_H
+#define MVM_SHARE_SERVER_H
+
+#include "share.h"
+
+struct mvm_loop;
+struct mvm_share_server;
+
+struct mvm_share_server_events {
+	/* By itself; `reason` is one line. */
+	void (*died)(void *arg, const char *reason);
+};
+
+/* `runtime` is a private folder for a socket, `root` any folder that is not shared: the server sees the tree in its
+ * place. *device_fd is the vhost-user device's, for the backend, and the caller's to close. NOT_FOUND where no
+ * virtiofsd is installed. */
+int mvm_share_server_start(struct mvm_loop *loop, const struct mvm_shares *shares, const char *runtime,
+			   const char *root, const struct mvm_share_server_events *events, void *arg,
+			   struct mvm_share_server **server, int *device_fd, struct mvm_error **err);
+/* Ends it. NULL is fine. */
+void mvm_share_server_destroy(struct mvm_share_server *server);
+
+#endif

@@ -1,0 +1,106 @@
+#include "share.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/mem.h"
+
+/* `path` is `folder` or below it; both are real paths. */
+static bool is_within(const char *path, const char *folder)
+{
+	size_t length = strlen(folder);
+
+	return !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
+}
+
+static int check_home(const char *source, const char *home, struct mvm_error **err)
+{
+	char *path MVM_CLEAN_FREE = realpath(source, NULL);
+	char *ours MVM_CLEAN_FREE = realpath(home, NULL);
+
+	if (path && ours && is_within(path, ours))
+		return mvm_fail(err, MVM_ERR_INVALID,
+				"%s: mvm's own folder %s cannot be shared, a guest could change the disks of others; "
+				"share another folder",
+				source, ours);
+	return 0;
+}
+
+static int kind_of(const char *source, mode_t mode, enum mvm_share_kind *kind, struct mvm_error **err)
+{
+	const char *what = S_ISFIFO(mode) ? "a FIFO" : "a device";
+
+	if (S_ISDIR(mode))
+		*kind = MVM_SHARE_FOLDER;
+	else if (S_ISREG(mode))
+		*kind = MVM_SHARE_FILE;
+	else if (S_ISSOCK(mode))
+		*kind = MVM_SHARE_SOCKET;
+	else
+		return mvm_fail(err, MVM_ERR_INVALID,
+				"%s is %s, which works within one kernel only; share a folder, a file or a socket",
+				source, what);
+	return 0;
+}
+
+int mvm_share_classify(const char *source, const char *home, enum mvm_share_kind *kind, struct mvm_error **err)
+{
+	enum mvm_share_kind found = MVM_SHARE_FOLDER;
+	struct stat status;
+
+	if (stat(source, &status) < 0 && errno == ENOENT)
+		return mvm_fail(err, MVM_ERR_NOT_FOUND, "bind source path does not exist: %s", source);
+	if (stat(source, &status) < 0)
+		return mvm_fail_errno(err, errno, "cannot share %s", source);
+	if (kind_of(source, status.st_mode, &found, err) < 0 || check_home(source, home, err) < 0)
+		return -1;
+	if (access(source, found == MVM_SHARE_FOLDER ? R_OK | X_OK : R_OK) < 0)
+		return mvm_fail_errno(err, errno, "cannot share %s", source);
+	*kind = found;
+	return 0;
+}
+
+int mvm_share_make_folder(const char *path, struct mvm_error **err)
+{
+	char *part MVM_CLEAN_FREE = mvm_strdup(path);
+	mode_t before = umask(022);
+	int failed = 0;
+	struct stat status;
+
+	for (char *at = part + 1; !failed && lstat(path, &status) < 0; at++) {
+		char kept = *at;
+
+		if (kept != '/' && kept)
+			continue;
+		*at = '\0';
+		failed = mkdir(part, 0755) < 0 && errno != EEXIST ? errno : 0;
+		*at = kept;
+		if (!kept)
+			break;
+	}
+	umask(before);
+	return failed ? mvm_fail_errno(err, failed, "cannot make the folder %s", path) : 0;
+}
+
+size_t mvm_shares_add(struct mvm_shares *shares, const char *source, enum mvm_share_kind kind, bool read_only)
+{
+	for (size_t i = 0; i < shares->count; i++)
+		if (shares->items[i].read_only == read_only && !strcmp(shares->items[i].source, source))
+			return i;
+	shares->items = mvm_realloc(shares->items, shares->count + 1, sizeof(*shares->items));
+	shares->items[shares->count] =
+		(struct mvm_share){.source = mvm_strdup(source), .kind = kind, .read_only = read_only};
+	return shares->count++;
+}
+
+void mvm_shares_finish(struct mvm_shares *shares)
+{
+	for (size_t i = 0; i < shares->count; i++)
+		free(shares->items[i].source);
+	free(shares->items);
+	*shares = (struct mvm_shares){0};
+}

@@ -1,0 +1,34 @@
+/* Subordinate ids, as /etc/subuid has them. */
+#include "share/ids.h"
+#include "tests/unit/unit.h"
+
+static void ranges(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t first, count;
+	} cases[] = {
+		{"me:100000:65536\n", 100000, 65536},
+		{"you:1:2\nme:100000:65536\nme:300000:1\n", 100000, 65536},
+		{"1000:200000:65536", 200000, 65536},
+		{"me:0:5\nme:100:4294967295\nme:7:x\nme\nme:9:3\n", 9, 3},
+		{"mee:1:2\nm:1:2\n", 0, 0},
+		{"# me:1:2\n", 0, 0},
+		{"", 0, 0},
+	};
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		struct mvm_id_range range = mvm_share_ids_parse(cases[i].text, "me", "1000");
+
+		assert_int_equal(range.first, cases[i].first);
+		assert_int_equal(range.count, cases[i].count);
+	}
+	assert_int_equal(mvm_share_ids_parse("me:1:2", NULL, "1000").count, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(ranges)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
