@@ -228,31 +228,33 @@ static _Noreturn void become_program(struct plan *plan, struct failure *failure)
 }
 
 /* The word to go; the agent's end is the other one. */
-static void receive_go(struct plan *plan, int *root)
+static void receive_go(struct plan *plan, int *root, int *shares)
 {
 	unsigned char streams = 0;
 	int fds[PACKET_FDS];
 	size_t next = 1;
 
+	/* The root, the streams that it has, and the shares. */
 	if (packet_receive(plan->socket, &streams, 1, fds, 0) != 1)
 		_exit(126);
 	*root = fds[0];
 	for (int i = 0; i < 3; i++)
 		plan->stdio[i] = streams & 1 << i ? fds[next++] : -1;
+	*shares = fds[next];
 }
 
 _Noreturn void child_wait(int socket)
 {
 	static struct failure failure;
 	struct plan plan = {.order = &shared->order, .first = true, .socket = socket};
-	int root;
+	int root, shares;
 
 	reset_signals();
 	if (container_stage(&failure))
 		give_up(socket, &failure);
 	trace("container staged");
-	receive_go(&plan, &root);
-	if (container_make(root, &failure))
+	receive_go(&plan, &root, &shares);
+	if (container_make(root, shares, &failure))
 		give_up(socket, &failure);
 	trace("container made");
 	become_program(&plan, &failure);

@@ -353,7 +353,7 @@ static int fill_root(const int mounts[STAGED], const int trees[ETC_FILES], struc
 	return place_etc_files(trees, failure);
 }
 
-int container_make(int root, struct failure *failure)
+int container_make(int root, int shares, struct failure *failure)
 {
 	const char *domain = shared->order.domainname;
 	int mounts[STAGED], trees[ETC_FILES], certificates[2], sockets[MVM_SOCKETS_MAX];
@@ -370,7 +370,7 @@ int container_make(int root, struct failure *failure)
 	    take_sockets(sockets, failure))
 		return -1;
 	if (pivot(root, failure) || fill_root(mounts, trees, failure) || trust_make(certificates, failure) ||
-	    mounts_make(shared->order.mounts, failure) || place_sockets(sockets, failure))
+	    mounts_make(shared->order.mounts, shares, failure) || place_sockets(sockets, failure))
 		return -1;
 	umask(022);
 	return 0;

@@ -9,8 +9,8 @@ struct failure;
 
 /* The first process, in its own name spaces: mounts what needs no order yet, in a place apart. */
 int container_stage(struct failure *failure);
-/* Makes `root`, a detached mount, its root, with all that in it. Takes `root`. */
-int container_make(int root, struct failure *failure);
+/* Makes `root`, a detached mount, its root, with all that in it. Takes `root`, and `shares` for mounts_make(). */
+int container_make(int root, int shares, struct failure *failure);
 /* Once nothing of the root has to be made any more: read-only where asked for. */
 int container_seal(struct failure *failure);
 

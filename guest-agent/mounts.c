@@ -13,6 +13,7 @@
 
 #include "failure.h"
 #include "files.h"
+#include "sys.h"
 #include "tmpfs.h"
 
 /* Where the tree of all shares is while some of it is mounted elsewhere. */
@@ -51,11 +52,27 @@ static int mount_tmpfs(const char *text, struct failure *failure)
 	return 0;
 }
 
-int mounts_shares(const char *place, struct failure *failure)
+int mounts_shares(struct failure *failure)
 {
-	if ((mkdir(place, 0700) && errno != EEXIST) || mount(MVM_SHARE_TAG, place, "virtiofs", 0, NULL))
+	static bool mounted;
+
+	if (!mounted && (mkdir(MVM_SHARE_ROOT, 0700) || mount(MVM_SHARE_TAG, MVM_SHARE_ROOT, "virtiofs", 0, NULL)))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount the host's shares");
+	mounted = true;
 	return 0;
+}
+
+static bool is_share(const char *text)
+{
+	return *text != '/';
+}
+
+bool mounts_want_shares(char *const *list)
+{
+	for (; list && *list; list++)
+		if (is_share(*list))
+			return true;
+	return false;
 }
 
 /* "share=N[,file][,ro]:/target" */
@@ -83,20 +100,14 @@ static int mount_share(const char *text, struct failure *failure)
 	return 0;
 }
 
-int mounts_make(char *const *list, struct failure *failure)
+int mounts_make(char *const *list, int shares, struct failure *failure)
 {
-	bool tree = false;
-
-	for (; list && *list; list++) {
-		bool share = **list != '/';
-
-		if (share && !tree && mounts_shares(TREE, failure))
+	if (shares >= 0 && (mkdir(TREE, 0700) || sys_move_mount(shares, AT_FDCWD, TREE)))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take the host's shares");
+	for (; list && *list; list++)
+		if (is_share(*list) ? mount_share(*list, failure) : mount_tmpfs(*list, failure))
 			return -1;
-		tree |= share;
-		if (share ? mount_share(*list, failure) : mount_tmpfs(*list, failure))
-			return -1;
-	}
-	if (tree && (umount2(TREE, MNT_DETACH) || rmdir(TREE)))
+	if (shares >= 0 && (umount2(TREE, MNT_DETACH) || rmdir(TREE) || close(shares)))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot let go of the host's shares");
 	return 0;
 }

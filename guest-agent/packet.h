@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { PACKET_FDS = 4 };
+enum { PACKET_FDS = 5 };
 
 /* As sendmsg() and recvmsg() return. Received descriptors are close-on-exec; what is not there is -1. */
 ssize_t packet_send(int socket, const void *data, size_t length, const int *fds, size_t count);

@@ -12,8 +12,10 @@
 #include "child.h"
 #include "failure.h"
 #include "machine.h"
+#include "mounts.h"
 #include "network.h"
 #include "packet.h"
+#include "shared.h"
 #include "sys.h"
 
 /* The helper's report: each packet is one of them. */
@@ -164,6 +166,7 @@ int stage_go(const struct stage *stage, const int stdio[3], struct failure *fail
 	int fds[PACKET_FDS] = {sys_copy_mount(MACHINE_ROOT)};
 	unsigned char streams = 0;
 	size_t count = 1;
+	int shares = -1;
 
 	if (fds[0] < 0)
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take the root disk's mount");
@@ -173,8 +176,17 @@ int stage_go(const struct stage *stage, const int stdio[3], struct failure *fail
 		fds[count++] = stdio[i];
 		streams |= (unsigned char)(1 << i);
 	}
+	if (mounts_want_shares(shared->order.mounts)) {
+		if (mounts_shares(failure))
+			return -1;
+		shares = sys_copy_mount(MVM_SHARE_ROOT);
+		if (shares < 0)
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take the host's shares");
+		fds[count++] = shares;
+	}
 	/* A child that could not get as far as to wait has left its reason in the socket. */
 	packet_send(stage->socket, &streams, 1, fds, count);
 	close(fds[0]);
+	close(shares);
 	return 0;
 }

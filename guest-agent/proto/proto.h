@@ -56,6 +56,8 @@ enum mvm_proto_type {
 
 /* The virtiofs device that holds all shares: the folder "N" is a folder of the host, "N/file" a file. */
 #define MVM_SHARE_TAG "mvm"
+/* Where the agent mounts it in its own root, before any process starts. */
+#define MVM_SHARE_ROOT "/share"
 
 /* One name space for all messages. u64: 8 bytes little-endian. text: bytes without NUL. */
 enum mvm_proto_tag {
