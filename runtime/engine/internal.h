@@ -67,6 +67,9 @@ int engine_set_ports(const struct mvm_create_request *request, const struct mvm_
 /* sockets.c: what crosses the machine's boundary as a unix socket. */
 int engine_set_sockets(const struct mvm_create_request *request, struct mvm_container_config *config,
 		       struct mvm_error **err);
+/* A bind whose source is a socket. */
+int engine_add_host_socket(const char *source, const char *target, struct mvm_container_config *config,
+			   struct mvm_error **err);
 int engine_set_networks(struct mvm_engine *engine, const struct mvm_create_request *request,
 			struct mvm_container_config *config, struct mvm_error **err);
 

@@ -15,7 +15,8 @@
 enum { MAX_MOUNTS = 1024 };
 
 /* One that is given by `-v` may be missing: it is made at the start. */
-static int check_source(const struct mvm_mount *mount, const char *home, struct mvm_error **err)
+static int check_source(const struct mvm_mount *mount, const char *home, struct mvm_container_config *config,
+			struct mvm_error **err)
 {
 	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
 	enum mvm_share_kind kind;
@@ -25,8 +26,10 @@ static int check_source(const struct mvm_mount *mount, const char *home, struct 
 				"%s%s: volumes are not there yet; share a folder of the host by its path, such as ./%s",
 				mount->source ? mount->source : "", mount->source ? "" : mount->target,
 				mount->source ? mount->source : "data");
-	if (mount->type != MVM_MOUNT_BIND || mvm_share_classify(mount->source, home, &kind, &cause) == 0)
+	if (mount->type != MVM_MOUNT_BIND)
 		return 0;
+	if (mvm_share_classify(mount->source, home, &kind, &cause) == 0)
+		return kind == MVM_SHARE_SOCKET ? engine_add_host_socket(mount->source, mount->target, config, err) : 0;
 	if (mount->short_form && mvm_error_code(cause) == MVM_ERR_NOT_FOUND)
 		return 0;
 	mvm_error_move(err, &cause);
@@ -90,7 +93,7 @@ int engine_set_mounts(const struct mvm_create_request *request, struct mvm_conta
 	if (mounts.count > MAX_MOUNTS)
 		return mvm_fail(err, MVM_ERR_USAGE, "more than %d mounts; share a folder that holds them", MAX_MOUNTS);
 	for (size_t i = 0; i < mounts.count; i++)
-		if (check_source(&mounts.items[i], home, err) < 0)
+		if (check_source(&mounts.items[i], home, config, err) < 0)
 			return -1;
 	return check_tmpfs(&mounts, &config->tmpfs, err);
 }

@@ -3,8 +3,11 @@
  */
 #include "internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "guest-agent/proto/proto.h"
 #include "runtime/base/error.h"
@@ -24,7 +27,24 @@ static int set_ssh_agent(struct mvm_container_config *config, struct mvm_error *
 				"--ssh: SSH_AUTH_SOCK is %s, where no ssh-agent's socket is; start one with "
 				"'eval \"$(ssh-agent)\"'",
 				path);
+	for (size_t i = 0; i < config->host_sockets.count; i++)
+		if (!strcmp(config->host_sockets.items[i], MVM_SSH_AGENT_PLACE))
+			return mvm_fail(err, MVM_ERR_USAGE, "Duplicate mount point: " MVM_SSH_AGENT_PLACE);
 	config->ssh_agent = mvm_strdup(path);
+	return 0;
+}
+
+int engine_add_host_socket(const char *source, const char *target, struct mvm_container_config *config,
+			   struct mvm_error **err)
+{
+	if (strlen(source) > MVM_HOST_SOCKET_PATH_MAX)
+		return mvm_fail(
+			err, MVM_ERR_USAGE,
+			"%s: the path of a socket may be %d bytes long; name it by a shorter one, such as a link",
+			source, MVM_HOST_SOCKET_PATH_MAX);
+	if (access(source, W_OK) < 0)
+		return mvm_fail_errno(err, errno, "cannot connect to %s", source);
+	mvm_strv_add(&config->host_sockets, target);
 	return 0;
 }
 
@@ -36,5 +56,8 @@ int engine_set_sockets(const struct mvm_create_request *request, struct mvm_cont
 			return -1;
 	if (config->published_sockets.count > MVM_SOCKETS_MAX)
 		return mvm_fail(err, MVM_ERR_USAGE, "more than %d sockets cannot be published", MVM_SOCKETS_MAX);
+	if (config->host_sockets.count + request->ssh > MVM_SOCKETS_MAX)
+		return mvm_fail(err, MVM_ERR_USAGE, "more than %d sockets of the host cannot be mounted",
+				MVM_SOCKETS_MAX);
 	return request->ssh ? set_ssh_agent(config, err) : 0;
 }

@@ -71,6 +71,7 @@ struct mvm_container_config {
 	bool publish_all;	       /* all that are exposed */
 
 	struct mvm_strv published_sockets; /* host_socket.h */
+	struct mvm_strv host_sockets;	   /* targets of binds whose source was a socket */
 	char *ssh_agent;		   /* its socket when the container was made; NULL: not passed on */
 
 	/* What the processes may do; confinement.h says what the texts mean, and they have been checked. */

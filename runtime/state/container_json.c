@@ -87,6 +87,7 @@ static const struct field config_fields[] = {
 	FIELD("HostConfig", "PortBindings", STRINGS, port_bindings),
 	FIELD("HostConfig", "PublishAllPorts", BOOLEAN, publish_all),
 	FIELD("HostConfig", "PublishedSockets", STRINGS, published_sockets),
+	FIELD("HostConfig", "HostSockets", STRINGS, host_sockets),
 	FIELD("HostConfig", "SshAgent", STRING, ssh_agent),
 	FIELD("Config", "ExposedPorts", STRINGS, exposed_ports),
 	FIELD("LogConfig", "Type", STRING, log_driver),

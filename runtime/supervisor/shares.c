@@ -9,6 +9,7 @@
 #include "runtime/base/mem.h"
 #include "share/mount.h"
 #include "share/server.h"
+#include "sockets.h"
 
 struct shares {
 	struct mvm_shares list;
@@ -35,19 +36,29 @@ static int by_depth(const void *a, const void *b)
 	return first != second ? (first < second ? -1 : 1) : strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static bool was_socket(const struct mvm_container_config *config, const char *target)
+{
+	for (size_t i = 0; i < config->host_sockets.count; i++)
+		if (!strcmp(config->host_sockets.items[i], target))
+			return true;
+	return false;
+}
+
 static int add_bind(struct supervisor *supervisor, const struct mvm_mount *mount, struct shares *shares,
 		    struct mvm_error **err)
 {
 	enum mvm_share_kind kind;
 	size_t number;
 
+	/* Its program may not be there yet, or have gone for a while. */
+	if (was_socket(&supervisor->container->config, mount->target))
+		return sockets_mount(supervisor->sockets, mount->source, mount->target, err);
 	if (mount->short_form && mvm_share_make_folder(mount->source, err) < 0)
 		return -1;
 	if (mvm_share_classify(mount->source, mvm_state_home(supervisor->state), &kind, err) < 0)
 		return -1;
 	if (kind == MVM_SHARE_SOCKET)
-		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "%s is a socket, which cannot be shared with a VM yet",
-				mount->source);
+		return sockets_mount(supervisor->sockets, mount->source, mount->target, err);
 	number = mvm_shares_add(&shares->list, mount->source, kind, mount->read_only);
 	mvm_strv_addf(&shares->mounts, "share=%zu%s%s:%s", number, kind == MVM_SHARE_FILE ? ",file" : "",
 		      mount->read_only ? ",ro" : "", mount->target);

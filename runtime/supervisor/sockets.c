@@ -137,10 +137,17 @@ static const char *find_ssh_agent(const struct mvm_container_config *config)
 	return is_socket(own) && *own == '/' ? own : config->ssh_agent;
 }
 
-static void serve(struct sockets *sockets, const char *source, const char *place)
+int sockets_mount(struct sockets *sockets, const char *source, const char *target, struct mvm_error **err)
 {
+	for (size_t i = 0; i < sockets->places.count; i++)
+		if (!strcmp(sockets->places.items[i], target))
+			return 0;
+	if (sockets->places.count == MVM_SOCKETS_MAX)
+		return mvm_fail(err, MVM_ERR_USAGE, "more than %d sockets of the host cannot be mounted",
+				MVM_SOCKETS_MAX);
 	mvm_strv_add(&sockets->sources, source);
-	mvm_strv_add(&sockets->places, place);
+	mvm_strv_add(&sockets->places, target);
+	return 0;
 }
 
 static void answer(struct sockets *sockets, size_t index, uint32_t id, int fd)
@@ -237,15 +244,14 @@ int sockets_prepare(struct supervisor *supervisor, struct sockets **out, struct 
 	const struct mvm_container_config *config = &supervisor->container->config;
 	struct sockets *sockets;
 
-	if (supervisor->helper || (!config->published_sockets.count && !config->ssh_agent))
+	if (supervisor->helper)
 		return 0;
 	sockets = mvm_alloc(sizeof(*sockets));
 	sockets->supervisor = supervisor;
 	sockets->last_wish = &sockets->wishes;
 	sockets->timer = mvm_loop_timer(supervisor->loop, try_again, sockets);
-	if (config->ssh_agent)
-		serve(sockets, find_ssh_agent(config), MVM_SSH_AGENT_PLACE);
-	if (publish_all(sockets, err) < 0) {
+	if ((config->ssh_agent && sockets_mount(sockets, find_ssh_agent(config), MVM_SSH_AGENT_PLACE, err) < 0) ||
+	    publish_all(sockets, err) < 0) {
 		sockets_finish(sockets);
 		return -1;
 	}

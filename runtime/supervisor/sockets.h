@@ -3,8 +3,9 @@
  *
  *   published: a socket of the host leads to one of the container's. It is bound before the first machine starts, and
  *              stays until the end, as published ports do (publish.h)
- *   served:    a socket in the container leads to one of the host's: that of the user's ssh-agent. A guest that wants a
- *              connection gets one to the socket that was named when the container was made, and to nothing else
+ *   served:    a socket in the container leads to one of the host's: the source of a bind, or that of the user's
+ *              ssh-agent. A guest that wants a connection gets one to the socket that was named when the container was
+ *              made, and to nothing else
  *
  * No byte passes through the supervisor; it only connects (runtime/vsock/vsock.h).
  */
@@ -15,10 +16,12 @@
 
 struct sockets;
 
-/* NULL in *sockets where there are none. CONFLICT where one cannot be bound. */
+/* For a container, not for a helper. CONFLICT where one cannot be bound. */
 int sockets_prepare(struct supervisor *supervisor, struct sockets **sockets, struct mvm_error **err);
 /* NULL is fine here and for all that follows. */
 void sockets_finish(struct sockets *sockets);
+/* Before each machine: another one is served. Twice is once. */
+int sockets_mount(struct sockets *sockets, const char *source, const char *target, struct mvm_error **err);
 /* A machine is about to start, and its guest may ask. */
 int sockets_serve(struct sockets *sockets, struct mvm_vsock *vsock, struct mvm_error **err);
 void sockets_asked(struct sockets *sockets, uint32_t port, uint32_t id);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Unix sockets across the machine's boundary: --publish-socket and --ssh.
+# Unix sockets across the machine's boundary: --publish-socket, --ssh, and -v of a socket.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154,SC2317 # bats, and words for the guest's shell
 
 load ../lib/vm
@@ -30,9 +30,9 @@ in_guest() {
 
 # host_server PATH [BACKLOG]: a peer that serves on the host.
 host_server() {
-  python3 -c "$PEER" serve "$@" >"$DIR/server.log" 2>&1 3>&- &
+  python3 -c "$PEER" serve "$@" >"$1.log" 2>&1 3>&- &
   HELPERS+=($!)
-  eventually grep -q ready "$DIR/server.log"
+  eventually grep -q ready "$1.log"
 }
 
 # key_agent PATH KEYS: an ssh-agent with so many keys; it prints its process.
@@ -167,10 +167,13 @@ fails() { ! "$@"; }
   error_says "--ssh: SSH_AUTH_SOCK is $DIR/nothing, where no ssh-agent's socket is"
 }
 
-@test "a socket of the host's in the container: what passes, and what a guest cannot reach" {
+@test "-v and --mount of a socket of the host: what passes, and what a guest cannot reach" {
+  local path=/run/app/host.sock
+  mkdir "$DIR/folder"
   host_server "$DIR/host.sock" 5
-  SSH_AUTH_SOCK=$DIR/host.sock mvm run -d --name out --ssh -e "PEER=$PEER" "$REGISTRY/deb" sleep 1000
-  local path=/run/host-services/ssh-auth.sock
+  host_server "$DIR/two.sock"
+  mvm run -d --name out -v "$DIR/host.sock:$path" --mount "type=bind,src=$DIR/two.sock,dst=/data/two.sock,readonly" \
+    -v "$DIR/folder:/data" -e "PEER=$PEER" "$REGISTRY/deb" sleep 1000
   same "$(id -u)" "$(in_guest out -u 1000 -- say $path uid)"
   in_guest out -- half_close $path
   in_guest out -- download $path $((64 << 20))
@@ -180,10 +183,42 @@ fails() { ! "$@"; }
   in_guest out -- leave $path "$DIR/left" 1000000
   left() { [ "$(cat "$DIR/left")" = 1000000 ]; }
   eventually left
+  in_guest out -- half_close /data/two.sock
+  has "$(mvm inspect -f '{{json .Mounts}}' out)" "\"Source\":\"$DIR/host.sock\",\"Destination\":\"$path\""
 
-  # Root in the guest gets that one socket by its port, and nothing else.
-  same 512 "$(in_guest out -- vsock - 500 1100)"
+  # Root in the guest gets these by their ports, and nothing else.
+  same $'512\n513' "$(in_guest out -- vsock - 500 1100)"
   same '' "$(in_guest out -- vsock - 4000 4200)"
   in_guest out -- half_close $path
+
+  # Its program may have gone when the container starts, which makes no folder of it, and come back.
+  mvm stop -t 0 out
+  kill "${HELPERS[@]}"
+  rm -f "$DIR/host.sock"
+  mvm start out
+  in_guest out -- refused $path
+  gone "$DIR/host.sock"
+  host_server "$DIR/host.sock"
+  in_guest out -- half_close $path
   mvm rm -f out
+
+  SSH_AUTH_SOCK=$DIR/host.sock run -125 --separate-stderr mvm run --rm --ssh \
+    -v "$DIR/host.sock:/run/host-services/ssh-auth.sock" "$IMAGE" true
+  error_says 'Duplicate mount point: /run/host-services/ssh-auth.sock'
+}
+
+@test "a socket of the host's that its policy's next round needs, and more than there is room for" {
+  local i options=()
+  host_server "$DIR/host.sock"
+  mvm run -d --name again --restart always -v "$DIR/host.sock:/h.sock" -e "PEER=$PEER" "$REGISTRY/deb" \
+    sh -c 'while [ ! -e /die ]; do sleep 0.1; done; rm /die'
+  mvm exec again touch /die
+  restarted() { [ "$(mvm inspect -f '{{.RestartCount}}' again)" -ge 1 ] && is_state again running; }
+  eventually restarted
+  in_guest again -- half_close /h.sock
+  mvm rm -f again
+  for ((i = 0; i < 64; i++)); do options+=(-v "$DIR/host.sock:/run/many/$i"); done
+  mvm run --rm "${options[@]}" "$IMAGE" test -S /run/many/63
+  run -125 --separate-stderr mvm run --rm "${options[@]}" -v "$DIR/host.sock:/more" "$IMAGE" true
+  error_says 'more than 64 sockets of the host cannot be mounted'
 }

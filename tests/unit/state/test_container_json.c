@@ -52,6 +52,7 @@ static void fill(struct mvm_container_config *config)
 	mvm_strv_add(&config->group_add, "audio");
 	mvm_strv_add(&config->tmpfs, "/run:size=1m");
 	mvm_strv_add(&config->published_sockets, "/tmp/a.sock:/run/a.sock");
+	mvm_strv_add(&config->host_sockets, "/run/b.sock");
 	config->ssh_agent = mvm_strdup("/tmp/agent");
 	mvm_strv_add(&config->binds, "/a:/b:ro");
 	mvm_strv_add(&config->mounts, "type=bind,source=/a,target=/c");
@@ -117,6 +118,7 @@ static void assert_configs_equal(const struct mvm_container_config *a, const str
 	assert_strv_equal(&a->group_add, &b->group_add);
 	assert_strv_equal(&a->tmpfs, &b->tmpfs);
 	assert_strv_equal(&a->published_sockets, &b->published_sockets);
+	assert_strv_equal(&a->host_sockets, &b->host_sockets);
 	assert_string_equal(a->ssh_agent, b->ssh_agent);
 	assert_strv_equal(&a->binds, &b->binds);
 	assert_strv_equal(&a->mounts, &b->mounts);
