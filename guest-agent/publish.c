@@ -25,7 +25,6 @@
 
 enum {
 	TARGETS = 16,
-	ACCEPTS = 64,	/* in one go */
 	BACKLOG = 4096, /* who comes when it is full is refused */
 	FILES = 16384,	/* two for each connection */
 
@@ -158,23 +157,21 @@ int publish_dial_socket(uint16_t number, int *done)
 	return fd;
 }
 
-/* The port that the host connects from says which of the container's it is for. */
-static void accept_all(struct watch *watch, uint32_t events)
+/* The port that the host connects from says which of the container's it is for. Only one, and the loop comes back for
+ * the next: where nobody is left, accept() of vsock sleeps until the next tick of the clock, O_NONBLOCK or not. */
+static void accept_one(struct watch *watch, uint32_t events)
 {
 	const struct listener *listener = container_of(watch, struct listener, watch);
+	struct sockaddr_vm peer = {.port = 0};
+	socklen_t length = sizeof(peer);
+	int fd = accept4(watch->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	for (int i = 0; i < ACCEPTS; i++) {
-		struct sockaddr_vm peer = {.port = 0};
-		socklen_t length = sizeof(peer);
-		int fd = accept4(watch->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0)
-			return;
-		if (listener->port || peer.cid == MVM_PROTO_HOST_CID)
-			listener->start(fd, listener->port ? listener->port : (uint16_t)peer.port);
-		else
-			close(fd);
-	}
+	if (fd < 0)
+		return;
+	if (listener->port || peer.cid == MVM_PROTO_HOST_CID)
+		listener->start(fd, listener->port ? listener->port : (uint16_t)peer.port);
+	else
+		close(fd);
 }
 
 static void set_window(uint64_t size)
@@ -197,7 +194,7 @@ static int start_listening(struct listener *listener, const void *address, sockl
 {
 	int fd = socket(*(const sa_family_t *)address, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	listener->watch = (struct watch){.fd = fd, .ready = accept_all};
+	listener->watch = (struct watch){.fd = fd, .ready = accept_one};
 	if (fd < 0 || bind(fd, address, length) || listen(fd, BACKLOG) || loop_add(&listener->watch, EPOLLIN))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot listen for connections");
 	return 0;
