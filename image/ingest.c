@@ -262,6 +262,8 @@ int mvm_ingest_commit(struct mvm_ingest *ingest, struct mvm_error **err)
 		return cannot_store(ingest, errno, err);
 	free(ingest->path);
 	ingest->path = NULL;
+	/* The unpacker still reads the file, and may wait for another process's, which may wait for this blob. */
+	flock(ingest->fd, LOCK_UN);
 	return mvm_sync_folder(folder, err);
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -512,6 +513,19 @@ static void ingest_is_one_at_a_time(void **state)
 }
 
 /* What a killed process has left, longer than the blob even, is taken over. */
+/* Somebody who waits for it has it open under its first name. */
+static void ingest_is_free_once_it_is_there(void **state)
+{
+	struct mvm_ingest *ingest = begin(*state, "hello", 5);
+	int waiting MVM_CLEAN_FD = open(ingest->path, O_RDWR | O_CLOEXEC);
+
+	assert_int_equal(mvm_ingest_write(ingest, "hello", 5, NULL), 0);
+	assert_int_equal(flock(waiting, LOCK_EX | LOCK_NB), -1);
+	assert_int_equal(mvm_ingest_commit(ingest, NULL), 0);
+	assert_int_equal(flock(waiting, LOCK_EX | LOCK_NB), 0);
+	mvm_ingest_destroy(ingest);
+}
+
 static void ingest_takes_over(void **state)
 {
 	struct fixture *fixture = *state;
@@ -673,6 +687,7 @@ int main(void)
 		TEST(ingest_verifies),
 		TEST(ingest_begins_again),
 		TEST(ingest_is_one_at_a_time),
+		TEST(ingest_is_free_once_it_is_there),
 		TEST(ingest_takes_over),
 		TEST(abandoned_ingest_is_taken_up),
 		TEST(abandoned_ingest_goes),
