@@ -4,6 +4,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -50,13 +51,12 @@ struct process {
 	struct mvm_leases *leases;
 };
 
-static void stop_if_alone(struct process *process)
+static bool is_alone(const struct process *process)
 {
 	for (const struct client *client = process->clients; client; client = client->next)
 		if (!client->dead)
-			return;
-	if (process->had_guests)
-		mvm_loop_stop(process->loop);
+			return false;
+	return true;
 }
 
 static void leave(struct client *client)
@@ -72,13 +72,19 @@ static void leave(struct client *client)
 
 static void drop_client(struct client *client)
 {
+	struct process *process = client->process;
+
 	if (client->dead)
 		return;
 	client->dead = true;
 	leave(client);
 	mvm_watch_remove(client->watch);
+	if (process->had_guests && is_alone(process)) {
+		/* Not before this process is gone does the last one see its connection end: process.h. */
+		(void)fcntl(client->control.fd, F_DUPFD_CLOEXEC, client->control.fd);
+		mvm_loop_stop(process->loop);
+	}
 	mvm_control_finish(&client->control);
-	stop_if_alone(client->process);
 }
 
 static void free_dead(struct process *process)

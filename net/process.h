@@ -6,7 +6,8 @@
  *
  * SOCKET is where supervisors find it (runtime/base/control.h); sockets for its own use have names that begin with that
  * one's. In the file LEASES it keeps which container has which address, so that a successor gives none of them to
- * somebody else. When it dies, supervisors start it again and join with the addresses that they have.
+ * somebody else. When it dies, supervisors start it again and join with the addresses that they have. The last to leave
+ * sees its connection end when nothing of the process is left.
  *
  * Requests carry "id" and "op"; the answer has the same "id" and "ok": true, or "error".
  *

@@ -24,6 +24,7 @@
 enum {
 	RETRY_MS = 20,		/* while a process is on its way out */
 	RETRY_LIMIT_MS = 10000, /* altogether */
+	LEAVE_LIMIT_MS = 1000,	/* it takes 1 */
 	SOCKET_BUFFER = 1 << 20,
 };
 
@@ -374,6 +375,23 @@ int network_join(struct supervisor *supervisor, struct network **out, struct mvm
 	return 0;
 }
 
+/* Until the network has seen that we are gone, and where we were the last, until its process has ended: whoever hears
+ * of the container's end finds nothing of it. */
+static void say_goodbye(struct place *place)
+{
+	int result = 0;
+
+	if (!place->connected || shutdown(place->control.fd, SHUT_WR) < 0)
+		return;
+	mvm_set_nonblock(place->control.fd, false);
+	mvm_control_set_patience(&place->control, LEAVE_LIMIT_MS);
+	while (result == 0) {
+		json_t *answer MVM_CLEAN_JSON = NULL;
+
+		result = mvm_control_receive(&place->control, &answer, NULL);
+	}
+}
+
 void network_leave(struct network *network)
 {
 	if (!network)
@@ -381,6 +399,7 @@ void network_leave(struct network *network)
 	for (size_t i = 0; i < network->count; i++) {
 		struct place *place = &network->places[i];
 
+		say_goodbye(place);
 		disconnect(place);
 		mvm_timer_remove(place->retry);
 		mvm_close(&place->machine_fd);

@@ -49,7 +49,7 @@ stored() { (cd "$MVM_HOME" && find images/blobs images/ingest disks -mindepth 1 
   same "$output" "$(mvm container diff box)"
   mvm stop -t 0 box
   same "$output" "$(mvm diff box)"
-  eventually no_own_processes
+  no_own_processes
 }
 
 @test "a container in which nothing has changed: no changes, and an image without a layer of its own" {
