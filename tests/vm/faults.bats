@@ -192,7 +192,8 @@ fill() { dd if=/dev/zero of="$MVM_HOME/fill" bs=4k "$@" 2>/dev/null || true; }
   local id file
   id=$(mvm create --name kept "$IMAGE" echo kept)
   mvm run --name ended "$IMAGE" echo said
-  mount -o remount,ro "$MVM_HOME"
+  # The supervisor ends a moment after it has told of the end.
+  eventually mount -o remount,ro "$MVM_HOME"
   same "kept ended" "$(mvm ps -a --format '{{.Names}}' | sort -r | paste -sd ' ')"
   same said "$(mvm logs ended)"
   same 0 "$(mvm wait ended)"
