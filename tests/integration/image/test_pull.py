@@ -209,12 +209,18 @@ class Platforms(Case):
         self.registry.add("multi", image)
         result = self.tool("pull", self.ref("multi"), "linux/riscv64")
         self.assertIn("unsupported: ", result.stderr)
-        self.assertIn("no image for linux/riscv64; there is linux/s390x, linux/arm64, linux/amd64", result.stderr)
+        self.assertIn("no matching manifest for linux/riscv64 in the manifest list entries: there is linux/s390x, "
+                      "linux/arm64, linux/amd64; choose one with --platform", result.stderr)
         self.assert_nothing_left()
 
     def test_single_image_of_another_platform(self):
         self.registry.add("other", faulty.make_image(architecture="s390x"))
-        self.refused("other", "unsupported", "is for linux/s390x, not for linux/", "--platform linux/s390x")
+        value, said = self.pull("other")
+        self.assertEqual(value["platform"], "linux/s390x")
+        self.assertNotIn("WARNING", said)
+        _, said = self.pull("other", "linux/riscv64")
+        self.assertIn("was found but its platform (linux/s390x) does not match the specified platform (linux/riscv64)",
+                      said)
 
     def test_index_in_an_index(self):
         image, _ = self.index()
