@@ -197,7 +197,7 @@ more_than() { [ "$(lines)" -gt "$1" ]; }
 
 @test "its processes stand still meanwhile unless told otherwise, and go on whatever becomes of the commit; kill -9 leaves nothing" {
   local before count
-  mvm run -d --name box "$IMAGE" sh -c 'dd if=/dev/zero of=/zeros bs=1M count=64; while usleep 100000; do echo tick; done'
+  mvm run -d --name box "$IMAGE" sh -c 'dd if=/dev/zero of=/zeros bs=1M count=256; while usleep 100000; do echo tick; done'
   eventually log_has box tick
   mvm image prune -f >/dev/null
   before=$(stored)
