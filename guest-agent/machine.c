@@ -19,6 +19,7 @@
 #include "job.h"
 #include "interface.h"
 #include "loop.h"
+#include "mounts.h"
 #include "network.h"
 #include "process.h"
 #include "publish.h"
@@ -27,6 +28,8 @@
 #include "shared.h"
 #include "stage.h"
 #include "trust.h"
+
+#define BINFMT "/proc/sys/fs/binfmt_misc"
 
 static bool ready;
 
@@ -160,6 +163,21 @@ static int write_files(const struct mvm_proto_machine *order, struct failure *fa
 	return 0;
 }
 
+/* The kernel opens the programs as it takes the rules, and keeps them open: no path to them is needed after that. */
+static int set_translators(char *const *rules, struct failure *failure)
+{
+	if (!rules || !*rules)
+		return 0;
+	if (mounts_shares(failure))
+		return -1;
+	if (mount("binfmt_misc", BINFMT, "binfmt_misc", 0, NULL))
+		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount binfmt_misc");
+	for (; *rules; rules++)
+		if (file_set(BINFMT "/register", *rules))
+			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot register a translator");
+	return 0;
+}
+
 bool machine_ready(void)
 {
 	return ready;
@@ -179,7 +197,7 @@ int machine_prepare(const struct mvm_proto_machine *order, struct failure *failu
 	trace("network and cgroup ready");
 	if (set_interfaces(order->interfaces, failure) || publish_start(order, failure) ||
 	    set_sysctls(order->sysctls, failure) || cgroup_limit(&order->limits, failure) ||
-	    write_files(order, failure) || trust_keep(order, failure))
+	    write_files(order, failure) || trust_keep(order, failure) || set_translators(order->translators, failure))
 		return -1;
 	shared->read_only = order->read_only;
 	shared->shm_size = order->shm_size ? order->shm_size : SHARED_SHM_DEFAULT;

@@ -75,7 +75,7 @@ static void put_options(const struct cli_command *command)
 		if (option->letter)
 			printf("*-%c*, ", option->letter);
 		printf("*--%s*", option->name);
-		if (option->argument)
+		if (option->argument && !option->implied)
 			putchar(' ');
 		put_usage(option->argument ? option->argument : "");
 		fputs("\n\t", stdout);

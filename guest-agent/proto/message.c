@@ -78,6 +78,7 @@ static const struct spec machine_specs[] = {
 	{MVM_FIELD_PUBLISH, KIND_U64, MACHINE(publish)},
 	{MVM_FIELD_PUBLISHED_SOCKET, KIND_LIST, MACHINE(published_sockets)},
 	{MVM_FIELD_SOCKETS, KIND_U64, MACHINE(sockets)},
+	{MVM_FIELD_TRANSLATOR, KIND_LIST, MACHINE(translators)},
 	END,
 };
 

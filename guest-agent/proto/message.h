@@ -83,6 +83,7 @@ struct mvm_proto_machine {
 	uint64_t publish;		/* MVM_PUBLISH_* */
 	char *const *published_sockets; /* paths in the container that the host connects to */
 	uint64_t sockets;		/* of the host, which the container may connect to */
+	char *const *translators;	/* rules for binfmt_misc */
 };
 
 struct mvm_proto_rlimit {

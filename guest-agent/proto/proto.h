@@ -138,6 +138,7 @@ enum mvm_proto_tag {
 	MVM_FIELD_PUBLISHED_SOCKET = 104, /* text, repeated: path of a unix socket in the container */
 	MVM_FIELD_SOCKETS = 105,	  /* u64: how many sockets of the host there are, at most MVM_SOCKETS_MAX */
 	MVM_FIELD_SOCKET = 106,		  /* text, repeated: where each of them is in the container */
+	MVM_FIELD_TRANSLATOR = 108, /* text, repeated: a rule for binfmt_misc, with a program below MVM_SHARE_ROOT */
 
 	MVM_FIELD_MOUNTED = 112,     /* u64: 1 when /etc/hosts and its like are those that the container sees */
 	MVM_FIELD_SYNC = 113,	     /* u64: 1 when all is to be on the disk before the answer */

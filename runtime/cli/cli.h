@@ -36,7 +36,8 @@ struct cli_option {
 	/* What shells offer as its value, either: known words (CLI_WORDS()), or what is found out (complete.h). */
 	const char *const *words;
 	void (*complete)(struct cli_completion *completion);
-	size_t given; /* of a CLI_FLAG: a bool that says whether it was there at all; 0: nobody asks */
+	const char *implied; /* of another kind: the value where none is given by "="; NULL: it is the next argument */
+	size_t given;	     /* of a CLI_FLAG: a bool that says whether it was there at all; 0: nobody asks */
 };
 
 /* A line for help, at the end of each table. */

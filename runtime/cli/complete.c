@@ -111,7 +111,7 @@ static void walk_long(struct walk *walk, const char *word)
 	const struct cli_option *option = cli_option_named(walk->command, word + 2, length);
 
 	note(walk, option);
-	if (option && option->kind != CLI_FLAG && !word[2 + length])
+	if (option && option->kind != CLI_FLAG && !option->implied && !word[2 + length])
 		walk->open = option;
 }
 

@@ -64,6 +64,7 @@ void cli_complete_network(struct cli_completion *completion);
 void cli_complete_files(struct cli_completion *completion);
 void cli_complete_file(struct cli_completion *completion); /* as the first argument only */
 void cli_complete_env(struct cli_completion *completion);  /* names of our variables */
+void cli_complete_translators(struct cli_completion *completion);
 void cli_complete_signals(struct cli_completion *completion);
 void cli_complete_capabilities(struct cli_completion *completion);
 void cli_complete_commands(struct cli_completion *completion); /* those of mvm */

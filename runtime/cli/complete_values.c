@@ -12,6 +12,7 @@
 #include "runtime/base/paths.h"
 #include "runtime/base/text.h"
 #include "runtime/state/confinement.h"
+#include "share/translator.h"
 
 #ifdef __APPLE__
 extern char **environ;
@@ -191,6 +192,11 @@ void cli_complete_env(struct cli_completion *completion)
 
 		cli_offer(completion, name, NULL);
 	}
+}
+
+void cli_complete_translators(struct cli_completion *completion)
+{
+	cli_offer_words(completion, mvm_translator_architectures());
 }
 
 void cli_complete_signals(struct cli_completion *completion)

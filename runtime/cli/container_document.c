@@ -245,10 +245,10 @@ static json_t *machine_json(const struct mvm_container *container)
 	const struct mvm_container_config *config = &container->config;
 	char *disk MVM_CLEAN_FREE = mvm_format("%s/%s", container->folder, config->disk_file);
 
-	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:b}", "Cpus", (json_int_t)config->cpus, "Kernel",
+	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:b, s:o}", "Cpus", (json_int_t)config->cpus, "Kernel",
 			 config->kernel ? text_json(config->kernel) : json_null(), "Disk", text_json(disk),
 			 "DiskFormat", config->disk_format, "PublishedSockets", sockets_json(config), "Ssh",
-			 config->ssh_agent != NULL);
+			 config->ssh_agent != NULL, "Translators", strings_json(&config->translators, 0));
 }
 
 json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_container *container, bool size)

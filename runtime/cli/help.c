@@ -44,8 +44,8 @@ static char *left_side(const struct cli_option *option)
 {
 	char letter[] = {'-', option->letter, ',', '\0'};
 
-	return mvm_format("  %3s --%s%s%s", option->letter ? letter : "", option->name, option->argument ? " " : "",
-			  option->argument ? option->argument : "");
+	return mvm_format("  %3s --%s%s%s", option->letter ? letter : "", option->name,
+			  option->argument && !option->implied ? " " : "", option->argument ? option->argument : "");
 }
 
 /* The words of a text from a column on, on as many lines as they need; the first has begun. */

@@ -14,6 +14,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/paths.h"
 #include "runtime/base/text.h"
+#include "share/translator.h"
 
 struct values {
 	const char *format;
@@ -154,6 +155,20 @@ static int describe_registries(struct mvm_engine *engine, json_t *info, struct m
 	return 0;
 }
 
+/* Those that a container could have now. */
+static json_t *translators_json(const struct mvm_config *config)
+{
+	json_t *list = json_array();
+
+	for (const char *const *name = mvm_translator_architectures(); *name; name++) {
+		char *path MVM_CLEAN_FREE = NULL;
+
+		if (mvm_translator_find(config, *name, &path, NULL) == 0)
+			json_array_append_new(list, json_string(*name));
+	}
+	return list;
+}
+
 static void describe_guest(json_t *info, const char *home)
 {
 	char *kernel MVM_CLEAN_FREE = NULL;
@@ -180,6 +195,7 @@ static int describe(json_t *info, struct mvm_error **err)
 	describe_host(info);
 	describe_engine(info);
 	describe_guest(info, mvm_state_home(mvm_engine_state(engine)));
+	json_object_set_new(info, "Translators", translators_json(mvm_engine_config(engine)));
 	mvm_engine_close(engine);
 	return result;
 }
@@ -205,7 +221,8 @@ static int print_plain(const json_t *info, struct mvm_error **err)
 		"{{with .HttpProxy}} HTTP Proxy: {{.}}\n{{end}}{{with .HttpsProxy}} HTTPS Proxy: {{.}}\n{{end}}"
 		"{{with .NoProxy}} No Proxy: {{.}}\n{{end}}"
 		"{{with .RegistryConfig.Mirrors}} Registry Mirrors:\n{{range .}}  {{.}}\n{{end}}{{end}}"
-		" Guest Kernel: {{.Kernel}}\n Accelerator: {{.Accelerator}}",
+		" Guest Kernel: {{.Kernel}}\n Accelerator: {{.Accelerator}}\n Translators:{{range .Translators}} "
+		"{{.}}{{end}}",
 		memory / (1 << 30));
 
 	return cli_print_value(info, "info", text, err);

@@ -122,6 +122,8 @@ static int parse_long(struct parser *parser, const char *text, struct mvm_error 
 		return 1;
 	if (!option)
 		return fail_unknown(parser->command, shown, err);
+	if (option->kind != CLI_FLAG && !value)
+		value = option->implied;
 	if (option->kind != CLI_FLAG && !value && next_value(parser, shown, &value, err) < 0)
 		return -1;
 	return store(parser, option, value, err);

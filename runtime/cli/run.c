@@ -15,7 +15,7 @@
 #include "runtime/state/restart_policy.h"
 
 struct values {
-	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy;
+	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy, rosetta;
 	const char *restart;
 	struct cli_health_flags health;
 	struct cli_network_flags network;
@@ -30,6 +30,7 @@ struct values {
 	struct mvm_strv publish_sockets;
 	struct mvm_strv cap_add, cap_drop, security_opt, ulimits, sysctls, group_add, tmpfs, annotations, devices,
 		volumes, mounts;
+	struct mvm_strv translate;
 };
 
 #define AT(member) offsetof(struct values, member)
@@ -110,6 +111,7 @@ static const struct cli_option options[] = {
 	{"restart", 0, CLI_STRING, AT(restart), "POLICY", "no, always, unless-stopped, on-failure or on-failure:N",
 	 CLI_WORDS("always", "no", "on-failure", "unless-stopped")},
 	{"rm", 0, CLI_FLAG, AT(rm), NULL, "Remove the container when it has ended"},
+	{"rosetta", 0, CLI_FLAG, AT(rosetta), NULL, "Run amd64 programs, too: --translate=amd64"},
 	{"security-opt", 0, CLI_LIST, AT(security_opt), "OPTION", "no-new-privileges, systempaths=unconfined",
 	 CLI_WORDS("no-new-privileges", "systempaths=unconfined")},
 	{"shm-size", 0, CLI_STRING, AT(shm_size), "SIZE", "Size of /dev/shm (default 64m)"},
@@ -120,6 +122,8 @@ static const struct cli_option options[] = {
 	{"stop-timeout", 0, CLI_STRING, AT(stop_timeout), "SECONDS", "Patience of a stop (default 10, -1: for ever)"},
 	{"sysctl", 0, CLI_LIST, AT(sysctls), "NAME=VALUE", "Set a kernel parameter"},
 	{"tmpfs", 0, CLI_LIST, AT(tmpfs), "FOLDER[:OPTIONS]", "Mount a tmpfs"},
+	{"translate", 0, CLI_LIST, AT(translate), "[=ARCH]", "Run programs of another processor, too",
+	 .complete = cli_complete_translators, .implied = ""},
 	{"tty", 't', CLI_FLAG, AT(tty), NULL, "Give it a terminal"},
 	{"ulimit", 0, CLI_LIST, AT(ulimits), "NAME=SOFT[:HARD]", "Limit a resource of each process",
 	 CLI_WORDS("core=", "cpu=", "data=", "fsize=", "locks=", "memlock=", "msgqueue=", "nice=", "nofile=", "nproc=",
@@ -182,7 +186,7 @@ static int check_restart(const struct values *values, struct mvm_error **err)
 
 /* What a request borrows. */
 struct made {
-	struct mvm_strv env, command, networks;
+	struct mvm_strv env, command, networks, translate, warnings;
 	struct mvm_health_check health;
 	struct mvm_buf certificates; /* PEM */
 };
@@ -192,6 +196,8 @@ static void made_finish(struct made *made)
 	mvm_strv_finish(&made->env);
 	mvm_strv_finish(&made->command);
 	mvm_strv_finish(&made->networks);
+	mvm_strv_finish(&made->translate);
+	mvm_strv_finish(&made->warnings);
 	mvm_strv_finish(&made->health.test);
 	mvm_buf_finish(&made->certificates);
 }
@@ -235,6 +241,8 @@ static int make_request(const struct values *values, char **args, struct made *m
 		.certificates = &made->certificates,
 		.publish_sockets = &values->publish_sockets,
 		.ssh = values->ssh,
+		.translate = &made->translate,
+		.warnings = &made->warnings,
 	};
 	if (cli_detach_init(&detach, values->detach_keys, err) < 0 || check_restart(values, err) < 0 ||
 	    cli_parse_pull_policy(values->pull, &request->image.pull, err) < 0 ||
@@ -250,6 +258,10 @@ static int make_request(const struct values *values, char **args, struct made *m
 		return -1;
 	for (char **arg = args + 1; *arg; arg++)
 		mvm_strv_add(&made->command, *arg);
+	for (size_t i = 0; i < values->translate.count; i++)
+		mvm_strv_add(&made->translate, values->translate.items[i]);
+	if (values->rosetta)
+		mvm_strv_add(&made->translate, "amd64");
 	return 0;
 }
 
@@ -305,6 +317,8 @@ static int create(struct mvm_engine *engine, const struct values *values, const 
 {
 	if (mvm_engine_create(engine, request, container, lock, err) < 0)
 		return -1;
+	for (size_t i = 0; i < request->warnings->count; i++)
+		fprintf(stderr, "WARNING: %s\n", request->warnings->items[i]);
 	if (write_cidfile(values->cidfile, cid_fd, (*container)->config.id, err) == 0)
 		return 0;
 	mvm_close(lock);

@@ -305,8 +305,9 @@ int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request
 	char *folder MVM_CLEAN_FREE = NULL;
 
 	if (hold_image(engine, request, &image, &images, err) < 0 ||
-	    engine_check_platform(&request->image, image, err) < 0 ||
 	    configure(request, image, &made->config, err) < 0 || engine_set_sockets(request, &made->config, err) < 0 ||
+	    engine_set_translators(engine, request, image, &made->config, err) < 0 ||
+	    engine_warn_of_platform(engine, request, image, err) < 0 ||
 	    engine_set_networks(engine, request, &made->config, err) < 0 ||
 	    mvm_state_create(mvm_engine_state(engine), &made->config, &folder, &held, err) < 0 ||
 	    fill_and_commit(engine, request, image, folder, &made->config, err) < 0)

@@ -160,6 +160,11 @@ struct mvm_create_request {
 	const struct mvm_strv *cap_add, *cap_drop, *security_opt, *ulimits, *sysctls, *group_add, *tmpfs, *annotations;
 	const char *domainname;
 
+	/* Architectures whose programs are to run beside the image's, "arm64"; "" is the usual other one. */
+	const struct mvm_strv *translate;
+	/* What docker would warn of, where it is made; NULL: nobody asks. */
+	struct mvm_strv *warnings;
+
 	/* docker's --network, --dns and so on. No network named: the default one. */
 	const struct mvm_strv *networks, *dns, *dns_search, *dns_options, *extra_hosts;
 

@@ -48,23 +48,6 @@ int mvm_engine_platform(struct mvm_engine *engine, const char *given, struct mvm
 	return mvm_error_wrap(err, "error parsing specified platform: %s", source);
 }
 
-/* Only what the machine's processor runs can become a container. */
-int engine_check_platform(const struct mvm_image_request *request, const struct mvm_image *image,
-			  struct mvm_error **err)
-{
-	char *theirs MVM_CLEAN_FREE = mvm_platform_format(mvm_image_platform(image)), *ours MVM_CLEAN_FREE = NULL;
-	struct mvm_platform host;
-
-	mvm_platform_host(&host);
-	if (mvm_platform_suits(&host, mvm_image_platform(image)))
-		return 0;
-	ours = mvm_platform_format(&host);
-	return mvm_fail(err, MVM_ERR_UNSUPPORTED,
-			"image %s is for %s, and the VM runs %s programs; pull it with --platform %s if it is "
-			"offered for that",
-			request->reference, theirs, ours, ours);
-}
-
 /* One that was killed between unpacking and giving the name has left a disk that nobody asks for. Not worth failing or
  * waiting for. */
 void engine_drop_lost_disks(struct mvm_engine *engine)

@@ -80,9 +80,13 @@ int engine_check_limits(const struct mvm_container_update *limits, struct mvm_er
  * `flags` and outcome are mvm_lock()'s. */
 int engine_lock_images(struct mvm_engine *engine, unsigned flags, int *fd, struct mvm_error **err);
 
-/* UNSUPPORTED where the machine's processor does not run the image's programs. */
-int engine_check_platform(const struct mvm_image_request *request, const struct mvm_image *image,
-			  struct mvm_error **err);
+/* translators.c: what the image and the request need. NOT_FOUND where one is missing, UNSUPPORTED where there is none.
+ */
+int engine_set_translators(struct mvm_engine *engine, const struct mvm_create_request *request,
+			   const struct mvm_image *image, struct mvm_container_config *config, struct mvm_error **err);
+/* In docker's words, of an image for another processor that nobody has asked for. */
+int engine_warn_of_platform(struct mvm_engine *engine, const struct mvm_create_request *request,
+			    const struct mvm_image *image, struct mvm_error **err);
 
 /* Rights and limits of what is being made, checked. */
 int engine_confine(const struct mvm_create_request *request, struct mvm_container_config *config,

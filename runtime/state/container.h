@@ -51,15 +51,16 @@ struct mvm_container_config {
 	int64_t stop_timeout; /* seconds; -1: never escalate */
 
 	char *hostname;
-	char *platform;		    /* "linux/amd64" */
-	char *kernel;		    /* NULL: the one that ships with mvm */
-	int64_t nano_cpus;	    /* 0: no limit within the VM */
-	int64_t cpus;		    /* virtual CPUs */
-	uint64_t memory;	    /* bytes: the container's limit */
-	int64_t memory_reservation; /* bytes left to it when memory is short; 0: none */
-	int64_t cpu_shares;	    /* 0: not set */
-	int64_t pids_limit;	    /* 0 or less: none */
-	int64_t shm_size;	    /* bytes; 0: the usual 64 MiB */
+	char *platform;		     /* "linux/amd64" */
+	char *kernel;		     /* NULL: the one that ships with mvm */
+	struct mvm_strv translators; /* "arm64=/usr/bin/qemu-aarch64-static": share/translator.h */
+	int64_t nano_cpus;	     /* 0: no limit within the VM */
+	int64_t cpus;		     /* virtual CPUs */
+	uint64_t memory;	     /* bytes: the container's limit */
+	int64_t memory_reservation;  /* bytes left to it when memory is short; 0: none */
+	int64_t cpu_shares;	     /* 0: not set */
+	int64_t pids_limit;	     /* 0 or less: none */
+	int64_t shm_size;	     /* bytes; 0: the usual 64 MiB */
 	int64_t oom_score_adj;
 	char *domainname;
 

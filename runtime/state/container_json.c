@@ -94,6 +94,7 @@ static const struct field config_fields[] = {
 	FIELD("LogConfig", "Options", STRINGS, log_options),
 	FIELD("Machine", "Cpus", INTEGER, cpus),
 	FIELD("Machine", "Kernel", STRING, kernel),
+	FIELD("Machine", "Translators", STRINGS, translators),
 	FIELD("Machine", "ImageDisk", STRING, disk_key),
 	FIELD("Machine", "Disk", STRING, disk_file),
 	FIELD("Machine", "DiskFormat", STRING, disk_format),

@@ -214,6 +214,7 @@ static void order_machine(struct agent *agent)
 	machine.interfaces = interfaces.items;
 	machine.hosts = hosts.items;
 	machine.resolv_conf = resolv_conf;
+	machine.translators = shares_translators(agent->supervisor->shares);
 	machine.publish = publish_kinds(agent->supervisor->publish);
 	sockets_describe(agent->supervisor->sockets, &machine);
 	if (!agent->supervisor->helper) {

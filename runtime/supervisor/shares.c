@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest-agent/proto/proto.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -10,10 +11,11 @@
 #include "share/mount.h"
 #include "share/server.h"
 #include "sockets.h"
+#include "share/translator.h"
 
 struct shares {
 	struct mvm_shares list;
-	struct mvm_strv mounts;
+	struct mvm_strv mounts, translators;
 	struct mvm_share_server *server;
 	int device;
 };
@@ -99,6 +101,25 @@ static int collect(struct supervisor *supervisor, struct shares *shares, struct 
 	return 0;
 }
 
+/* "arm64=/usr/bin/qemu-aarch64-static" */
+static int add_translators(const struct mvm_strv *translators, struct shares *shares, struct mvm_error **err)
+{
+	for (size_t i = 0; i < translators->count; i++) {
+		const char *text = translators->items[i], *path = text + strcspn(text, "=") + 1;
+		char *architecture MVM_CLEAN_FREE = mvm_strndup(text, strcspn(text, "="));
+		struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+		char *inside MVM_CLEAN_FREE = NULL;
+
+		if (mvm_translator_check(path, &cause) < 0)
+			return mvm_fail(err, mvm_error_code(cause),
+					"%s; put it there again, or make the container anew", mvm_error_message(cause));
+		inside = mvm_format(MVM_SHARE_ROOT "/%zu/file",
+				    mvm_shares_add(&shares->list, path, MVM_SHARE_FILE, true));
+		mvm_strv_take(&shares->translators, mvm_translator_rule(architecture, inside));
+	}
+	return 0;
+}
+
 /* Every access of the guest hangs from now on, and no machine can be given another server. */
 static void died(void *arg, const char *reason)
 {
@@ -125,7 +146,8 @@ int shares_open(struct supervisor *supervisor, struct shares **out, struct mvm_e
 
 	shares->device = -1;
 	*out = shares;
-	if (!supervisor->helper && collect(supervisor, shares, err) < 0)
+	if (!supervisor->helper && (collect(supervisor, shares, err) < 0 ||
+				    add_translators(&supervisor->container->config.translators, shares, err) < 0))
 		return -1;
 	return serve(supervisor, shares, err);
 }
@@ -138,6 +160,7 @@ void shares_close(struct shares *shares)
 	mvm_close(&shares->device);
 	mvm_shares_finish(&shares->list);
 	mvm_strv_finish(&shares->mounts);
+	mvm_strv_finish(&shares->translators);
 	free(shares);
 }
 
@@ -149,4 +172,9 @@ int shares_device(const struct shares *shares)
 char *const *shares_mounts(const struct shares *shares)
 {
 	return shares->mounts.items;
+}
+
+char *const *shares_translators(const struct shares *shares)
+{
+	return shares->translators.items;
 }

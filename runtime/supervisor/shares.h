@@ -19,5 +19,7 @@ void shares_close(struct shares *shares);
 int shares_device(const struct shares *shares);
 /* For the agent: PROTOCOL.md, MOUNT. Borrowed. */
 char *const *shares_mounts(const struct shares *shares);
+/* For the agent: PROTOCOL.md, TRANSLATOR. Borrowed. */
+char *const *shares_translators(const struct shares *shares);
 
 #endif

@@ -3,15 +3,15 @@
 #
 # shellcheck shell=bash
 
-# busybox_rootfs FOLDER
+# busybox_rootfs FOLDER [PROGRAM]: PROGRAM may be another architecture's, of the same version.
 busybox_rootfs() {
-  local root=$1 applet
+  local root=$1 program=${2:-/bin/busybox} applet
   mkdir -p "$root"/{bin,dev,etc,home/user,proc,root,run,sys,tmp,usr/bin,var/tmp}
   chmod 1777 "$root/tmp" "$root/var/tmp"
   chmod 0700 "$root/root"
-  cp /bin/busybox "$root/bin/busybox"
+  cp "$program" "$root/bin/busybox"
   chmod 0755 "$root/bin/busybox"
-  for applet in $("$root/bin/busybox" --list); do
+  for applet in $(/bin/busybox --list); do
     [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
   done
   cat >"$root/etc/passwd" <<'END'

@@ -61,14 +61,12 @@ load ../lib/vm.bash
 }
 
 @test "an index: the machine's own platform unless told" {
-  local arch=amd64 other=arm64
-  [ "$(uname -m)" = x86_64 ] || { arch=arm64; other=amd64; }
+  local arch=amd64
+  [ "$(uname -m)" = x86_64 ] || arch=arm64
   run -0 mvm run --rm -q "$REGISTRY/multi"
   same "$arch" "$output"
   run -0 mvm run --rm --platform "linux/$arch" "$REGISTRY/multi"
   same "$arch" "$output"
-  run --separate-stderr -125 mvm run --rm --platform "linux/$other" "$REGISTRY/multi"
-  has "$stderr" "linux/$other"
 }
 
 @test "a platform by flag, environment and configuration; the name goes over to it" {

@@ -91,8 +91,6 @@ usage_says() {
 }
 
 @test "an image for another architecture only" {
-  run --separate-stderr -125 mvm run --rm "$REGISTRY/foreign" true
-  has "$stderr" "$REGISTRY/foreign" "linux/"
   run --separate-stderr -125 mvm run --rm --platform linux/s390x "$IMAGE" true
   has "$stderr" linux/s390x
 }

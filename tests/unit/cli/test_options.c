@@ -6,7 +6,7 @@
 struct values {
 	bool all, detach, interactive, tty;
 	const char *name, *hostname;
-	struct mvm_strv env;
+	struct mvm_strv env, extra;
 };
 
 #define AT(member) offsetof(struct values, member)
@@ -15,6 +15,7 @@ static const struct cli_option options[] = {
 	{"all", 'a', CLI_FLAG, AT(all), NULL, "Everything"},
 	{"detach", 'd', CLI_FLAG, AT(detach), NULL, "In the background"},
 	{"env", 'e', CLI_LIST, AT(env), "NAME=VALUE", "A variable"},
+	{"extra", 0, CLI_LIST, AT(extra), "[=NAME]", "One more", .implied = "usual"},
 	{"hostname", 'h', CLI_STRING, AT(hostname), "NAME", "A host"},
 	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "Input"},
 	{"name", 0, CLI_STRING, AT(name), "NAME", "A name"},
@@ -296,6 +297,7 @@ static void help_shows_usage_and_options(void **state)
 				  "  -a, --all              Everything\n"
 				  "  -d, --detach           In the background\n"
 				  "  -e, --env NAME=VALUE   A variable\n"
+				  "      --extra[=NAME]     One more\n"
 				  "  -h, --hostname NAME    A host\n"
 				  "  -i, --interactive      Input\n"
 				  "      --name NAME        A name\n"
@@ -322,9 +324,23 @@ static void help_is_sorted_and_fits_the_screen(void **state)
 			       "  -z, --zero                            Nothing\n"));
 }
 
+static void a_value_may_be_left_out(void **state)
+{
+	struct line line;
+	char *extra MVM_CLEAN_FREE = NULL;
+
+	assert_int_equal(parse_as(&command, &line, "--extra --extra=x --extra= y"), 0);
+	extra = mvm_strv_join(&line.values.extra, "|");
+	assert_string_equal(extra, "usual|x|");
+	assert_string_equal(line.argv[line.first], "y");
+	mvm_strv_finish(&line.values.extra);
+	finish(&line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_value_may_be_left_out),
 		cmocka_unit_test(every_form_of_dockers),
 		cmocka_unit_test(behind_the_image_options_are_the_programs),
 		cmocka_unit_test(mistakes_are_named_as_pflag_names_them),

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "image/store_internal.h"
+#include "tests/unit/elf.h"
 
 /* An image of one empty layer whose configuration has these "config" fields. */
 static struct mvm_descriptor put_blob(struct mvm_store *store, const char *data, size_t length)
@@ -419,17 +420,91 @@ static void what_cannot_be_is_refused_and_leaves_nothing(void **state)
 	}
 }
 
-static void another_processors_image_is_refused(void **state)
+static void put_foreign_image(struct world *world, char **architecture)
 {
-	struct world *world = *state;
-	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	struct mvm_platform host, other;
 
 	mvm_platform_default(&host);
-	assert_ok(mvm_platform_parse(strcmp(host.architecture, "arm64") ? "linux/arm64" : "linux/amd64", &other, &err));
+	assert_int_equal(
+		mvm_platform_parse(strcmp(host.architecture, "arm64") ? "linux/arm64" : "linux/amd64", &other, NULL),
+		0);
 	put_image_for(world, "foreign", &other, "\"Cmd\":[\"sh\"]");
-	assert_error(try_create(world, (struct mvm_create_request){FROM("foreign")}, &err), MVM_ERR_UNSUPPORTED,
-		     "image foreign is for linux/");
+	*architecture = mvm_strdup(other.architecture);
+}
+
+static void configure(struct world *world, const char *text)
+{
+	char *folder MVM_CLEAN_FREE = mvm_format("%s/.config/mvm", world->home);
+	char *config MVM_CLEAN_FREE = mvm_format("%s/config.json", folder);
+	struct mvm_error *err = NULL;
+
+	assert_ok(mvm_make_folders(folder, &err));
+	assert_ok(mvm_replace_file(config, text, strlen(text), 0600, &err));
+	mvm_engine_close(world->engine);
+	assert_ok(mvm_engine_open(&world->engine, &err));
+}
+
+static void another_processors_image_gets_its_translator(void **state)
+{
+	struct world *world = *state;
+	char *architecture MVM_CLEAN_FREE = NULL, *wanted MVM_CLEAN_FREE = NULL, *text MVM_CLEAN_FREE = NULL;
+	char *program MVM_CLEAN_FREE = mvm_format("%s/translator", world->home);
+	struct mvm_strv warnings MVM_CLEAN_STRV = {0};
+	struct mvm_container *made MVM_CLEAN_CONTAINER = NULL, *asked MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_create_request request = {FROM("foreign"), .warnings = &warnings};
+
+	put_foreign_image(world, &architecture);
+	text = mvm_format("{\"translators\": {\"%s\": \"%s\"}}", architecture, program);
+	configure(world, text);
+	assert_error(try_create(world, request, &err), MVM_ERR_INVALID, "image foreign is for linux/");
+	elf_write(program, ELF_OURS, 1);
+	made = create(world, request);
+	wanted = mvm_format("%s=%s", architecture, program);
+	assert_int_equal(made->config.translators.count, 1);
+	assert_string_equal(made->config.translators.items[0], wanted);
+	assert_int_equal(warnings.count, 1);
+	assert_int_equal(strncmp(warnings.items[0], "The requested image's platform (linux/", 38), 0);
+	/* Who says what he wants is not warned. */
+	request.image.platform = architecture;
+	asked = create(world, request);
+	assert_int_equal(warnings.count, 1);
+}
+
+static void translators_are_added_on_request(void **state)
+{
+	struct world *world = *state;
+	char *architecture MVM_CLEAN_FREE = NULL, *text MVM_CLEAN_FREE = NULL;
+	char *program MVM_CLEAN_FREE = mvm_format("%s/translator", world->home);
+	struct mvm_strv translate MVM_CLEAN_STRV = {0}, own MVM_CLEAN_STRV = {0}, none MVM_CLEAN_STRV = {0};
+	struct mvm_container *plain MVM_CLEAN_CONTAINER = NULL, *made MVM_CLEAN_CONTAINER = NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_create_request request = {FROM("bare")};
+	struct mvm_platform host;
+
+	put_image(world, "bare", "\"Cmd\":[\"sh\"]");
+	put_foreign_image(world, &architecture);
+	elf_write(program, ELF_OURS, 1);
+	text = mvm_format("{\"translators\": {\"%s\": \"%s\", \"s390x\": \"%s\"}}", architecture, program, program);
+	configure(world, text);
+	mvm_platform_default(&host);
+	mvm_strv_add(&own, host.architecture);
+	request.translate = &own;
+	assert_error(try_create(world, request, &err), MVM_ERR_USAGE, " programs itself");
+	mvm_strv_add(&none, "loong64");
+	request.translate = &none;
+	assert_error(try_create(world, request, &err), MVM_ERR_UNSUPPORTED, "no translator for loong64 programs");
+	request.translate = NULL;
+	plain = create(world, request);
+	assert_int_equal(plain->config.translators.count, 0);
+	request.translate = &translate;
+	mvm_strv_add(&translate, "");
+	mvm_strv_add(&translate, "linux/s390x");
+	mvm_strv_add(&translate, architecture);
+	made = create(world, request);
+	assert_int_equal(made->config.translators.count, 2);
+	assert_int_equal(strncmp(made->config.translators.items[0], architecture, strlen(architecture)), 0);
+	assert_int_equal(strncmp(made->config.translators.items[1], "s390x=/", 7), 0);
 }
 
 /* The platform that a request without one asks for; "" where it is none. */
@@ -447,10 +522,6 @@ static char *asked_platform(struct world *world, const char *given)
 static void a_platform_is_asked_for_by_flag_environment_or_configuration(void **state)
 {
 	struct world *world = *state;
-	static const char text[] = "{\"platform\": \"linux/s390x\"}";
-	char *folder MVM_CLEAN_FREE = mvm_format("%s/.config/mvm", world->home);
-	char *config MVM_CLEAN_FREE = mvm_format("%s/config.json", folder);
-	struct mvm_error *err = NULL;
 	static const struct {
 		const char *given, *own, *dockers, *asked;
 	} cases[] = {
@@ -465,10 +536,7 @@ static void a_platform_is_asked_for_by_flag_environment_or_configuration(void **
 		 "architecture; write it as linux/amd64 or linux/arm64/v8"},
 	};
 
-	assert_ok(mvm_make_folders(folder, &err));
-	assert_ok(mvm_replace_file(config, text, strlen(text), 0600, &err));
-	mvm_engine_close(world->engine);
-	assert_ok(mvm_engine_open(&world->engine, &err));
+	configure(world, "{\"platform\": \"linux/s390x\"}");
 	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
 		char *asked MVM_CLEAN_FREE = NULL;
 
@@ -570,7 +638,8 @@ int main(void)
 		WORLD_TEST(rights_and_limits_are_kept_in_order),
 		WORLD_TEST(flags_and_resources_are_kept),
 		WORLD_TEST(what_cannot_be_is_refused_and_leaves_nothing),
-		WORLD_TEST(another_processors_image_is_refused),
+		WORLD_TEST(another_processors_image_gets_its_translator),
+		WORLD_TEST(translators_are_added_on_request),
 		WORLD_TEST(a_platform_is_asked_for_by_flag_environment_or_configuration),
 		WORLD_TEST(an_image_for_another_platform_than_asked_for_is_not_taken),
 		WORLD_TEST(a_taken_name_leaves_nothing),

@@ -127,6 +127,7 @@ static void test_machine(void **state)
 		.shm_size = 64 << 20,
 		.limits = {UINT64_C(1) << 40, 1 << 20, 150000, 200, 100},
 		.hosts = hosts,
+		.translators = hosts,
 		.resolv_conf = "",
 		.sysctls = sysctls,
 		.ca_certificates = "one\n",
@@ -151,6 +152,8 @@ static void test_machine(void **state)
 	assert_string_equal(got.hosts[1], "");
 	assert_string_equal(got.hosts[2], "10.0.0.2 b");
 	assert_null(got.hosts[3]);
+	assert_string_equal(got.translators[2], hosts[2]);
+	assert_null(got.translators[3]);
 	/* Empty is not absent: an empty file, not the image's own. */
 	assert_string_equal(got.resolv_conf, "");
 	assert_string_equal(got.sysctls[0], "net.core.somaxconn=1024");

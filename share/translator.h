@@ -1,0 +1,32 @@
+/*
+ * Translators: programs that run in a VM and carry out there what was compiled for another architecture; on Linux
+ * qemu-user. A VM gets those that it needs as shares of one file, and its kernel calls them (binfmt_misc).
+ *
+ * Used by the engine, which finds them, and by the supervisor, which says to the guest what they are for. Architectures
+ * go by Go's names: amd64, arm64, 386.
+ */
+#ifndef MVM_SHARE_TRANSLATOR_H
+#define MVM_SHARE_TRANSLATOR_H
+
+#include <stdbool.h>
+
+struct mvm_config;
+struct mvm_error;
+
+/* All that there may be a translator for, but for those that the VM itself runs; NULL at the end. */
+const char *const *mvm_translator_architectures(void);
+/* What the VM's processor and kernel run themselves. */
+bool mvm_translator_native(const char *architecture);
+/* What is meant where nobody says an architecture: the other one of amd64 and arm64. */
+const char *mvm_translator_usual(void);
+
+/* A static program for the VM: the one that the configuration names ("translators"), else one in the usual places. The
+ * path is the caller's. UNSUPPORTED for an architecture that nothing translates, NOT_FOUND with what to install. */
+int mvm_translator_find(const struct mvm_config *config, const char *architecture, char **path, struct mvm_error **err);
+/* Whether a VM can use the program at `path`: NOT_FOUND, or INVALID for what is no static program for it. */
+int mvm_translator_check(const char *path, struct mvm_error **err);
+
+/* What binfmt_misc is told: to run programs of that architecture by the one at `path` in the guest. The caller's. */
+char *mvm_translator_rule(const char *architecture, const char *path);
+
+#endif

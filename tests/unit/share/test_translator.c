@@ -1,0 +1,129 @@
+/* Translators: which there are, what can be one, and what the kernel is told of it. */
+#include "tests/unit/elf.h"
+
+#include <sys/stat.h>
+
+#include "runtime/base/config.h"
+#include "share/translator.h"
+
+#if defined(__x86_64__)
+#define OTHER "arm64"
+#else
+#define OTHER "amd64"
+#endif
+
+static struct mvm_config *configure(const char *folder, const char *text)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/config.json", folder);
+	struct mvm_config *config = NULL;
+	struct mvm_error *err = NULL;
+
+	assert_ok(mvm_replace_file(path, text, strlen(text), 0600, &err));
+	setenv("MVM_CONFIG", path, 1);
+	assert_ok(mvm_config_load(&config, &err));
+	return config;
+}
+
+static void the_machines_own_need_none(void **state)
+{
+	const char *const *list = mvm_translator_architectures();
+	bool usual = false;
+
+	assert_false(mvm_translator_native(OTHER));
+	assert_string_equal(mvm_translator_usual(), OTHER);
+	for (; *list; list++) {
+		assert_false(mvm_translator_native(*list));
+		usual |= !strcmp(*list, OTHER);
+	}
+	assert_true(usual);
+}
+
+static void only_a_static_program_for_the_machine_will_do(void **state)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/program", (char *)*state);
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	assert_error(mvm_translator_check("/nowhere/qemu", &err), MVM_ERR_NOT_FOUND,
+		     "translator /nowhere/qemu: No such");
+	elf_write(path, ELF_OURS, 1);
+	assert_ok(mvm_translator_check(path, &err));
+	elf_write(path, ELF_OURS, 3);
+	assert_error(mvm_translator_check(path, &err), MVM_ERR_INVALID, "no static program");
+	elf_write(path, ELF_OTHER, 1);
+	assert_error(mvm_translator_check(path, &err), MVM_ERR_INVALID, "no static program");
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_error(mvm_translator_check(path, &err), MVM_ERR_INVALID, "not executable");
+	assert_ok(mvm_replace_file(path, "#!/bin/sh\n", 10, 0755, &err));
+	assert_error(mvm_translator_check(path, &err), MVM_ERR_INVALID, "no static program");
+	assert_error(mvm_translator_check(*state, &err), MVM_ERR_INVALID, "no static program");
+}
+
+static void the_configurations_is_taken_before_any_other(void **state)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("%s/own", (char *)*state);
+	char *text MVM_CLEAN_FREE = mvm_format("{\"translators\": {\"%s\": \"%s\"}}", OTHER, path);
+	struct mvm_config *config MVM_CLEAN_CONFIG = configure(*state, text);
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	char *found MVM_CLEAN_FREE = NULL;
+
+	assert_error(mvm_translator_find(config, OTHER, &found, &err), MVM_ERR_INVALID, "\"translators\": translator ");
+	assert_null(found);
+	elf_write(path, ELF_OURS, 1);
+	assert_ok(mvm_translator_find(config, OTHER, &found, &err));
+	assert_string_equal(found, path);
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+	struct mvm_config *number MVM_CLEAN_CONFIG = configure(*state, "{\"translators\": {\"" OTHER "\": 1}}");
+	struct mvm_config *list MVM_CLEAN_CONFIG = configure(*state, "{\"translators\": []}");
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	char *found = NULL;
+
+	assert_error(mvm_translator_find(number, OTHER, &found, &err), MVM_ERR_INVALID,
+		     "\"" OTHER "\" is not a string");
+	assert_error(mvm_translator_find(list, OTHER, &found, &err), MVM_ERR_INVALID,
+		     "\"translators\" is not an object");
+	assert_error(mvm_translator_find(NULL, "pdp11", &found, &err), MVM_ERR_UNSUPPORTED,
+		     "there is no translator for pdp11 programs");
+	if (mvm_translator_find(NULL, OTHER, &found, &err) < 0)
+		assert_non_null(strstr(mvm_error_message(err), "apt install qemu-user-static"));
+	free(found);
+}
+
+/* As Debian registers them, but for the flags. */
+static void rules_are_debians(void **state)
+{
+	static const struct {
+		const char *architecture, *rule;
+	} cases[] = {
+		{"arm64", ":arm64:M::\\x7f\\x45\\x4c\\x46\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00"
+			  "\\x02\\x00\\xb7\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff"
+			  "\\xff\\xff\\xfe\\xff\\xff\\xff:/shares/3/file:OCPF"},
+		{"arm", ":arm:M::\\x7f\\x45\\x4c\\x46\\x01\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00"
+			"\\x02\\x00\\x28\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff"
+			"\\xff\\xff\\xfe\\xff\\xff\\xff:/shares/3/file:OCPF"},
+		{"s390x", ":s390x:M::\\x7f\\x45\\x4c\\x46\\x02\\x02\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00"
+			  "\\x00\\x02\\x00\\x16:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff"
+			  "\\xff\\xff\\xff\\xfe\\xff\\xff:/shares/3/file:OCPF"},
+	};
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		char *rule MVM_CLEAN_FREE = mvm_translator_rule(cases[i].architecture, "/shares/3/file");
+
+		assert_string_equal(rule, cases[i].rule);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_machines_own_need_none),
+		cmocka_unit_test(only_a_static_program_for_the_machine_will_do),
+		cmocka_unit_test(the_configurations_is_taken_before_any_other),
+		cmocka_unit_test(what_is_wrong_is_said),
+		cmocka_unit_test(rules_are_debians),
+	};
+
+	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
+}
