@@ -245,8 +245,10 @@ static int start_joined(struct process *process, int join, const int stdio[3], s
 		close(ends[0]);
 		child_join(ends[1], join, stdio);
 	}
+	/* ENOMEM is how the kernel says that the first process of that space is on its way out. */
 	if (process->pid < 0)
-		failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make a process in the container");
+		failure_set_errno(failure, errno == ENOMEM ? MVM_PROTO_NO_PROCESS : MVM_PROTO_RESOURCE,
+				  "cannot make a process in the container");
 	if (own_pid_space >= 0 && setns(own_pid_space, CLONE_NEWPID))
 		complain("cannot leave a container's PID name space: %s", strerror(errno));
 	close(ends[1]);
