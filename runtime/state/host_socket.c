@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,7 +14,7 @@
 #include "runtime/base/io.h"
 #include "runtime/base/mem.h"
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, DEATH_LIMIT_MS = 500, DEATH_INTERVAL_MS = 5 };
 
 static int check_length(const char *path, struct mvm_error **err)
 {
@@ -95,11 +96,22 @@ static bool is_dead(const char *path)
 	return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno == ECONNREFUSED;
 }
 
+/* The parts of a machine whose supervisor was killed go a moment after it, and one of them listens. */
+static bool is_dead_soon(const char *path)
+{
+	for (int i = 0; i < DEATH_LIMIT_MS / DEATH_INTERVAL_MS; i++) {
+		if (is_dead(path))
+			return true;
+		poll(NULL, 0, DEATH_INTERVAL_MS);
+	}
+	return false;
+}
+
 void mvm_host_socket_clear(const char *path)
 {
 	struct stat status;
 
-	if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) && status.st_uid == geteuid() && is_dead(path))
+	if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) && status.st_uid == geteuid() && is_dead_soon(path))
 		unlink(path);
 }
 
