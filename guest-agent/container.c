@@ -24,6 +24,7 @@
 #include "shared.h"
 #include "sys.h"
 #include "trust.h"
+#include "volumes.h"
 
 #define LOCKED (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
@@ -367,7 +368,7 @@ int container_make(int root, int shares, struct failure *failure)
 	if (set_ipc_sysctls(failure) || size_shm(failure) || unconfine(&shared->order, failure))
 		return -1;
 	if (take_staged(mounts, failure) || take_etc_files(trees, failure) || trust_open(certificates, failure) ||
-	    take_sockets(sockets, failure))
+	    take_sockets(sockets, failure) || volumes_take(root, shared->order.mounts, &shares, failure))
 		return -1;
 	if (pivot(root, failure) || fill_root(mounts, trees, failure) || trust_make(certificates, failure) ||
 	    mounts_make(shared->order.mounts, shares, failure) || place_sockets(sockets, failure))

@@ -28,6 +28,7 @@
 #include "shared.h"
 #include "stage.h"
 #include "trust.h"
+#include "volumes.h"
 
 #define BINFMT "/proc/sys/fs/binfmt_misc"
 
@@ -210,7 +211,7 @@ int machine_prepare(const struct mvm_proto_machine *order, struct failure *failu
 static void finish_ending(void)
 {
 	struct failure failure;
-	int rc = rootdisk_clean(&failure);
+	int rc = volumes_clean(&failure) | rootdisk_clean(&failure);
 	bool power = ending == ENDING_POWER;
 
 	trace("root clean");

@@ -15,6 +15,7 @@
 #include "files.h"
 #include "sys.h"
 #include "tmpfs.h"
+#include "volumes.h"
 
 /* Where the tree of all shares is while some of it is mounted elsewhere. */
 #define TREE "/dev/.share"
@@ -62,34 +63,32 @@ int mounts_shares(struct failure *failure)
 	return 0;
 }
 
-static bool is_share(const char *text)
-{
-	return *text != '/';
-}
-
 bool mounts_want_shares(char *const *list)
 {
 	for (; list && *list; list++)
-		if (is_share(*list))
+		if (**list == 's' || **list == 'f')
 			return true;
 	return false;
 }
 
-/* "share=N[,file][,ro]:/target" */
+/* "share=N[,file][,ro]:/target", and volumes, which have been taken. */
 static int mount_share(const char *text, struct failure *failure)
 {
 	const char *target = strchr(text, ':');
 	bool file = strstr(text, ",file") && strstr(text, ",file") < target;
 	bool read_only = strstr(text, ",ro") && strstr(text, ",ro") < target;
+	bool volume = volumes_is(text);
 	char source[48];
 
 	if (!target)
 		return failure_set(failure, MVM_PROTO_MALFORMED, "no target: %.400s", text);
 	target++;
 	snprintf(source, sizeof(source), TREE "/%u%s", (unsigned)atoi(text + strlen("share=")), file ? "/file" : "");
-	if (make_place(target, file) || mount(source, target, NULL, MS_BIND | MS_REC, NULL) ||
+	if (make_place(target, file) ||
+	    (volume ? volumes_place(target) : mount(source, target, NULL, MS_BIND | MS_REC, NULL)) ||
 	    (read_only && mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL))) {
-		if (errno == ENOTDIR)
+		/* The latter is move_mount()'s word for it. */
+		if (errno == ENOTDIR || (volume && errno == EINVAL))
 			return failure_set(failure, MVM_PROTO_MOUNT,
 					   "cannot mount on %.400s: not a directory: Are you trying to mount a "
 					   "directory onto a file (or vice-versa)? Check if the specified host path "
@@ -105,7 +104,7 @@ int mounts_make(char *const *list, int shares, struct failure *failure)
 	if (shares >= 0 && (mkdir(TREE, 0700) || sys_move_mount(shares, AT_FDCWD, TREE)))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take the host's shares");
 	for (; list && *list; list++)
-		if (is_share(*list) ? mount_share(*list, failure) : mount_tmpfs(*list, failure))
+		if (**list != '/' ? mount_share(*list, failure) : mount_tmpfs(*list, failure))
 			return -1;
 	if (shares >= 0 && (umount2(TREE, MNT_DETACH) || rmdir(TREE) || close(shares)))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot let go of the host's shares");

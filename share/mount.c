@@ -153,24 +153,55 @@ static int check_twins(const struct mvm_mounts *list, struct mvm_error **err)
 	return 0;
 }
 
+static int parse_all(const struct mvm_strv *texts, int (*parse)(const char *, struct mvm_mount *, struct mvm_error **),
+		     bool volumes, struct mvm_mounts *list, struct mvm_error **err)
+{
+	list->items = mvm_realloc(list->items, list->count + texts->count + 1, sizeof(*list->items));
+	for (size_t i = 0; i < texts->count; i++) {
+		struct mvm_mount *mount = &list->items[list->count];
+
+		if (parse(texts->items[i], mount, err) < 0)
+			return -1;
+		if (volumes || mount->type != MVM_MOUNT_VOLUME)
+			list->count++;
+		else
+			mvm_mount_finish(mount);
+	}
+	return 0;
+}
+
+/* Takes them. */
+static int finish_list(struct mvm_mounts *made, struct mvm_mounts *list, struct mvm_error **err)
+{
+	qsort(made->items, made->count, sizeof(*made->items), by_depth);
+	if (check_twins(made, err) < 0)
+		return -1;
+	*list = *made;
+	*made = (struct mvm_mounts){0};
+	return 0;
+}
+
 int mvm_mounts_parse(const struct mvm_strv *binds, const struct mvm_strv *mounts, struct mvm_mounts *list,
 		     struct mvm_error **err)
 {
 	struct mvm_mounts made MVM_CLEAN_MOUNTS = {0};
 
-	made.items = mvm_realloc(NULL, binds->count + mounts->count + 1, sizeof(*made.items));
-	for (size_t i = 0; i < binds->count; i++, made.count++)
-		if (mvm_mount_parse_short(binds->items[i], &made.items[made.count], err) < 0)
-			return -1;
-	for (size_t i = 0; i < mounts->count; i++, made.count++)
-		if (mvm_mount_parse_long(mounts->items[i], &made.items[made.count], err) < 0)
-			return -1;
-	qsort(made.items, made.count, sizeof(*made.items), by_depth);
-	if (check_twins(&made, err) < 0)
+	if (parse_all(binds, mvm_mount_parse_short, true, &made, err) < 0 ||
+	    parse_all(mounts, mvm_mount_parse_long, true, &made, err) < 0)
 		return -1;
-	*list = made;
-	made = (struct mvm_mounts){0};
-	return 0;
+	return finish_list(&made, list, err);
+}
+
+int mvm_mounts_resolve(const struct mvm_strv *binds, const struct mvm_strv *mounts, const struct mvm_strv *found,
+		       struct mvm_mounts *list, struct mvm_error **err)
+{
+	struct mvm_mounts made MVM_CLEAN_MOUNTS = {0};
+
+	if (parse_all(binds, mvm_mount_parse_short, false, &made, err) < 0 ||
+	    parse_all(mounts, mvm_mount_parse_long, false, &made, err) < 0 ||
+	    parse_all(found, mvm_mount_parse_long, true, &made, err) < 0)
+		return -1;
+	return finish_list(&made, list, err);
 }
 
 void mvm_mounts_finish(struct mvm_mounts *list)

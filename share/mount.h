@@ -58,6 +58,10 @@ struct mvm_mounts {
 /* Of `-v` and of `--mount`. USAGE where two have one target. */
 int mvm_mounts_parse(const struct mvm_strv *binds, const struct mvm_strv *mounts, struct mvm_mounts *list,
 		     struct mvm_error **err);
+/* What is mounted in the end: these without the volumes among them, which `found` has by their names, and with what
+ * else is in that, all in the long form. */
+int mvm_mounts_resolve(const struct mvm_strv *binds, const struct mvm_strv *mounts, const struct mvm_strv *found,
+		       struct mvm_mounts *list, struct mvm_error **err);
 void mvm_mounts_finish(struct mvm_mounts *list);
 #define MVM_CLEAN_MOUNTS __attribute__((cleanup(mvm_mounts_finish)))
 

@@ -58,6 +58,8 @@ enum mvm_proto_type {
 #define MVM_SHARE_TAG "mvm"
 /* Where the agent mounts it in its own root, before any process starts. */
 #define MVM_SHARE_ROOT "/share"
+/* The folder of a volume that containers see. */
+#define MVM_PROTO_VOLUME "data"
 
 /* One name space for all messages. u64: 8 bytes little-endian. text: bytes without NUL. */
 enum mvm_proto_tag {

@@ -77,7 +77,7 @@ extern const struct cli_command cli_attach, cli_build, cli_commit, cli_completio
 	cli_network_rm, cli_pause, cli_port, cli_unpause, cli_ps, cli_pull, cli_push, cli_rename, cli_restart, cli_rm,
 	cli_rmi, cli_run, cli_save, cli_start, cli_stats, cli_stop, cli_system_df, cli_system_install_service,
 	cli_system_prune, cli_system_start, cli_system_stop, cli_system_uninstall_service, cli_tag, cli_top, cli_update,
-	cli_version, cli_wait;
+	cli_version, cli_volume_create, cli_volume_inspect, cli_volume_ls, cli_volume_prune, cli_volume_rm, cli_wait;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,

@@ -64,14 +64,17 @@ static const struct cli_command *const commands[] = {
 	&cli_top,
 	&cli_unpause,
 	&cli_update,
+	&cli_volume_create,
+	&cli_volume_inspect,
+	&cli_volume_ls,
+	&cli_volume_prune,
+	&cli_volume_rm,
 	&cli_wait,
 };
 
 static const struct cli_group groups[] = {
-	{"container", "Manage containers"},
-	{"image", "Manage images"},
-	{"network", "Manage networks"},
-	{"system", "Manage what mvm keeps"},
+	{"container", "Manage containers"},  {"image", "Manage images"},   {"network", "Manage networks"},
+	{"system", "Manage what mvm keeps"}, {"volume", "Manage volumes"},
 };
 
 static const struct cli_option global_options[] = {

@@ -61,6 +61,10 @@ void cli_complete_objects(struct cli_completion *completion);
 void cli_complete_networks(struct cli_completion *completion);
 void cli_complete_network(struct cli_completion *completion);
 
+/* Volumes by name; and as what `-v` takes, where it is no path. */
+void cli_complete_volumes(struct cli_completion *completion);
+void cli_complete_mount(struct cli_completion *completion);
+
 void cli_complete_files(struct cli_completion *completion);
 void cli_complete_file(struct cli_completion *completion); /* as the first argument only */
 void cli_complete_env(struct cli_completion *completion);  /* names of our variables */

@@ -114,6 +114,37 @@ void cli_complete_network(struct cli_completion *completion)
 		cli_complete_networks(completion);
 }
 
+static void offer_volumes(struct cli_completion *completion, const char *end)
+{
+	char *home MVM_CLEAN_FREE = home_with("volumes");
+	struct mvm_volume **list = NULL;
+	struct mvm_state *state = NULL;
+	size_t count = 0;
+
+	if (!home || mvm_state_open(home, &state, NULL) < 0)
+		return;
+	(void)mvm_volume_list(state, &list, &count, NULL);
+	for (size_t i = 0; i < count; i++) {
+		char *word MVM_CLEAN_FREE = mvm_format("%s%s", list[i]->name, end);
+
+		cli_offer(completion, word, list[i]->driver);
+	}
+	mvm_volume_list_free(list, count);
+	mvm_state_close(state);
+}
+
+void cli_complete_volumes(struct cli_completion *completion)
+{
+	offer_volumes(completion, "");
+}
+
+void cli_complete_mount(struct cli_completion *completion)
+{
+	cli_complete_files(completion);
+	if (!strpbrk(cli_typed(completion), "/:"))
+		offer_volumes(completion, ":");
+}
+
 void cli_complete_running(struct cli_completion *completion)
 {
 	offer_containers(completion, is_running, "");

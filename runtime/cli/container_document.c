@@ -281,7 +281,7 @@ json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_conta
 	json_object_set_new(document, "HostConfig", host_config_json(config));
 	if (size)
 		set_sizes(document, engine, container, image);
-	cli_describe_mounts(config, document);
+	cli_describe_mounts(engine, config, document);
 	json_object_set_new(document, "Config", config_json(config));
 	json_object_set_new(document, "NetworkSettings", network_json(container));
 	cli_describe_ports(container, document);

@@ -5,6 +5,7 @@
 
 #include "filter.h"
 #include "runtime/base/text.h"
+#include "volume.h"
 
 static int check_status(const char *text, struct mvm_error **err)
 {
@@ -75,8 +76,8 @@ static int find_ancestors(struct cli_container_filter *filter, struct mvm_engine
 int cli_container_filter_init(struct cli_container_filter *filter, struct mvm_engine *engine,
 			      const struct mvm_strv *filters, struct mvm_error **err)
 {
-	static const char *const known[] = {"name",   "id",	"status",   "health", "label",
-					    "exited", "before", "ancestor", "since",  NULL};
+	static const char *const known[] = {"name",   "id",	  "status", "health", "label", "exited",
+					    "before", "ancestor", "since",  "volume", NULL};
 	const char *value;
 	size_t at = 0;
 
@@ -184,7 +185,8 @@ bool cli_container_filter_takes(const struct cli_container_filter *filter, const
 			return false;
 	return any_fits(filter, "name", name_fits, container) && any_fits(filter, "id", id_fits, container) &&
 	       any_fits(filter, "status", status_fits, container) && any_fits(filter, "exited", exit_fits, container) &&
-	       any_fits(filter, "health", health_fits, container) && ancestor_fits(filter, container) &&
+	       any_fits(filter, "health", health_fits, container) &&
+	       any_fits(filter, "volume", cli_mounts_fit, container) && ancestor_fits(filter, container) &&
 	       (!filter->has_before || is_before(created, &filter->before)) &&
 	       (!filter->has_since || is_before(&filter->since, created));
 }

@@ -29,8 +29,9 @@ struct values {
 static const struct cli_option options[] = {
 	FORMAT_OPTION,
 	SIZE_OPTION,
-	{"type", 0, CLI_STRING, AT(type), "TYPE", "container, image or network (default: the first that has the name)",
-	 CLI_WORDS("container", "image", "network")},
+	{"type", 0, CLI_STRING, AT(type), "TYPE",
+	 "container, image, network or volume (default: the first that has the name)",
+	 CLI_WORDS("container", "image", "network", "volume")},
 	CLI_OPTIONS_END,
 };
 
@@ -84,7 +85,7 @@ int cli_print_documents(const json_t *documents, const char *format, struct mvm_
 /* What is looked for, and what was found. */
 struct search {
 	const struct values *values;
-	bool containers, images, networks;
+	bool containers, images, networks, volumes;
 	json_t *documents;
 };
 
@@ -96,7 +97,8 @@ static int find_container(struct mvm_engine *engine, const char *name, const str
 	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
 
 	if (mvm_state_find(mvm_engine_state(engine), name, &container, &cause) < 0) {
-		if (mvm_error_code(cause) == MVM_ERR_NOT_FOUND && (search->images || search->networks))
+		if (mvm_error_code(cause) == MVM_ERR_NOT_FOUND &&
+		    (search->images || search->networks || search->volumes))
 			return 1;
 		return mvm_error_move(err, &cause);
 	}
@@ -119,12 +121,13 @@ static int find_image(struct mvm_engine *engine, const char *name, const struct 
 		bool none =
 			mvm_error_code(cause) == MVM_ERR_NOT_FOUND || mvm_reference_parse(name, &reference, NULL) < 0;
 
-		return none && search->networks ? 1 : mvm_error_move(err, &cause);
+		return none && (search->networks || search->volumes) ? 1 : mvm_error_move(err, &cause);
 	}
 	json_array_append_new(search->documents, cli_describe_image(engine, image));
 	return 0;
 }
 
+/* 1: there is none. */
 static int find_network(struct mvm_engine *engine, const char *name, const struct search *search,
 			struct mvm_error **err)
 {
@@ -135,14 +138,28 @@ static int find_network(struct mvm_engine *engine, const char *name, const struc
 	if (mvm_engine_default_network(engine, err) < 0)
 		return -1;
 	if (mvm_network_find(mvm_engine_state(engine), name, &network, &cause) < 0) {
-		if (mvm_error_code(cause) != MVM_ERR_NOT_FOUND || !search->containers)
-			return mvm_error_move(err, &cause);
-		return mvm_fail(err, MVM_ERR_NOT_FOUND, "No such object: %.200s", name);
+		if (mvm_error_code(cause) == MVM_ERR_NOT_FOUND && search->volumes)
+			return 1;
+		return mvm_error_move(err, &cause);
 	}
 	document = cli_describe_network(engine, network, err);
 	if (!document)
 		return -1;
 	json_array_append_new(search->documents, document);
+	return 0;
+}
+
+static int find_volume(struct mvm_engine *engine, const char *name, const struct search *search, struct mvm_error **err)
+{
+	struct mvm_volume *volume MVM_CLEAN_VOLUME = NULL;
+	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
+
+	if (mvm_volume_load(mvm_engine_state(engine), name, &volume, &cause) < 0) {
+		if (mvm_error_code(cause) != MVM_ERR_NOT_FOUND || !search->containers)
+			return mvm_error_move(err, &cause);
+		return mvm_fail(err, MVM_ERR_NOT_FOUND, "No such object: %.200s", name);
+	}
+	json_array_append_new(search->documents, cli_describe_volume(engine, volume));
 	return 0;
 }
 
@@ -153,7 +170,9 @@ static int inspect_one(struct mvm_engine *engine, const char *arg, void *context
 
 	if (result == 1 && search->images)
 		result = find_image(engine, arg, search, err);
-	return result == 1 ? find_network(engine, arg, search, err) : result;
+	if (result == 1 && search->networks)
+		result = find_network(engine, arg, search, err);
+	return result == 1 ? find_volume(engine, arg, search, err) : result;
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)
@@ -166,9 +185,11 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	search.containers = !values->type || !strcmp(values->type, "container");
 	search.images = !values->type || !strcmp(values->type, "image");
 	search.networks = !values->type || !strcmp(values->type, "network");
-	if (!search.containers && !search.images && !search.networks)
+	search.volumes = !values->type || !strcmp(values->type, "volume");
+	if (!search.containers && !search.images && !search.networks && !search.volumes)
 		return mvm_fail(err, MVM_ERR_INVALID,
-				"'%s' is not a valid value for --type; use container, image or network", values->type);
+				"'%s' is not a valid value for --type; use container, image, network or volume",
+				values->type);
 	if (cli_check_document_format(values->format, err) < 0)
 		return -1;
 	result = cli_for_each(args, inspect_one, &search, err);
@@ -180,7 +201,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 const struct cli_command cli_inspect = {
 	.name = "inspect",
 	.usage = "[OPTIONS] NAME|ID [NAME|ID...]",
-	.summary = "Show all that is known of containers, images or networks",
+	.summary = "Show all that is known of containers, images, networks or volumes",
 	.options = options,
 	.min_args = 1,
 	.max_args = SIZE_MAX,

@@ -17,9 +17,12 @@ json_t *cli_describe_container(struct mvm_engine *engine, const struct mvm_conta
 /* document_ports.c: adds what is said of ports to the other parts. */
 void cli_describe_ports(const struct mvm_container *container, json_t *document);
 /* The same for what is mounted. */
-void cli_describe_mounts(const struct mvm_container_config *config, json_t *document);
+void cli_describe_mounts(struct mvm_engine *engine, const struct mvm_container_config *config, json_t *document);
 
 /* network_inspect.c: NULL with an error where its process does not answer. */
 json_t *cli_describe_network(struct mvm_engine *engine, const struct mvm_network *network, struct mvm_error **err);
+
+/* volume_inspect.c */
+json_t *cli_describe_volume(struct mvm_engine *engine, const struct mvm_volume *volume);
 
 #endif

@@ -19,4 +19,8 @@ void cli_print_reclaimed(uint64_t reclaimed);
 /* network_prune.c */
 int cli_prune_networks(struct mvm_engine *engine, const struct mvm_prune_filter *filter, struct mvm_error **err);
 
+/* volume_prune.c */
+int cli_prune_volumes(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter, uint64_t *reclaimed,
+		      struct mvm_error **err);
+
 #endif

@@ -8,6 +8,7 @@
 #include "runtime/base/text.h"
 #include "runtime/state/net_endpoint.h"
 #include "runtime/state/port.h"
+#include "volume.h"
 
 #define COMMAND_WIDTH 20
 
@@ -164,8 +165,8 @@ static void add_row(struct cli_table *table, struct mvm_engine *engine, const st
 	mvm_strv_add(&table->cells, state_text(container));
 	mvm_strv_take(&table->cells, cli_moment_text(container->config.created.tv_sec));
 	mvm_strv_take(&table->cells, mvm_strv_join(&container->config.labels, ","));
-	mvm_strv_add(&table->cells, "");
-	mvm_strv_add(&table->cells, "0");
+	mvm_strv_take(&table->cells, cli_mounts_text(container, values->no_trunc));
+	mvm_strv_addf(&table->cells, "%zu", container->config.volume_names.count);
 	mvm_strv_take(&table->cells, networks_text(container));
 }
 

@@ -8,8 +8,7 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"force", 'f', CLI_FLAG, offsetof(struct values, force), NULL, "End those that run"},
-	{"volumes", 'v', CLI_FLAG, offsetof(struct values, volumes), NULL,
-	 "Accepted for docker's sake: there are no volumes yet"},
+	{"volumes", 'v', CLI_FLAG, offsetof(struct values, volumes), NULL, "Remove its anonymous volumes, too"},
 	CLI_OPTIONS_END,
 };
 
@@ -18,7 +17,7 @@ static int remove_one(struct mvm_engine *engine, const char *arg, void *context,
 	const struct values *values = context;
 	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
 
-	if (mvm_engine_remove(engine, arg, values->force, &local) < 0) {
+	if (mvm_engine_remove(engine, arg, values->force, values->volumes, &local) < 0) {
 		/* As docker: with --force it does not matter that there is none. */
 		if (values->force && mvm_error_code(local) == MVM_ERR_NOT_FOUND) {
 			cli_print_error(local);

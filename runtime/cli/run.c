@@ -29,8 +29,8 @@ struct values {
 	bool ssh;
 	struct mvm_strv publish_sockets;
 	struct mvm_strv cap_add, cap_drop, security_opt, ulimits, sysctls, group_add, tmpfs, annotations, devices,
-		volumes, mounts;
-	struct mvm_strv translate;
+		volumes, mounts, volumes_from, translate;
+	const char *volume_driver;
 };
 
 #define AT(member) offsetof(struct values, member)
@@ -87,8 +87,8 @@ static const struct cli_option options[] = {
 	{"max-concurrent-downloads", 0, CLI_STRING, AT(downloads), "N", "Layers to fetch at once (default 3)"},
 	{"memory", 'm', CLI_STRING, AT(memory), "SIZE", "Memory limit (default 1g)"},
 	{"memory-reservation", 0, CLI_STRING, AT(memory_reservation), "SIZE", "Memory left to it when there is little"},
-	{"mount", 0, CLI_LIST, AT(mounts), "TYPE=VALUE,...", "Mount a folder or file of the host, or a tmpfs",
-	 CLI_WORDS("type=bind,source=", "type=tmpfs,target=")},
+	{"mount", 0, CLI_LIST, AT(mounts), "TYPE=VALUE,...", "Mount a volume, a folder or file of the host, or a tmpfs",
+	 CLI_WORDS("type=bind,source=", "type=tmpfs,target=", "type=volume,source=")},
 	{"name", 0, CLI_STRING, AT(name), "NAME", "Name the container"},
 	{"network", 0, CLI_LIST, AT(network.networks), "NETWORK", "Be on this network, or none",
 	 .complete = cli_complete_networks},
@@ -129,8 +129,12 @@ static const struct cli_option options[] = {
 	 CLI_WORDS("core=", "cpu=", "data=", "fsize=", "locks=", "memlock=", "msgqueue=", "nice=", "nofile=", "nproc=",
 		   "rss=", "rtprio=", "rttime=", "sigpending=", "stack=")},
 	{"user", 'u', CLI_STRING, AT(user), "USER[:GROUP]", "Run as this user, by name or number"},
-	{"volume", 'v', CLI_LIST, AT(volumes), "HOST:GUEST[:OPTIONS]", "Share a folder or file of the host",
-	 .complete = cli_complete_files},
+	{"volume", 'v', CLI_LIST, AT(volumes), "[SOURCE:]TARGET[:OPTIONS]",
+	 "Mount a volume, or a folder or file of the host", .complete = cli_complete_mount},
+	{"volume-driver", 0, CLI_STRING, AT(volume_driver), "DRIVER",
+	 "Of volumes that are made: disk (the default) or shared", CLI_WORDS("disk", "shared")},
+	{"volumes-from", 0, CLI_LIST, AT(volumes_from), "CONTAINER[:ro]", "Mount what this container mounts",
+	 .complete = cli_complete_containers},
 	{"workdir", 'w', CLI_STRING, AT(workdir), "FOLDER", "Working folder inside"},
 	CLI_OPTIONS_END,
 };
@@ -160,6 +164,8 @@ static int confine_request(const struct values *values, struct mvm_create_reques
 	request->tmpfs = &values->tmpfs;
 	request->volumes = &values->volumes;
 	request->mounts = &values->mounts;
+	request->volumes_from = &values->volumes_from;
+	request->volume_driver = values->volume_driver;
 	request->annotations = &values->annotations;
 	request->domainname = values->domainname;
 	return mvm_engine_check(request, err);
@@ -308,7 +314,7 @@ static int run_detached(struct mvm_client *client, const char *id, struct mvm_er
 /* Nothing is left of a container that could not even be given to a supervisor. */
 static void drop_container(struct mvm_engine *engine, const struct mvm_container *container)
 {
-	mvm_engine_remove(engine, container->config.id, true, NULL);
+	mvm_engine_remove(engine, container->config.id, true, true, NULL);
 }
 
 /* A container with its ID in the cidfile. The lock is held. */

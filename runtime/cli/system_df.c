@@ -1,6 +1,6 @@
 /*
- * `system df`: what images and containers take of the disk. The table counts allocated blocks, blobs and unpacked disks
- * together; with -v each image has docker's size, that of its files.
+ * `system df`: what images, containers and volumes take of the disk. The table counts allocated blocks, blobs and
+ * unpacked disks together; with -v each image has docker's size, that of its files.
  */
 #include "cli.h"
 
@@ -20,7 +20,7 @@ struct values {
 
 static const struct cli_option options[] = {
 	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP, CLI_WORDS("json", "table")},
-	{"verbose", 'v', CLI_FLAG, AT(verbose), NULL, "Show each image and container"},
+	{"verbose", 'v', CLI_FLAG, AT(verbose), NULL, "Show each image, container and volume"},
 	CLI_OPTIONS_END,
 };
 
@@ -56,7 +56,7 @@ static int print_summary(struct mvm_engine *engine, const char *format, struct m
 		return -1;
 	add_kind(&table, "Images", &usage.images);
 	add_kind(&table, "Containers", &usage.containers);
-	add_kind(&table, "Local Volumes", &none);
+	add_kind(&table, "Local Volumes", &usage.volumes);
 	add_kind(&table, "Build Cache", &none);
 	result = cli_table_print(&table, format, err);
 	cli_table_finish(&table);
@@ -87,6 +87,8 @@ struct inventory {
 	struct mvm_image_list images;
 	struct mvm_container **containers;
 	size_t count;
+	struct mvm_volume **volumes;
+	size_t volume_count;
 };
 
 static size_t count_users(const struct inventory *inventory, const struct mvm_image *image)
@@ -125,41 +127,58 @@ static void add_container(struct cli_table *table, const struct mvm_container *c
 	mvm_strv_take(&table->cells, mvm_strndup(container->config.id, MVM_SHORT_ID_LENGTH));
 	mvm_strv_add(&table->cells, container->config.image);
 	mvm_strv_take(&table->cells, cli_command_text(container, false));
-	mvm_strv_add(&table->cells, "0");
+	mvm_strv_addf(&table->cells, "%zu", container->config.volume_names.count);
 	mvm_strv_take(&table->cells, mvm_format_size(mvm_engine_container_size(container)));
 	mvm_strv_take(&table->cells, cli_ago(container->config.created.tv_sec));
 	mvm_strv_take(&table->cells, cli_status_text(container));
 	mvm_strv_add(&table->cells, container->config.name);
 }
 
-/* All in one value, for a format. */
-static int print_value(const struct cli_table *images, const struct cli_table *containers, const char *format,
-		       struct mvm_error **err)
+static void add_volume(struct cli_table *table, const struct inventory *inventory, const struct mvm_volume *volume)
 {
-	json_t *all MVM_CLEAN_JSON = json_pack("{s:o, s:o, s:[], s:[]}", "Images", cli_table_json(images), "Containers",
-					       cli_table_json(containers), "Volumes", "BuildCache");
+	size_t links = 0;
+
+	for (size_t i = 0; i < inventory->count; i++) {
+		const struct mvm_strv *names = &inventory->containers[i]->config.volume_names;
+
+		for (size_t n = 0; n < names->count; n++)
+			links += !strcmp(names->items[n], volume->name);
+	}
+	mvm_strv_add(&table->cells, volume->name);
+	mvm_strv_addf(&table->cells, "%zu", links);
+	mvm_strv_take(&table->cells, mvm_format_size(mvm_engine_volume_size(inventory->engine, volume)));
+}
+
+struct tables {
+	struct cli_table images, containers, volumes;
+};
+
+/* All in one value, for a format. */
+static int print_value(const struct tables *tables, const char *format, struct mvm_error **err)
+{
+	json_t *all MVM_CLEAN_JSON = json_pack("{s:o, s:o, s:o, s:[]}", "Images", cli_table_json(&tables->images),
+					       "Containers", cli_table_json(&tables->containers), "Volumes",
+					       cli_table_json(&tables->volumes), "BuildCache");
 
 	return cli_print_value(all, "usage", format, err);
 }
 
-static int print_tables(const struct cli_table *images, const struct cli_table *containers, struct mvm_error **err)
+static int print_tables(const struct tables *tables, struct mvm_error **err)
 {
-	static const struct cli_column volumes[] = {{"VOLUME NAME", "Name"}, {"LINKS", "Links"}, {"SIZE", "Size"}};
 	static const struct cli_column caches[] = {
 		{"CACHE ID", "ID"},	     {"CACHE TYPE", "CacheType"},    {"SIZE", "Size"},
 		{"CREATED", "CreatedSince"}, {"LAST USED", "LastUsedSince"}, {"USAGE", "UsageCount"},
 		{"SHARED", "Shared"}};
-	const struct cli_table no_volumes = {.columns = volumes, .column_count = MVM_COUNT(volumes)};
 	const struct cli_table no_caches = {.columns = caches, .column_count = MVM_COUNT(caches)};
 
 	puts("Images space usage:\n");
-	if (cli_table_print(images, NULL, err) < 0)
+	if (cli_table_print(&tables->images, NULL, err) < 0)
 		return -1;
 	puts("\nContainers space usage:\n");
-	if (cli_table_print(containers, NULL, err) < 0)
+	if (cli_table_print(&tables->containers, NULL, err) < 0)
 		return -1;
 	puts("\nLocal Volumes space usage:\n");
-	if (cli_table_print(&no_volumes, NULL, err) < 0)
+	if (cli_table_print(&tables->volumes, NULL, err) < 0)
 		return -1;
 	puts("\nBuild cache usage: 0B\n");
 	return cli_table_print(&no_caches, NULL, err);
@@ -183,20 +202,28 @@ static int print_inventory(const struct inventory *inventory, const char *format
 		{"SIZE", "Size"},	{"CREATED", "RunningFor"},
 		{"STATUS", "Status"},	{"NAMES", "Names"},
 	};
-	struct cli_table images = {.columns = image_columns, .column_count = MVM_COUNT(image_columns)};
-	struct cli_table containers = {.columns = container_columns, .column_count = MVM_COUNT(container_columns)};
+	static const struct cli_column volume_columns[] = {
+		{"VOLUME NAME", "Name"}, {"LINKS", "Links"}, {"SIZE", "Size"}};
+	struct tables tables = {
+		.images = {.columns = image_columns, .column_count = MVM_COUNT(image_columns)},
+		.containers = {.columns = container_columns, .column_count = MVM_COUNT(container_columns)},
+		.volumes = {.columns = volume_columns, .column_count = MVM_COUNT(volume_columns)},
+	};
 	int result;
 
 	for (size_t i = 0; i < inventory->images.count; i++)
-		add_image(&images, inventory, inventory->images.items[i]);
+		add_image(&tables.images, inventory, inventory->images.items[i]);
 	for (size_t i = 0; i < inventory->count; i++)
-		add_container(&containers, inventory->containers[i]);
+		add_container(&tables.containers, inventory->containers[i]);
+	for (size_t i = 0; i < inventory->volume_count; i++)
+		add_volume(&tables.volumes, inventory, inventory->volumes[i]);
 	if (format && strcmp(format, "table") != 0)
-		result = print_value(&images, &containers, format, err);
+		result = print_value(&tables, format, err);
 	else
-		result = print_tables(&images, &containers, err);
-	cli_table_finish(&images);
-	cli_table_finish(&containers);
+		result = print_tables(&tables, err);
+	cli_table_finish(&tables.images);
+	cli_table_finish(&tables.containers);
+	cli_table_finish(&tables.volumes);
 	return result;
 }
 
@@ -209,10 +236,12 @@ static int print_details(struct mvm_engine *engine, const char *format, struct m
 	if (mvm_engine_store(engine, &store, err) < 0 || mvm_store_list(store, &inventory.images, err) < 0)
 		return -1;
 	result = mvm_state_list(mvm_engine_state(engine), &inventory.containers, &inventory.count, err);
-	if (result == 0) {
+	if (result == 0)
+		result = mvm_volume_list(mvm_engine_state(engine), &inventory.volumes, &inventory.volume_count, err);
+	if (result == 0)
 		result = print_inventory(&inventory, format, err);
-		mvm_container_list_free(inventory.containers, inventory.count);
-	}
+	mvm_container_list_free(inventory.containers, inventory.count);
+	mvm_volume_list_free(inventory.volumes, inventory.volume_count);
 	mvm_image_list_finish(&inventory.images);
 	return result;
 }

@@ -217,16 +217,22 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	return 0;
 }
 
-static int make_disk(struct mvm_engine *engine, const struct mvm_create_request *request, const struct mvm_image *image,
-		     const char *folder, struct mvm_container_config *config, struct mvm_error **err)
+/* What the container's disk is a clone of. */
+static int find_base(struct mvm_engine *engine, const struct mvm_create_request *request, const struct mvm_image *image,
+		     struct mvm_container_config *config, char **base, struct mvm_error **err)
 {
 	/* A larger disk is the image's own with room to grow; a smaller one must be built so. */
 	uint64_t built = request->disk_size < MVM_DISK_DEFAULT_SIZE ? request->disk_size : 0;
-	char *base MVM_CLEAN_FREE = NULL;
+
+	return engine_image_disk(engine, image, built, &config->disk_key, base, err);
+}
+
+static int make_disk(const struct mvm_create_request *request, const char *base, const char *folder,
+		     struct mvm_container_config *config, struct mvm_error **err)
+{
 	struct mvm_disk_clone clone;
 
-	if (engine_image_disk(engine, image, built, &config->disk_key, &base, err) < 0 ||
-	    mvm_disk_clone(base, folder, request->disk_size, 0, &clone, err) < 0)
+	if (mvm_disk_clone(base, folder, request->disk_size, 0, &clone, err) < 0)
 		return -1;
 	config->disk_file = mvm_strdup(strrchr(clone.path, '/') + 1);
 	config->disk_format = mvm_strdup(clone.qcow2 ? "qcow2" : "raw");
@@ -254,8 +260,8 @@ static int add_certificates(struct mvm_engine *engine, const struct mvm_create_r
 }
 
 static int fill_and_commit(struct mvm_engine *engine, const struct mvm_create_request *request,
-			   const struct mvm_image *image, const char *folder, struct mvm_container_config *config,
-			   struct mvm_error **err)
+			   const struct mvm_image *image, const char *base, const char *folder,
+			   struct mvm_container_config *config, struct mvm_error **err)
 {
 	struct mvm_state *state = mvm_engine_state(engine);
 
@@ -263,8 +269,8 @@ static int fill_and_commit(struct mvm_engine *engine, const struct mvm_create_re
 								   : mvm_strndup(config->id, MVM_SHORT_ID_LENGTH);
 	set_environment(request, mvm_image_config(image), config);
 	set_labels(request, mvm_image_config(image), config);
-	if (make_disk(engine, request, image, folder, config, err) < 0 ||
-	    add_certificates(engine, request, folder, err) < 0 || mvm_state_commit(state, config, err) < 0) {
+	if (make_disk(request, base, folder, config, err) < 0 || add_certificates(engine, request, folder, err) < 0 ||
+	    mvm_state_commit(state, config, err) < 0) {
 		mvm_state_abort(state, config);
 		return -1;
 	}
@@ -301,17 +307,24 @@ int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request
 {
 	struct mvm_container *made MVM_CLEAN_CONTAINER = mvm_alloc(sizeof(*made));
 	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
-	int images MVM_CLEAN_FD = -1, held MVM_CLEAN_FD = -1;
-	char *folder MVM_CLEAN_FREE = NULL;
+	int images MVM_CLEAN_FD = -1, volumes MVM_CLEAN_FD = -1, held MVM_CLEAN_FD = -1;
+	char *folder MVM_CLEAN_FREE = NULL, *base MVM_CLEAN_FREE = NULL;
 
 	if (hold_image(engine, request, &image, &images, err) < 0 ||
 	    configure(request, image, &made->config, err) < 0 || engine_set_sockets(request, &made->config, err) < 0 ||
 	    engine_set_translators(engine, request, image, &made->config, err) < 0 ||
 	    engine_warn_of_platform(engine, request, image, err) < 0 ||
 	    engine_set_networks(engine, request, &made->config, err) < 0 ||
-	    mvm_state_create(mvm_engine_state(engine), &made->config, &folder, &held, err) < 0 ||
-	    fill_and_commit(engine, request, image, folder, &made->config, err) < 0)
+	    find_base(engine, request, image, &made->config, &base, err) < 0)
 		return -1;
+	/* From here on all other volumes wait, so nothing that takes long is left to do. */
+	if (engine_set_volumes(engine, request, mvm_image_config(image), &made->config, &volumes, err) < 0 ||
+	    mvm_state_create(mvm_engine_state(engine), &made->config, &folder, &held, err) < 0 ||
+	    fill_and_commit(engine, request, image, base, folder, &made->config, err) < 0) {
+		mvm_close(&volumes);
+		mvm_volume_remove_anonymous(mvm_engine_state(engine), &made->config, 0);
+		return -1;
+	}
 	mvm_event_container(mvm_engine_state(engine), &made->config, "create", NULL);
 	made->folder = mvm_format("%s/containers/%s", mvm_state_home(mvm_engine_state(engine)), made->config.id);
 	*container = made;

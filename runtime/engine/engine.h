@@ -23,6 +23,7 @@
 #include "runtime/state/events.h"
 #include "runtime/state/logfile.h"
 #include "runtime/state/network.h"
+#include "runtime/state/volume.h"
 
 struct mvm_engine;
 struct mvm_client;
@@ -100,11 +101,12 @@ struct mvm_usage {
 	struct mvm_usage_kind {
 		size_t count, active;
 		uint64_t size, reclaimable;
-	} images, containers;
+	} images, containers, volumes;
 };
 int mvm_engine_usage(struct mvm_engine *engine, struct mvm_usage *usage, struct mvm_error **err);
 uint64_t mvm_engine_container_size(const struct mvm_container *container);
-/* Images and containers together. */
+uint64_t mvm_engine_volume_size(struct mvm_engine *engine, const struct mvm_volume *volume);
+/* Images, containers and volumes together. */
 uint64_t mvm_engine_allocated(struct mvm_engine *engine);
 
 /* What a network is made of. All borrowed; NULL or 0 leaves it to us. */
@@ -129,6 +131,21 @@ int mvm_engine_prune_networks(struct mvm_engine *engine, const struct mvm_prune_
 /* What its process says (net/process.h, "status"); NULL where no guest is on it. The caller's. */
 int mvm_engine_network_status(struct mvm_engine *engine, const struct mvm_network *network, json_t **status,
 			      struct mvm_error **err);
+
+/* What a volume is made of. All borrowed; NULL or empty leaves it to us. */
+struct mvm_volume_request {
+	const char *name;   /* a random one, for an anonymous volume */
+	const char *driver; /* "disk", "shared", or docker's "local", which is our default */
+	const struct mvm_strv *options, *labels;
+};
+/* One that is there already is a success. The volume is the caller's. CONFLICT where it has another driver. */
+int mvm_engine_create_volume(struct mvm_engine *engine, const struct mvm_volume_request *request,
+			     struct mvm_volume **volume, struct mvm_error **err);
+/* CONFLICT where a container mounts it, whether that runs or not. */
+int mvm_engine_remove_volume(struct mvm_engine *engine, const char *name, struct mvm_error **err);
+/* Removes anonymous ones that no container mounts, or all such; adds their names. *reclaimed as above. */
+int mvm_engine_prune_volumes(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
+			     struct mvm_strv *deleted, uint64_t *reclaimed, struct mvm_error **err);
 
 /* What a container is made of. All borrowed; NULL, 0 or empty leaves it to the image or the defaults. */
 struct mvm_create_request {
@@ -170,6 +187,8 @@ struct mvm_create_request {
 
 	/* docker's -v and --mount (share/mount.h); what is relative in them is so to the current folder. */
 	const struct mvm_strv *volumes, *mounts;
+	const struct mvm_strv *volumes_from; /* CONTAINER[:ro] */
+	const char *volume_driver;	     /* of those that are made for it */
 
 	/* docker's -p, --expose and -P (runtime/state/port.h). */
 	const struct mvm_strv *publish, *expose;
@@ -236,8 +255,8 @@ int mvm_engine_start_after_boot(struct mvm_engine *engine, const struct mvm_engi
  */
 int mvm_engine_stop_for_shutdown(struct mvm_engine *engine, const struct mvm_engine_report *report,
 				 struct mvm_error **err);
-/* `force` ends one that runs, whatever its guest does. */
-int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, struct mvm_error **err);
+/* `force` ends one that runs, whatever its guest does; `volumes` removes its anonymous volumes, too. */
+int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, bool volumes, struct mvm_error **err);
 
 /* New limits, for one that runs at once. CONFLICT where its machine was started with less, TIMEOUT where its guest does
  * not answer. */

@@ -70,8 +70,18 @@ int engine_set_sockets(const struct mvm_create_request *request, struct mvm_cont
 /* A bind whose source is a socket. */
 int engine_add_host_socket(const char *source, const char *target, struct mvm_container_config *config,
 			   struct mvm_error **err);
+/* The same where that has been looked at already. USAGE where there are too many. */
+int engine_note_host_socket(const char *target, struct mvm_container_config *config, struct mvm_error **err);
 int engine_set_networks(struct mvm_engine *engine, const struct mvm_create_request *request,
 			struct mvm_container_config *config, struct mvm_error **err);
+
+/* volumes.c: finds and makes the volumes that it is to mount. *all is the lock on all volumes, to be held until the
+ * container is there to be seen; on failure the anonymous ones in `config` are to be removed. */
+int engine_set_volumes(struct mvm_engine *engine, const struct mvm_create_request *request,
+		       const struct mvm_image_config *image, struct mvm_container_config *config, int *all,
+		       struct mvm_error **err);
+/* prune.c: what is allocated now and was `before`; notes the event. Returns `result`. */
+int engine_finish_prune(struct mvm_engine *engine, const char *type, uint64_t before, uint64_t *reclaimed, int result);
 
 /* create.c: what docker refuses of limits that are new; 0 is none of them. */
 int engine_check_limits(const struct mvm_container_update *limits, struct mvm_error **err);

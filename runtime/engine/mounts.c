@@ -22,10 +22,7 @@ static int check_source(const struct mvm_mount *mount, const char *home, struct 
 	enum mvm_share_kind kind;
 
 	if (mount->type == MVM_MOUNT_VOLUME)
-		return mvm_fail(err, MVM_ERR_UNSUPPORTED,
-				"%s%s: volumes are not there yet; share a folder of the host by its path, such as ./%s",
-				mount->source ? mount->source : "", mount->source ? "" : mount->target,
-				mount->source ? mount->source : "data");
+		return mount->source ? mvm_volume_check_name(mount->source, err) : 0;
 	if (mount->type != MVM_MOUNT_BIND)
 		return 0;
 	if (mvm_share_classify(mount->source, home, &kind, &cause) == 0)

@@ -59,7 +59,7 @@ static int prune_containers(struct mvm_engine *engine, const struct mvm_prune_fi
 
 		if (mvm_status_alive(list[i]->state.status) || !container_is_meant(filter, list[i]))
 			continue;
-		if (mvm_engine_remove(engine, id, false, &local) == 0)
+		if (mvm_engine_remove(engine, id, false, false, &local) == 0)
 			mvm_strv_add(deleted, id);
 		else if (mvm_error_code(local) != MVM_ERR_CONFLICT && mvm_error_code(local) != MVM_ERR_NOT_FOUND)
 			result = mvm_error_move(err, &local);
@@ -138,7 +138,7 @@ static int prune_images(struct mvm_engine *engine, bool all, const struct mvm_pr
 }
 
 /* What is allocated now and was before; another process may have taken more meanwhile. */
-static int finish_prune(struct mvm_engine *engine, const char *type, uint64_t before, uint64_t *reclaimed, int result)
+int engine_finish_prune(struct mvm_engine *engine, const char *type, uint64_t before, uint64_t *reclaimed, int result)
 {
 	uint64_t after = mvm_engine_allocated(engine);
 
@@ -154,7 +154,7 @@ int mvm_engine_prune_containers(struct mvm_engine *engine, const struct mvm_prun
 	uint64_t before = mvm_engine_allocated(engine);
 	int result = prune_containers(engine, filter, deleted, err);
 
-	return finish_prune(engine, "container", before, reclaimed, result);
+	return engine_finish_prune(engine, "container", before, reclaimed, result);
 }
 
 int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
@@ -164,7 +164,7 @@ int mvm_engine_prune_images(struct mvm_engine *engine, bool all, const struct mv
 	uint64_t before = mvm_engine_allocated(engine);
 	int result = prune_images(engine, all, filter, report, arg, err);
 
-	return finish_prune(engine, "image", before, reclaimed, result);
+	return engine_finish_prune(engine, "image", before, reclaimed, result);
 }
 
 void mvm_prune_filter_finish(struct mvm_prune_filter *filter)

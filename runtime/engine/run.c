@@ -271,7 +271,7 @@ static int remove_damaged(struct mvm_engine *engine, const char *what, struct mv
 	return busy < 0 ? -1 : mvm_state_remove(state, id, err);
 }
 
-int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, struct mvm_error **err)
+int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, bool volumes, struct mvm_error **err)
 {
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
 	struct mvm_error *local MVM_CLEAN_ERROR = NULL;
@@ -308,15 +308,17 @@ int mvm_engine_remove(struct mvm_engine *engine, const char *what, bool force, s
 	if (busy > 0)
 		busy = seize(engine, container->config.id, &lock, &local);
 	/* One that was to be removed at its end, or that another removes too, is gone by now. */
-	if (access(container->folder, F_OK) < 0)
-		return 0;
-	if (busy < 0) {
-		mvm_error_move(err, &local);
-		return mvm_error_wrap(err, "cannot remove container %s", what);
+	if (access(container->folder, F_OK) == 0) {
+		if (busy < 0) {
+			mvm_error_move(err, &local);
+			return mvm_error_wrap(err, "cannot remove container %s", what);
+		}
+		mvm_host_sockets_clear(&container->config.published_sockets);
+		if (mvm_state_remove(state, container->config.id, err) < 0)
+			return -1;
+		mvm_event_container(state, &container->config, "destroy", NULL);
 	}
-	mvm_host_sockets_clear(&container->config.published_sockets);
-	if (mvm_state_remove(state, container->config.id, err) < 0)
-		return -1;
-	mvm_event_container(state, &container->config, "destroy", NULL);
+	if (volumes)
+		mvm_volume_remove_anonymous(state, &container->config, 0);
 	return 0;
 }

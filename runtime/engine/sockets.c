@@ -34,6 +34,21 @@ static int set_ssh_agent(struct mvm_container_config *config, struct mvm_error *
 	return 0;
 }
 
+static int check_count(const struct mvm_container_config *config, size_t more, struct mvm_error **err)
+{
+	if (config->host_sockets.count + (config->ssh_agent != NULL) + more <= MVM_SOCKETS_MAX)
+		return 0;
+	return mvm_fail(err, MVM_ERR_USAGE, "more than %d sockets of the host cannot be mounted", MVM_SOCKETS_MAX);
+}
+
+int engine_note_host_socket(const char *target, struct mvm_container_config *config, struct mvm_error **err)
+{
+	if (check_count(config, 1, err) < 0)
+		return -1;
+	mvm_strv_add(&config->host_sockets, target);
+	return 0;
+}
+
 int engine_add_host_socket(const char *source, const char *target, struct mvm_container_config *config,
 			   struct mvm_error **err)
 {
@@ -44,8 +59,7 @@ int engine_add_host_socket(const char *source, const char *target, struct mvm_co
 			source, MVM_HOST_SOCKET_PATH_MAX);
 	if (access(source, W_OK) < 0)
 		return mvm_fail_errno(err, errno, "cannot connect to %s", source);
-	mvm_strv_add(&config->host_sockets, target);
-	return 0;
+	return engine_note_host_socket(target, config, err);
 }
 
 int engine_set_sockets(const struct mvm_create_request *request, struct mvm_container_config *config,
@@ -56,8 +70,7 @@ int engine_set_sockets(const struct mvm_create_request *request, struct mvm_cont
 			return -1;
 	if (config->published_sockets.count > MVM_SOCKETS_MAX)
 		return mvm_fail(err, MVM_ERR_USAGE, "more than %d sockets cannot be published", MVM_SOCKETS_MAX);
-	if (config->host_sockets.count + request->ssh > MVM_SOCKETS_MAX)
-		return mvm_fail(err, MVM_ERR_USAGE, "more than %d sockets of the host cannot be mounted",
-				MVM_SOCKETS_MAX);
-	return request->ssh ? set_ssh_agent(config, err) : 0;
+	if (!request->ssh)
+		return 0;
+	return check_count(config, 1, err) < 0 ? -1 : set_ssh_agent(config, err);
 }

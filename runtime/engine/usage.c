@@ -1,5 +1,5 @@
 /*
- * What images and containers take of the host's disk: allocated blocks of files. Blocks that a file system
+ * What images, containers and volumes take of the host's disk: allocated blocks of files. Blocks that a file system
  * shares between clones count for each of them; it does not tell.
  */
 #include "internal.h"
@@ -57,12 +57,19 @@ uint64_t mvm_engine_allocated(struct mvm_engine *engine)
 {
 	const char *home = mvm_state_home(mvm_engine_state(engine));
 
-	return allocated_by_images(home) + allocated(home, "containers");
+	return allocated_by_images(home) + allocated(home, "containers") + allocated(home, "volumes");
 }
 
 uint64_t mvm_engine_container_size(const struct mvm_container *container)
 {
 	return allocated_at(AT_FDCWD, container->folder);
+}
+
+uint64_t mvm_engine_volume_size(struct mvm_engine *engine, const struct mvm_volume *volume)
+{
+	char *folder MVM_CLEAN_FREE = mvm_format("volumes/%s", volume->name);
+
+	return allocated(mvm_state_home(mvm_engine_state(engine)), folder);
 }
 
 /* Files that containers need, each once. */
@@ -125,6 +132,39 @@ static void add_images(struct mvm_usage *usage, const struct engine_users *users
 	}
 }
 
+static bool is_mounted(const struct engine_users *users, const char *name)
+{
+	for (size_t i = 0; i < users->count; i++) {
+		const struct mvm_strv *names = &users->list[i]->config.volume_names;
+
+		for (size_t n = 0; n < names->count; n++)
+			if (!strcmp(names->items[n], name))
+				return true;
+	}
+	return false;
+}
+
+static int add_volumes(struct mvm_engine *engine, struct mvm_usage *usage, const struct engine_users *users,
+		       struct mvm_error **err)
+{
+	struct mvm_volume **list;
+	size_t count;
+
+	if (mvm_volume_list(mvm_engine_state(engine), &list, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t size = mvm_engine_volume_size(engine, list[i]);
+		bool mounted = is_mounted(users, list[i]->name);
+
+		usage->volumes.count++;
+		usage->volumes.active += mounted;
+		usage->volumes.size += size;
+		usage->volumes.reclaimable += mounted ? 0 : size;
+	}
+	mvm_volume_list_free(list, count);
+	return 0;
+}
+
 int mvm_engine_usage(struct mvm_engine *engine, struct mvm_usage *out, struct mvm_error **err)
 {
 	const char *home = mvm_state_home(mvm_engine_state(engine));
@@ -133,13 +173,17 @@ int mvm_engine_usage(struct mvm_engine *engine, struct mvm_usage *out, struct mv
 	struct mvm_usage usage = {0};
 	struct engine_users users;
 	struct mvm_store *store;
+	int result;
 
 	if (mvm_engine_store(engine, &store, err) < 0 || mvm_store_list(store, &images, err) < 0 ||
 	    engine_users_init(engine, &users, err) < 0)
 		return -1;
 	add_containers(&usage, &users, &needed);
 	add_images(&usage, &users, &images, &needed);
+	result = add_volumes(engine, &usage, &users, err);
 	engine_users_finish(&users);
+	if (result < 0)
+		return -1;
 	usage.images.size = usage.images.reclaimable = allocated_by_images(home);
 	for (size_t i = 0; i < needed.count; i++) {
 		uint64_t size = allocated(home, needed.items[i]);

@@ -85,7 +85,12 @@ struct mvm_container_config {
 	struct mvm_strv tmpfs; /* parents before what is below them */
 	struct mvm_strv binds; /* share/mount.h, the short form, as the next the long one */
 	struct mvm_strv mounts;
-	struct mvm_strv annotations; /* key=value, sorted by key */
+	/* What they come to, and the image's volumes, and what other containers lent: the long form, each with its
+	 * name. */
+	struct mvm_strv volumes;
+	struct mvm_strv volume_names;
+	struct mvm_strv anonymous_volumes; /* those of these that nobody gave a name */
+	struct mvm_strv annotations;	   /* key=value, sorted by key */
 	bool read_only;
 	bool auto_remove;
 	char *restart_policy;		      /* a name of restart_policy.h; NULL: "no" */

@@ -218,6 +218,17 @@ void mvm_event_image(struct mvm_state *state, const char *id, const char *name, 
 		note(state, action, &line);
 }
 
+void mvm_event_volume(struct mvm_state *state, const char *name, const char *action, const char *const *more)
+{
+	json_t *attributes = json_object();
+	struct mvm_buf line = {0};
+
+	for (; more && *more; more += 2)
+		set(attributes, more[0], more[1]);
+	if (make_line("volume", action, name, attributes, &line))
+		note(state, action, &line);
+}
+
 void mvm_event_prune(struct mvm_state *state, const char *type, uint64_t reclaimed)
 {
 	char bytes[24];

@@ -1,6 +1,6 @@
 /*
- * What happens to containers and images, for `events`: a bounded history in MVM_HOME/events that whoever makes a
- * change adds a line to, and those who watch it.
+ * What happens to containers, images and volumes, for `events`: a bounded history in MVM_HOME/events that whoever makes
+ * a change adds a line to, and those who watch it.
  *
  *   history, history.1   JSON lines, the second one the older; 1 MiB each
  *   lock                 held shared while a line is added, exclusive for the moment in which the files change names
@@ -43,7 +43,10 @@ void mvm_event_died(struct mvm_state *state, struct mvm_container *container);
 void mvm_event_image(struct mvm_state *state, const char *id, const char *name, const json_t *labels,
 		     const char *action);
 
-/* The end of a prune of "container"s or "image"s: the bytes that it gave back. */
+/* The same of a volume; `more` as above. */
+void mvm_event_volume(struct mvm_state *state, const char *name, const char *action, const char *const *more);
+
+/* The end of a prune of "container"s, "image"s or "volume"s: the bytes that it gave back. */
 void mvm_event_prune(struct mvm_state *state, const char *type, uint64_t reclaimed);
 
 /* One event; what is in it lives in `json`. */

@@ -19,6 +19,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/paths.h"
 #include "runtime/base/text.h"
+#include "volume.h"
 
 #define NEW_PREFIX  ".new-"
 #define GONE_PREFIX ".gone-"
@@ -128,7 +129,7 @@ int mvm_state_open(const char *home, struct mvm_state **out, struct mvm_error **
 	state->home = mvm_strdup(home);
 	state->containers = mvm_format("%s/containers", home);
 	if (mvm_make_folders(state->containers, err) < 0 || mvm_runtime_folder(home, &state->runtime_folder, err) < 0 ||
-	    collect_garbage(state, err) < 0) {
+	    collect_garbage(state, err) < 0 || mvm_volume_collect(state, err) < 0) {
 		mvm_state_close(state);
 		return -1;
 	}
@@ -319,6 +320,8 @@ static int settle_crash(struct mvm_state *state, struct mvm_container *container
 	if (mvm_state_remove(state, container->config.id, err) < 0)
 		return -1;
 	mvm_event_container(state, &container->config, "destroy", NULL);
+	/* Our caller may hold that lock, or one that its holder waits for. */
+	mvm_volume_remove_anonymous(state, &container->config, MVM_LOCK_TRY);
 	return 1;
 }
 

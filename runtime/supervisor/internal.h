@@ -125,6 +125,7 @@ struct supervisor {
 	struct network *network; /* from the first boot to the end */
 	struct publish *publish; /* the same */
 	struct sockets *sockets; /* the same */
+	struct volumes *volumes; /* the same */
 	struct shares *shares;	 /* of this boot */
 	struct streams *streams;
 	int rows, cols; /* of the client's terminal, as last told */

@@ -7,6 +7,7 @@
 #include "network.h"
 #include "publish.h"
 #include "sockets.h"
+#include "volumes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/state/events.h"
+#include "runtime/state/volume.h"
 
 #define BOOT_LIMIT_MS	  20000 /* of the first try on an idle host; each further one gets twice as long */
 #define PATIENCE_MAX_MS	  600000
@@ -252,8 +254,9 @@ static void resume_and_drain(struct supervisor *supervisor)
 
 static void close_guest(struct supervisor *supervisor)
 {
-	/* Nobody will look at the disk of a container that is about to be removed, and a reader's is not kept. */
-	if (supervisor->helper ? !supervisor->writer : is_removed_at_end(supervisor))
+	/* Nobody will look at the disk of a container that is about to be removed, but at its volumes, and a reader's
+	 * is not kept. */
+	if (supervisor->helper ? !supervisor->writer : is_removed_at_end(supervisor) && !supervisor->volumes)
 		supervisor_event(supervisor, EVENT_GUEST_CLOSED);
 	else
 		agent_shutdown(supervisor->agent);
@@ -267,14 +270,41 @@ static void pull_plug(struct supervisor *supervisor)
 		supervisor_event(supervisor, EVENT_MACHINE_STOPPED);
 }
 
-static void destroy(struct supervisor *supervisor)
+static void note_destroyed(struct supervisor *supervisor)
 {
 	supervisor->discard = true;
 	if (supervisor->ran && !supervisor->outcome_known && !supervisor->killed)
 		events_note_kill(supervisor, 9);
 	if (supervisor->ran)
 		supervisor_exited(supervisor, EXIT_KILLED, false);
+}
+
+static void destroy(struct supervisor *supervisor)
+{
+	note_destroyed(supervisor);
 	pull_plug(supervisor);
+}
+
+/* What its processes have written to volumes is not to be lost with it: the guest closes them first. */
+static void destroy_closing(struct supervisor *supervisor)
+{
+	note_destroyed(supervisor);
+	if (!supervisor->volumes)
+		supervisor_event(supervisor, EVENT_GUEST_CLOSED);
+}
+
+static void destroy_running(struct supervisor *supervisor)
+{
+	if (supervisor->volumes)
+		agent_shutdown(supervisor->agent);
+	destroy_closing(supervisor);
+}
+
+static void destroy_paused(struct supervisor *supervisor)
+{
+	if (supervisor->volumes)
+		machine_resume(supervisor);
+	destroy_running(supervisor);
 }
 
 static void note_discard(struct supervisor *supervisor)
@@ -353,10 +383,12 @@ static void settle_container(struct supervisor *supervisor)
 		events_note(supervisor, "stop", NULL);
 	if (!is_removed_at_end(supervisor))
 		return;
-	if (mvm_state_remove(supervisor->state, container->config.id, &err) == 0)
+	if (mvm_state_remove(supervisor->state, container->config.id, &err) == 0) {
 		events_note(supervisor, "destroy", NULL);
-	else
-		mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
+		mvm_volume_remove_anonymous(supervisor->state, &container->config, 0);
+		return;
+	}
+	mvm_log(MVM_LOG_ERROR, "%s", mvm_error_message(err));
 }
 
 /* The order matters: when a client learns of the end, the state says so, the name of a removed
@@ -377,6 +409,8 @@ static void finish(struct supervisor *supervisor)
 	supervisor->publish = NULL;
 	sockets_finish(supervisor->sockets);
 	supervisor->sockets = NULL;
+	volumes_close(supervisor->volumes);
+	supervisor->volumes = NULL;
 	if (!supervisor->helper)
 		settle_container(supervisor);
 	unlink(socket);
@@ -443,14 +477,14 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_PROCESS_EXITED]  = {PHASE_DRAINING, drain},
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
-		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_DESTROY]         = {PHASE_CLOSING,  destroy_running},
 	},
 	[PHASE_PAUSING] = {
 		[EVENT_MACHINE_PAUSED]  = {PHASE_PAUSED,   note_paused},
 		[EVENT_PROCESS_EXITED]  = {PHASE_DRAINING, resume_and_drain},
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
-		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_DESTROY]         = {PHASE_CLOSING,  destroy_paused},
 		[EVENT_TIMEOUT]         = {PHASE_RUNNING,  pause_failed},
 	},
 	[PHASE_PAUSED] = {
@@ -459,27 +493,27 @@ static const struct transition table[PHASE_COUNT][EVENT_COUNT] = {
 		[EVENT_PROCESS_EXITED]  = {PHASE_DRAINING, resume_and_drain},
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
-		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_DESTROY]         = {PHASE_CLOSING,  destroy_paused},
 	},
 	[PHASE_RESUMING] = {
 		[EVENT_MACHINE_RESUMED] = {PHASE_RUNNING,  note_resumed},
 		[EVENT_PROCESS_EXITED]  = {PHASE_DRAINING, drain},
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
-		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_DESTROY]         = {PHASE_CLOSING,  destroy_running},
 		[EVENT_TIMEOUT]         = {PHASE_PAUSED,   resume_failed},
 	},
 	[PHASE_DRAINING] = {
 		[EVENT_OUTPUT_ENDED]    = {PHASE_CLOSING,  close_guest},
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
-		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_DESTROY]         = {PHASE_CLOSING,  destroy_running},
 	},
 	[PHASE_CLOSING] = {
 		[EVENT_GUEST_CLOSED]    = {PHASE_ENDING,   pull_plug},
 		[EVENT_MACHINE_STOPPED] = {PHASE_FLUSHING, flush},
 		[EVENT_FAILURE]         = {PHASE_ENDING,   pull_plug},
-		[EVENT_DESTROY]         = {PHASE_ENDING,   destroy},
+		[EVENT_DESTROY]         = {PHASE_CLOSING,  destroy_closing},
 		[EVENT_TIMEOUT]         = {PHASE_ENDING,   pull_plug},
 	},
 	[PHASE_ENDING] = {

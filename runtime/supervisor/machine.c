@@ -20,8 +20,10 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/paths.h"
+#include "runtime/state/volume.h"
 #include "shares.h"
 #include "sockets.h"
+#include "volumes.h"
 
 #define GUEST_CID	3
 #define BACKEND_WORD_MS 500
@@ -180,20 +182,20 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 	char *initrd MVM_CLEAN_FREE = NULL;
 	char *boot_log MVM_CLEAN_FREE = supervisor_boot_log(supervisor);
 	char *disk_path MVM_CLEAN_FREE = mvm_format("%s/%s", folder, config->disk_file);
-	const struct mvm_machine_disk disk = {
+	struct mvm_machine_disk disks[1 + MVM_VOLUME_DISKS_MAX] = {{
 		.path = disk_path,
 		.format = !strcmp(config->disk_format, "raw") ? MVM_DISK_RAW : MVM_DISK_QCOW2,
 		.scratch = config->auto_remove && !supervisor->helper,
 		.throw_away = supervisor->helper && !supervisor->writer,
 		.serial = "root",
-	};
+	}};
 	const char *level = getenv("MVM_LOG");
 	struct mvm_machine_nic nics[MVM_MACHINE_NICS_MAX];
 	struct mvm_machine_spec spec = {
 		.cpus = supervisor->helper ? HELPER_CPUS : (unsigned)config->cpus,
 		.memory = supervisor->helper ? HELPER_MEMORY : machine_memory(config->memory),
-		.disks = &disk,
-		.disk_count = 1,
+		.disks = disks,
+		.disk_count = 1 + volumes_disks(supervisor->volumes, disks + 1),
 		.nics = nics,
 		.nic_count = network_nics(supervisor->network, nics),
 		.vsock_fd = vsock_fd,
@@ -238,6 +240,8 @@ int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
 	if (!supervisor->network && network_join(supervisor, &supervisor->network, err) < 0)
 		return -1;
 	if (!supervisor->publish && publish_bind(supervisor, &supervisor->publish, err) < 0)
+		return -1;
+	if (!supervisor->volumes && volumes_open(supervisor, &supervisor->volumes, err) < 0)
 		return -1;
 	if (!supervisor->sockets && sockets_prepare(supervisor, &supervisor->sockets, err) < 0)
 		return -1;

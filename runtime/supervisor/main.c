@@ -11,6 +11,7 @@
 #include "network.h"
 #include "publish.h"
 #include "sockets.h"
+#include "volumes.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -91,6 +92,7 @@ static void tear_down(struct supervisor *supervisor)
 	publish_finish(supervisor->publish);
 	sockets_finish(supervisor->sockets);
 	network_leave(supervisor->network);
+	volumes_close(supervisor->volumes);
 	streams_destroy(supervisor->streams);
 	clients_destroy(supervisor);
 	mvm_error_free(supervisor->refusal);

@@ -12,6 +12,7 @@
 #include "share/server.h"
 #include "sockets.h"
 #include "share/translator.h"
+#include "volumes.h"
 
 struct shares {
 	struct mvm_shares list;
@@ -84,13 +85,15 @@ static int collect(struct supervisor *supervisor, struct shares *shares, struct 
 	const struct mvm_container_config *config = &supervisor->container->config;
 	struct mvm_mounts mounts MVM_CLEAN_MOUNTS = {0};
 
-	if (mvm_mounts_parse(&config->binds, &config->mounts, &mounts, err) < 0)
+	if (mvm_mounts_resolve(&config->binds, &config->mounts, &config->volumes, &mounts, err) < 0)
 		return -1;
 	for (size_t i = 0; i < mounts.count; i++) {
 		const struct mvm_mount *mount = &mounts.items[i];
 
 		if (mount->type == MVM_MOUNT_TMPFS)
 			add_tmpfs(mount, shares);
+		else if (mount->type == MVM_MOUNT_VOLUME)
+			mvm_strv_take(&shares->mounts, volumes_mount(supervisor->volumes, mount, &shares->list));
 		else if (mount->type == MVM_MOUNT_BIND && add_bind(supervisor, mount, shares, err) < 0)
 			return -1;
 	}

@@ -36,8 +36,8 @@ load ../lib/vm.bash
   mvm rm localname
   has "$(mvm inspect -f '{{index .RepoTags 0}}' localname)" localname:latest
   mvm rmi localname
-  run --separate-stderr -1 mvm inspect --type volume x
-  error_says "'volume' is not a valid value for --type"
+  run --separate-stderr -1 mvm inspect --type plugin x
+  error_says "'plugin' is not a valid value for --type"
 }
 
 @test "inspect of what is not there" {

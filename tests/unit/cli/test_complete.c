@@ -167,7 +167,7 @@ static void nothing_is_made_where_nothing_is(void **state)
 static void every_argument_has_something_to_offer_or_cannot(void **state)
 {
 	static const struct cli_command *const nothing_known[] = {&cli_load, &cli_login, &cli_logout,
-								  &cli_network_create};
+								  &cli_network_create, &cli_volume_create};
 	const struct cli_command *command;
 
 	for (size_t i = 0; (command = cli_command_at(i)); i++) {

@@ -114,9 +114,9 @@ static void what_does_not_run_is_removed(void **state)
 		struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
 		world_set_status(world, id, statuses[i / 2], 0);
-		assert_ok(mvm_engine_remove(world->engine, "web", i % 2, &err));
+		assert_ok(mvm_engine_remove(world->engine, "web", i % 2, false, &err));
 		assert_int_equal(world_count(world), 0);
-		assert_error(mvm_engine_remove(world->engine, "web", i % 2, &err), MVM_ERR_NOT_FOUND, "web");
+		assert_error(mvm_engine_remove(world->engine, "web", i % 2, false, &err), MVM_ERR_NOT_FOUND, "web");
 	}
 }
 
@@ -138,10 +138,10 @@ static void what_runs_is_removed_by_force_only(void **state)
 	pid_t pid = world_supervise(world, id, obey);
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-	assert_error(mvm_engine_remove(world->engine, "web", false, &err), MVM_ERR_CONFLICT,
+	assert_error(mvm_engine_remove(world->engine, "web", false, false, &err), MVM_ERR_CONFLICT,
 		     "cannot remove container \"/web\": container is running");
 	assert_int_equal(world_count(world), 1);
-	assert_ok(mvm_engine_remove(world->engine, "web", true, &err));
+	assert_ok(mvm_engine_remove(world->engine, "web", true, false, &err));
 	assert_int_equal(wait_for_exit(pid), 0);
 	assert_int_equal(world_count(world), 0);
 }
@@ -162,7 +162,7 @@ static void one_that_removes_itself_meanwhile_is_success(void **state)
 	pid_t pid = world_supervise(world, id, remove_itself);
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-	assert_ok(mvm_engine_remove(world->engine, "web", true, &err));
+	assert_ok(mvm_engine_remove(world->engine, "web", true, false, &err));
 	assert_int_equal(wait_for_exit(pid), 0);
 	assert_int_equal(world_count(world), 0);
 }
@@ -182,7 +182,7 @@ static void a_supervisor_that_dies_is_no_obstacle(void **state)
 	pid_t pid = world_supervise(world, id, die);
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-	assert_ok(mvm_engine_remove(world->engine, "web", true, &err));
+	assert_ok(mvm_engine_remove(world->engine, "web", true, false, &err));
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(world_count(world), 0);
 }
@@ -202,7 +202,7 @@ static void a_supervisor_that_is_stuck_is_killed(void **state)
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	int status;
 
-	assert_ok(mvm_engine_remove(world->engine, "web", true, &err));
+	assert_ok(mvm_engine_remove(world->engine, "web", true, false, &err));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	assert_int_equal(world_count(world), 0);
@@ -219,7 +219,7 @@ static void a_supervisor_that_cannot_be_reached_is_killed(void **state)
 	int status;
 
 	assert_int_equal(unlink(path), 0);
-	assert_ok(mvm_engine_remove(world->engine, "web", true, &err));
+	assert_ok(mvm_engine_remove(world->engine, "web", true, false, &err));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	assert_int_equal(world_count(world), 0);
@@ -233,7 +233,7 @@ static void one_that_is_being_started_is_not_removed(void **state)
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
 	free(world_add(world, "web", false, &lock));
-	assert_error(mvm_engine_remove(world->engine, "web", false, &err), MVM_ERR_CONFLICT,
+	assert_error(mvm_engine_remove(world->engine, "web", false, false, &err), MVM_ERR_CONFLICT,
 		     "another command works with it");
 	assert_int_equal(world_count(world), 1);
 }

@@ -3,6 +3,7 @@
 #include "runtime/supervisor/network.h"
 #include "runtime/supervisor/publish.h"
 #include "runtime/supervisor/sockets.h"
+#include "runtime/supervisor/volumes.h"
 #include "tests/unit/unit.h"
 
 struct fake_parts fake_parts;
@@ -69,6 +70,10 @@ void sockets_finish(struct sockets *sockets)
 }
 
 void publish_finish(struct publish *publish)
+{
+}
+
+void volumes_close(struct volumes *volumes)
 {
 }
 

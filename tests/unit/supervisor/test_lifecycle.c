@@ -100,6 +100,47 @@ static void one_to_be_removed_goes_without_ceremony(void **state)
 	finish(&vm);
 }
 
+/* But at its volumes, whether it ends by itself, by force or by force as it is paused; and a second one who has no
+ * patience is none the faster. */
+static void one_with_volumes_is_closed_first(void **state)
+{
+	static int volumes;
+	static const struct {
+		enum phase phase;
+		enum event event;
+		const char *calls;
+	} cases[] = {
+		{PHASE_RUNNING, EVENT_PROCESS_EXITED, "shutdown"},
+		{PHASE_RUNNING, EVENT_DESTROY, "shutdown"},
+		{PHASE_PAUSED, EVENT_DESTROY, "resume shutdown"},
+		{PHASE_DRAINING, EVENT_DESTROY, "shutdown"},
+	};
+
+	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
+		struct vm vm;
+
+		begin(&vm, *state, true);
+		vm.supervisor.volumes = (struct volumes *)&volumes;
+		go_to(&vm, cases[i].phase);
+		if (cases[i].event == EVENT_DESTROY)
+			event(&vm, EVENT_DESTROY);
+		else
+			process_exits(&vm, 0);
+		if (cases[i].event != EVENT_DESTROY)
+			output_ends(&vm);
+		fake_parts_expect(cases[i].calls);
+		assert_int_equal(vm.supervisor.phase, PHASE_CLOSING);
+		assert_true(fake_timer_ms(vm.supervisor.phase_timer) > 0);
+		event(&vm, EVENT_DESTROY);
+		fake_parts_expect("");
+		vm.supervisor.output_ended = true;
+		event(&vm, EVENT_GUEST_CLOSED);
+		event(&vm, EVENT_MACHINE_STOPPED);
+		finish(&vm);
+		assert_int_equal(world_count(*state), 0);
+	}
+}
+
 static void paused_and_unpaused(void **state)
 {
 	struct vm vm;
@@ -474,6 +515,7 @@ int main(void)
 		WORLD_TEST(output_may_end_before_the_program),
 		WORLD_TEST(one_to_be_removed_goes_without_ceremony),
 		WORLD_TEST(one_to_be_removed_is_kept_by_a_restart),
+		WORLD_TEST(one_with_volumes_is_closed_first),
 		WORLD_TEST(paused_and_unpaused),
 		WORLD_TEST(one_that_ends_as_it_is_paused_is_closed),
 		WORLD_TEST(out_of_memory_is_noted),
