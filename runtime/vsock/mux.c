@@ -15,7 +15,8 @@
  *
  * Credit (§5.10.6.3): each side may have buf_alloc - (sent - the other's fwd_cnt) bytes under way. All counters are
  * 32 bits and wrap. A guest that sends more than it may is reset. We tell of freed space when a
- * quarter of the window has been freed, in whatever packet goes that way, or else in one of its own.
+ * quarter of the window has been freed, in whatever packet goes that way, or else in one of its own. Linux of
+ * late sends no more ahead than it would itself take, so it is a quarter of the smaller window.
  */
 #include "mux.h"
 
@@ -348,12 +349,24 @@ static bool grow_window(struct mux *mux, struct conn *conn)
 	return true;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static bool has_news(const struct conn *conn)
+{
+	uint32_t freed = conn->forwarded - conn->told;
+
+	return freed && freed >= least(conn->buf_alloc, conn->peer_buf_alloc) / 4;
+}
+
 void mux_forwarded(struct mux *mux, struct conn *conn, uint32_t count)
 {
 	conn->forwarded += count;
 	if (conn->state != CONN_OPEN || conn->guest_shut & SHUT_NO_SEND)
 		return;
-	if (grow_window(mux, conn) || conn->forwarded - conn->told >= conn->buf_alloc / 4)
+	if (grow_window(mux, conn) || has_news(conn))
 		send_later(mux, conn, OP_CREDIT_UPDATE);
 }
 

@@ -51,6 +51,7 @@ services() {
 
   client download "$(port srv 7003)" $((64 << 20))
   client upload "$(port srv 7004)" $((64 << 20))
+  client download_among "$(port srv 7003)" $((4 << 20)) "$(port srv 7001)" 200
   client stall "$(port srv 7005)" "$(port srv 7001)"
   client abort "$(port srv 7001)" "$(port srv 7001)"
   client many_at_once "$(port srv 7001)" 1000

@@ -346,6 +346,23 @@ static void freed_space_is_told_at_a_quarter(void **state)
 	expect_nothing();
 }
 
+/* A guest that takes little sends as little ahead, whatever our window, and would wait for word for ever. */
+static void freed_space_is_told_at_a_quarter_of_the_guests_window(void **state)
+{
+	enum { LITTLE = 16 << 10 };
+	struct conn *conn = open_conn(GUEST_PORT);
+
+	receive_credit(conn, LITTLE, 0);
+	assert_int_equal(receive_data(conn, MUX_WINDOW_SMALL).type, EVENT_DATA);
+	mux_forwarded(&mux, conn, MUX_WINDOW_SMALL);
+	assert_int_equal(next_control().buf_alloc, MUX_WINDOW_LARGE);
+	receive_credit(conn, LITTLE, 0);
+	mux_forwarded(&mux, conn, LITTLE / 4 - 1);
+	expect_nothing();
+	mux_forwarded(&mux, conn, 1);
+	assert_int_equal(next_control().fwd_cnt, MUX_WINDOW_SMALL + LITTLE / 4);
+}
+
 static void a_busy_connection_gets_a_larger_window(void **state)
 {
 	struct conn *conn = open_conn(GUEST_PORT);
@@ -748,6 +765,7 @@ int main(void)
 		TEST(what_the_guest_may_send_is_bounded),
 		TEST(one_packet_beyond_the_window_is_reset),
 		TEST(freed_space_is_told_at_a_quarter),
+		TEST(freed_space_is_told_at_a_quarter_of_the_guests_window),
 		TEST(a_busy_connection_gets_a_larger_window),
 		TEST(windows_do_not_grow_past_the_budget),
 		TEST(a_credit_request_is_answered),

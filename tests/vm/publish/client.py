@@ -73,6 +73,16 @@ def download(port, count):
     same(expected.hexdigest(), seen.hexdigest(), "content")
 
 
+def download_among(port, count, other, others):
+    """As above, with so many other connections open before."""
+    held = [connect(int(other)) for _ in range(int(others))]
+    for sock in held:
+        sock.sendall(b"here")
+    for sock in held:
+        same(b"here", sock.recv(4), "answer")
+    download(port, count)
+
+
 def upload(port, count):
     sock, seen, left = connect(port), hashlib.sha256(), int(count)
     block = os.urandom(1 << 20)
