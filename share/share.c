@@ -17,17 +17,27 @@ static bool is_within(const char *path, const char *folder)
 	return !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
 }
 
-static int check_home(const char *source, const char *home, struct mvm_error **err)
+static int check_folder(const char *source, const char *folder, const char *danger, struct mvm_error **err)
 {
 	char *path MVM_CLEAN_FREE = realpath(source, NULL);
-	char *ours MVM_CLEAN_FREE = realpath(home, NULL);
+	char *ours MVM_CLEAN_FREE = realpath(folder, NULL);
 
 	if (path && ours && is_within(path, ours))
 		return mvm_fail(err, MVM_ERR_INVALID,
-				"%s: mvm's own folder %s cannot be shared, a guest could change the disks of others; "
-				"share another folder",
-				source, ours);
+				"%s: mvm's own folder %s cannot be shared, a guest could %s; share something else",
+				source, ours, danger);
 	return 0;
+}
+
+/* A folder that holds one of these is shared as it is, like docker's: there the sockets are files that nobody of the
+ * guest's kernel listens at. */
+static int check_own(const char *source, const char *home, const char *runtime, struct mvm_error **err)
+{
+	char *sockets MVM_CLEAN_FREE = mvm_format("%s/..", runtime);
+
+	if (check_folder(source, home, "change the disks of others", err) < 0)
+		return -1;
+	return check_folder(source, sockets, "have commands run by mvm", err);
 }
 
 static int kind_of(const char *source, mode_t mode, enum mvm_share_kind *kind, struct mvm_error **err)
@@ -47,7 +57,8 @@ static int kind_of(const char *source, mode_t mode, enum mvm_share_kind *kind, s
 	return 0;
 }
 
-int mvm_share_classify(const char *source, const char *home, enum mvm_share_kind *kind, struct mvm_error **err)
+int mvm_share_classify(const char *source, const char *home, const char *runtime, enum mvm_share_kind *kind,
+		       struct mvm_error **err)
 {
 	enum mvm_share_kind found = MVM_SHARE_FOLDER;
 	struct stat status;
@@ -56,7 +67,7 @@ int mvm_share_classify(const char *source, const char *home, enum mvm_share_kind
 		return mvm_fail(err, MVM_ERR_NOT_FOUND, "bind source path does not exist: %s", source);
 	if (stat(source, &status) < 0)
 		return mvm_fail_errno(err, errno, "cannot share %s", source);
-	if (kind_of(source, status.st_mode, &found, err) < 0 || check_home(source, home, err) < 0)
+	if (kind_of(source, status.st_mode, &found, err) < 0 || check_own(source, home, runtime, err) < 0)
 		return -1;
 	if (access(source, found == MVM_SHARE_FOLDER ? R_OK | X_OK : R_OK) < 0)
 		return mvm_fail_errno(err, errno, "cannot share %s", source);

@@ -26,8 +26,10 @@ struct mvm_shares {
 };
 
 /* What is at that path, links followed. NOT_FOUND where nothing is; INVALID for what cannot be shared, such as a FIFO
- * or `home`, which is mvm's own, and what is in it; IO where this user may not look. */
-int mvm_share_classify(const char *source, const char *home, enum mvm_share_kind *kind, struct mvm_error **err);
+ * or what is mvm's own: `home`, the folder in which `runtime` is, with the sockets of all homes, and what is in them;
+ * IO where this user may not look. */
+int mvm_share_classify(const char *source, const char *home, const char *runtime, enum mvm_share_kind *kind,
+		       struct mvm_error **err);
 
 /* A folder that is to be shared and is missing is made with its parents, mode 0755; what is there stays. */
 int mvm_share_make_folder(const char *path, struct mvm_error **err);

@@ -15,8 +15,8 @@
 enum { MAX_MOUNTS = 1024 };
 
 /* One that is given by `-v` may be missing: it is made at the start. */
-static int check_source(const struct mvm_mount *mount, const char *home, struct mvm_container_config *config,
-			struct mvm_error **err)
+static int check_source(const struct mvm_mount *mount, const char *home, const char *runtime,
+			struct mvm_container_config *config, struct mvm_error **err)
 {
 	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
 	enum mvm_share_kind kind;
@@ -25,7 +25,7 @@ static int check_source(const struct mvm_mount *mount, const char *home, struct 
 		return mount->source ? mvm_volume_check_name(mount->source, err) : 0;
 	if (mount->type != MVM_MOUNT_BIND)
 		return 0;
-	if (mvm_share_classify(mount->source, home, &kind, &cause) == 0)
+	if (mvm_share_classify(mount->source, home, runtime, &kind, &cause) == 0)
 		return kind == MVM_SHARE_SOCKET ? engine_add_host_socket(mount->source, mount->target, config, err) : 0;
 	if (mount->short_form && mvm_error_code(cause) == MVM_ERR_NOT_FOUND)
 		return 0;
@@ -77,7 +77,7 @@ int engine_set_mounts(const struct mvm_create_request *request, struct mvm_conta
 		      struct mvm_error **err)
 {
 	struct mvm_mounts mounts MVM_CLEAN_MOUNTS = {0};
-	char *home MVM_CLEAN_FREE = NULL;
+	char *home MVM_CLEAN_FREE = NULL, *runtime MVM_CLEAN_FREE = NULL;
 
 	for (size_t i = 0; request->volumes && i < request->volumes->count; i++)
 		if (add_bind(request->volumes->items[i], config, err) < 0)
@@ -85,12 +85,13 @@ int engine_set_mounts(const struct mvm_create_request *request, struct mvm_conta
 	for (size_t i = 0; request->mounts && i < request->mounts->count; i++)
 		if (add_mount(request->mounts->items[i], config, err) < 0)
 			return -1;
-	if (mvm_mounts_parse(&config->binds, &config->mounts, &mounts, err) < 0 || mvm_home(&home, err) < 0)
+	if (mvm_mounts_parse(&config->binds, &config->mounts, &mounts, err) < 0 || mvm_home(&home, err) < 0 ||
+	    mvm_runtime_folder(home, &runtime, err) < 0)
 		return -1;
 	if (mounts.count > MAX_MOUNTS)
 		return mvm_fail(err, MVM_ERR_USAGE, "more than %d mounts; share a folder that holds them", MAX_MOUNTS);
 	for (size_t i = 0; i < mounts.count; i++)
-		if (check_source(&mounts.items[i], home, config, err) < 0)
+		if (check_source(&mounts.items[i], home, runtime, config, err) < 0)
 			return -1;
 	return check_tmpfs(&mounts, &config->tmpfs, err);
 }

@@ -58,7 +58,8 @@ static int add_bind(struct supervisor *supervisor, const struct mvm_mount *mount
 		return sockets_mount(supervisor->sockets, mount->source, mount->target, err);
 	if (mount->short_form && mvm_share_make_folder(mount->source, err) < 0)
 		return -1;
-	if (mvm_share_classify(mount->source, mvm_state_home(supervisor->state), &kind, err) < 0)
+	if (mvm_share_classify(mount->source, mvm_state_home(supervisor->state),
+			       mvm_state_runtime_folder(supervisor->state), &kind, err) < 0)
 		return -1;
 	if (kind == MVM_SHARE_SOCKET)
 		return sockets_mount(supervisor->sockets, mount->source, mount->target, err);

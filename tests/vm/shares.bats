@@ -47,6 +47,12 @@ test_teardown() {
   run mvm inspect -f '{{json .Mounts}} {{json .HostConfig.Binds}} {{json .HostConfig.Mounts}}' box
   has "$output" "{\"Type\":\"bind\",\"Source\":\"$HOST/src\",\"Destination\":\"/again\",\"Mode\":\"\",\"RW\":false,\"Propagation\":\"rprivate\"}" \
     "\"$HOST/src:/data\"" "\"$HOST/nested:/data/sub/deep:ro\"" '"Type":"tmpfs"' '"ReadOnly":true'
+  # Not the socket by which mvm is told what to do, and no other of these.
+  control=$(readlink "$MVM_HOME"/containers/*/control)
+  for place in "$control" "${control%/*}" "${control%/*/*}"; do
+    run --separate-stderr -125 mvm run --rm -v "$place:/x" "$IMAGE" true
+    error_says "$place: mvm's own folder" 'have commands run by mvm'
+  done
   # What is shared is not the container's: not in its tree, nor among its changes; the places are, as with docker.
   lacks "$(mvm export box | tar -t)" data/one
   lacks "$(mvm diff box)" /data/one

@@ -29,6 +29,8 @@ static void kinds(void **state)
 	char *file MVM_CLEAN_FREE = below(*state, "file"), *link MVM_CLEAN_FREE = below(*state, "link");
 	char *fifo MVM_CLEAN_FREE = below(*state, "fifo"), *loop MVM_CLEAN_FREE = below(*state, "loop");
 	char *socket_path MVM_CLEAN_FREE = below(*state, "socket"), *none MVM_CLEAN_FREE = below(*state, "none");
+	char *sockets MVM_CLEAN_FREE = below(*state, "sockets"), *runtime MVM_CLEAN_FREE = below(*state, "sockets/one");
+	char *control MVM_CLEAN_FREE = below(*state, "sockets/other-control");
 	struct mvm_error *err = NULL;
 	enum mvm_share_kind kind;
 
@@ -38,19 +40,25 @@ static void kinds(void **state)
 	assert_int_equal(symlink("file", link), 0);
 	assert_int_equal(symlink("loop", loop), 0);
 	assert_int_equal(mkfifo(fifo, 0644), 0);
+	assert_int_equal(mkdir(sockets, 0700), 0);
+	assert_int_equal(mkdir(runtime, 0700), 0);
 	make_socket(socket_path);
-	assert_ok(mvm_share_classify(*state, home, &kind, &err));
+	make_socket(control);
+	assert_ok(mvm_share_classify(*state, home, runtime, &kind, &err));
 	assert_int_equal(kind, MVM_SHARE_FOLDER);
-	assert_ok(mvm_share_classify(link, home, &kind, &err));
+	assert_ok(mvm_share_classify(link, home, runtime, &kind, &err));
 	assert_int_equal(kind, MVM_SHARE_FILE);
-	assert_ok(mvm_share_classify(socket_path, home, &kind, &err));
+	assert_ok(mvm_share_classify(socket_path, home, runtime, &kind, &err));
 	assert_int_equal(kind, MVM_SHARE_SOCKET);
-	assert_error(mvm_share_classify(fifo, home, &kind, &err), MVM_ERR_INVALID, "is a FIFO");
-	assert_error(mvm_share_classify("/dev/null", home, &kind, &err), MVM_ERR_INVALID, "is a device");
-	assert_error(mvm_share_classify(none, home, &kind, &err), MVM_ERR_NOT_FOUND, "bind source path does not exist");
-	assert_error(mvm_share_classify(loop, home, &kind, &err), MVM_ERR_IO, "symbolic links");
-	assert_error(mvm_share_classify(home, home, &kind, &err), MVM_ERR_INVALID, "mvm's own folder");
-	assert_error(mvm_share_classify(inside, home, &kind, &err), MVM_ERR_INVALID, "mvm's own folder");
+	assert_error(mvm_share_classify(fifo, home, runtime, &kind, &err), MVM_ERR_INVALID, "is a FIFO");
+	assert_error(mvm_share_classify("/dev/null", home, runtime, &kind, &err), MVM_ERR_INVALID, "is a device");
+	assert_error(mvm_share_classify(none, home, runtime, &kind, &err), MVM_ERR_NOT_FOUND,
+		     "bind source path does not exist");
+	assert_error(mvm_share_classify(loop, home, runtime, &kind, &err), MVM_ERR_IO, "symbolic links");
+	assert_error(mvm_share_classify(home, home, runtime, &kind, &err), MVM_ERR_INVALID, "mvm's own folder");
+	assert_error(mvm_share_classify(sockets, home, runtime, &kind, &err), MVM_ERR_INVALID, "mvm's own folder");
+	assert_error(mvm_share_classify(control, home, runtime, &kind, &err), MVM_ERR_INVALID, "mvm's own folder");
+	assert_error(mvm_share_classify(inside, home, runtime, &kind, &err), MVM_ERR_INVALID, "mvm's own folder");
 }
 
 static void folders_are_made(void **state)
