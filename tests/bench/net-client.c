@@ -1,10 +1,6 @@
 /*
- * The client of the benchmark of networks, against net-server.c:
- *
- *   net-client ADDRESS PORT WHAT SECONDS [CONCURRENT]
- *
- * WHAT is download or upload, which print MB/s, or requests or connections, which print how many were answered in a
- * second.
+ * The client of the benchmark of networks, against net-server.c. WHAT is download or upload, which print MB/s, or
+ * requests or connections, which print how many were answered in a second.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +14,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "net-peer.h"
 
 enum { REQUEST = 64, REPLY = 256, MAX_CONNECTIONS = 1024 };
 
@@ -35,7 +33,7 @@ static double now(void)
 
 static void die(const char *what)
 {
-	fprintf(stderr, "net-client: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "net-peer: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
@@ -136,7 +134,7 @@ static void requests(double seconds, int concurrent, int anew)
 	printf("%.0f\n", (double)answered / (now() - start));
 }
 
-int main(int argc, char **argv)
+int net_client(int argc, char **argv)
 {
 	double seconds = argc > 4 ? atof(argv[4]) : 0;
 	int concurrent = argc > 5 ? atoi(argv[5]) : 1;
