@@ -150,6 +150,19 @@ static bool has_mac(int fd, struct ifreq *request, const unsigned char mac[6])
 	return ioctl(fd, SIOCGIFHWADDR, request) == 0 && memcmp(request->ifr_hwaddr.sa_data, mac, 6) == 0;
 }
 
+/* Six bytes in hexadecimal with colons between. (sscanf() would be 10 KB of the agent.) */
+static bool parse_mac(const char *text, unsigned char mac[6])
+{
+	char *end;
+
+	for (size_t i = 0; i < 6; i++, text = end + 1) {
+		mac[i] = (unsigned char)strtoul(text, &end, 16);
+		if (end != text + 2 || *end != (i < 5 ? ':' : '\0'))
+			return false;
+	}
+	return true;
+}
+
 /* 0: there is none. */
 static unsigned find_by_mac(int fd, const char *text)
 {
@@ -157,8 +170,7 @@ static unsigned find_by_mac(int fd, const char *text)
 	unsigned char mac[6];
 	unsigned found = 0;
 
-	if (all && sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
-			  &mac[5]) == 6)
+	if (all && parse_mac(text, mac))
 		for (struct if_nameindex *at = all; at->if_index && !found; at++) {
 			struct ifreq request = {.ifr_flags = 0};
 

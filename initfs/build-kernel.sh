@@ -85,9 +85,10 @@ make_kernel tinyconfig >"$work/build.log" 2>&1 || die "tinyconfig failed: $(tail
 cat "${options[@]}" >>"$work/.config"
 make_kernel olddefconfig >>"$work/build.log" 2>&1 || die "olddefconfig failed: $(tail -n 3 "$work/build.log")"
 
-# An option that a newer kernel renamed would be dropped silently. (What another
-# option selects cannot be switched off; that costs space, not function.)
-missing=$(grep -hE '^CONFIG_[A-Z0-9_]+=' "${options[@]}" | grep -v '=n$' | while IFS= read -r line; do
+# An option that a newer kernel renamed would be dropped silently. Of several lines about one the last counts. (What
+# another option selects cannot be switched off; that costs space, not function.)
+missing=$(awk -F= '/^CONFIG_[A-Z0-9_]+=/ { line[$1] = $0 } END { for (name in line) print line[name] }' "${options[@]}" |
+  grep -v '=n$' | sort | while IFS= read -r line; do
   grep -qxF "$line" "$work/.config" || printf '%s ' "$line"
 done)
 [ -z "$missing" ] || die "this source does not take: $missing"

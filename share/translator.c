@@ -42,15 +42,14 @@ struct elf_part {
 };
 static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_part) == 56, "as in the file");
 
-#if defined(__x86_64__)
-#define VM_MACHINE MACHINE_X86_64
-#define VM_USUAL   "arm64"
-static const char *const natives[] = {"amd64", "386", NULL};
-#else
-#define VM_MACHINE MACHINE_AARCH64
-#define VM_USUAL   "amd64"
-static const char *const natives[] = {"arm64", NULL};
-#endif
+/* What a VM has of itself, and what is asked of it most that it has not. */
+static const struct {
+	uint16_t machine;
+	const char *usual, *natives[3];
+} machines[] = {
+	[MVM_ARCH_AMD64] = {MACHINE_X86_64, "arm64", {"amd64", "386", NULL}},
+	[MVM_ARCH_ARM64] = {MACHINE_AARCH64, "amd64", {"arm64", NULL}},
+};
 
 /* By Go's name and QEMU's, and by what its programs begin with (elf(5)). */
 static const struct architecture {
@@ -69,27 +68,28 @@ static const struct architecture {
 
 static const char *const folders[] = {"/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"};
 
-bool mvm_translator_native(const char *name)
+bool mvm_translator_native(enum mvm_arch vm, const char *name)
 {
-	for (const char *const *native = natives; *native; native++)
+	for (const char *const *native = machines[vm].natives; *native; native++)
 		if (!strcmp(*native, name))
 			return true;
 	return false;
 }
 
-const char *mvm_translator_usual(void)
+const char *mvm_translator_usual(enum mvm_arch vm)
 {
-	return VM_USUAL;
+	return machines[vm].usual;
 }
 
-const char *const *mvm_translator_architectures(void)
+const char *const *mvm_translator_architectures(enum mvm_arch vm)
 {
 	static const char *list[MVM_COUNT(architectures) + 1];
 	size_t count = 0;
 
 	for (size_t i = 0; i < MVM_COUNT(architectures); i++)
-		if (!mvm_translator_native(architectures[i].name))
+		if (!mvm_translator_native(vm, architectures[i].name))
 			list[count++] = architectures[i].name;
+	list[count] = NULL;
 	return list;
 }
 
@@ -102,13 +102,13 @@ static const struct architecture *find_architecture(const char *name)
 }
 
 /* What has an interpreter would look for it in the container. */
-static bool is_static_program(int fd)
+static bool is_static_program(enum mvm_arch vm, int fd)
 {
 	struct elf_header header;
 	struct elf_part part;
 
 	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) || memcmp(header.magic, "\177ELF", 4) != 0 ||
-	    header.class != CLASS_64 || header.data != LITTLE_ENDIAN_DATA || header.machine != VM_MACHINE ||
+	    header.class != CLASS_64 || header.data != LITTLE_ENDIAN_DATA || header.machine != machines[vm].machine ||
 	    (header.type != TYPE_PROGRAM && header.type != TYPE_SHARED) || header.part_size != sizeof(part))
 		return false;
 	for (unsigned i = 0; i < header.part_count; i++)
@@ -118,7 +118,7 @@ static bool is_static_program(int fd)
 	return true;
 }
 
-int mvm_translator_check(const char *path, struct mvm_error **err)
+int mvm_translator_check(enum mvm_arch vm, const char *path, struct mvm_error **err)
 {
 	int fd MVM_CLEAN_FD = open(path, O_RDONLY | O_CLOEXEC);
 
@@ -129,14 +129,15 @@ int mvm_translator_check(const char *path, struct mvm_error **err)
 				strerror(errno));
 	if (fstat(fd, &status) == 0 && !(status.st_mode & 0111))
 		return mvm_fail(err, MVM_ERR_INVALID, "translator %s: not executable", path);
-	if (!is_static_program(fd))
-		return mvm_fail(err, MVM_ERR_INVALID, "translator %s: no static program for the machine's processor",
-				path);
+	if (!is_static_program(vm, fd))
+		return mvm_fail(err, MVM_ERR_INVALID,
+				"translator %s: no static program for the machine's processor (%s)", path,
+				mvm_arch_name(vm));
 	return 0;
 }
 
 /* 1 where nothing is there that could be used. */
-static int look_around(const struct architecture *architecture, char **path)
+static int look_around(enum mvm_arch vm, const struct architecture *architecture, char **path)
 {
 	/* Newer Debians have static ones under the plain name. */
 	static const char *const endings[] = {"-static", ""};
@@ -145,7 +146,7 @@ static int look_around(const struct architecture *architecture, char **path)
 		char *candidate = mvm_format("%s/qemu-%s%s", folders[i / MVM_COUNT(endings)], architecture->qemu,
 					     endings[i % MVM_COUNT(endings)]);
 
-		if (mvm_translator_check(candidate, NULL) == 0) {
+		if (mvm_translator_check(vm, candidate, NULL) == 0) {
 			*path = candidate;
 			return 0;
 		}
@@ -154,7 +155,8 @@ static int look_around(const struct architecture *architecture, char **path)
 	return 1;
 }
 
-int mvm_translator_find(const struct mvm_config *config, const char *name, char **path, struct mvm_error **err)
+int mvm_translator_find(const struct mvm_config *config, enum mvm_arch vm, const char *name, char **path,
+			struct mvm_error **err)
 {
 	const struct architecture *architecture = find_architecture(name);
 	struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
@@ -166,14 +168,20 @@ int mvm_translator_find(const struct mvm_config *config, const char *name, char 
 	if (mvm_config_section(config, "translators", &section, err) < 0)
 		return -1;
 	if (mvm_json_get_string(section, name, NULL, &given, &cause) < 0 ||
-	    (given && mvm_translator_check(given, &cause) < 0))
+	    (given && mvm_translator_check(vm, given, &cause) < 0))
 		return mvm_config_fail(config, err, "\"translators\": %s", mvm_error_message(cause));
 	if (given) {
 		*path = mvm_strdup(given);
 		return 0;
 	}
-	if (look_around(architecture, path) == 0)
+	if (look_around(vm, architecture, path) == 0)
 		return 0;
+	/* The host's packages are for the host's processor. */
+	if (vm != MVM_ARCH_OWN)
+		return mvm_fail(err, MVM_ERR_NOT_FOUND,
+				"%s programs need a translator in a machine that is %s: name a static qemu-%s for it "
+				"under \"translators\" in the configuration file",
+				name, mvm_arch_name(vm), architecture->qemu);
 	return mvm_fail(
 		err, MVM_ERR_NOT_FOUND,
 		"%s programs need a translator, qemu-%s-static, which is not here: `apt install qemu-user-static`, "

@@ -10,21 +10,25 @@
 
 #include <stdbool.h>
 
+#include "runtime/base/arch.h"
+
 struct mvm_config;
 struct mvm_error;
 
-/* All that there may be a translator for, but for those that the VM itself runs; NULL at the end. */
-const char *const *mvm_translator_architectures(void);
+/* All that there may be a translator for in such a VM, but for those that it runs itself; NULL at the end. Valid until
+ * the next call. */
+const char *const *mvm_translator_architectures(enum mvm_arch vm);
 /* What the VM's processor and kernel run themselves. */
-bool mvm_translator_native(const char *architecture);
+bool mvm_translator_native(enum mvm_arch vm, const char *architecture);
 /* What is meant where nobody says an architecture: the other one of amd64 and arm64. */
-const char *mvm_translator_usual(void);
+const char *mvm_translator_usual(enum mvm_arch vm);
 
 /* A static program for the VM: the one that the configuration names ("translators"), else one in the usual places. The
  * path is the caller's. UNSUPPORTED for an architecture that nothing translates, NOT_FOUND with what to install. */
-int mvm_translator_find(const struct mvm_config *config, const char *architecture, char **path, struct mvm_error **err);
-/* Whether a VM can use the program at `path`: NOT_FOUND, or INVALID for what is no static program for it. */
-int mvm_translator_check(const char *path, struct mvm_error **err);
+int mvm_translator_find(const struct mvm_config *config, enum mvm_arch vm, const char *architecture, char **path,
+			struct mvm_error **err);
+/* Whether the VM can use the program at `path`: NOT_FOUND, or INVALID for what is no static program for it. */
+int mvm_translator_check(enum mvm_arch vm, const char *path, struct mvm_error **err);
 
 /* What binfmt_misc is told: to run programs of that architecture by the one at `path` in the guest. The caller's. */
 char *mvm_translator_rule(const char *architecture, const char *path);

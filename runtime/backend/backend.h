@@ -50,7 +50,9 @@ struct mvm_machine_nic {
 };
 
 struct mvm_machine_spec {
-	const char *kernel;	 /* x86-64: an uncompressed vmlinux with a PVH note */
+	/* An uncompressed vmlinux with a PVH note, or an arm64 Image; it decides which processor the machine has. One
+	 * that is not the host's is emulated. */
+	const char *kernel;
 	const char *initrd;	 /* newc cpio */
 	const char *kernel_args; /* added after our own, so that they win; NULL for none */
 	unsigned cpus;

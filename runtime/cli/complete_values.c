@@ -227,7 +227,7 @@ void cli_complete_env(struct cli_completion *completion)
 
 void cli_complete_translators(struct cli_completion *completion)
 {
-	cli_offer_words(completion, mvm_translator_architectures());
+	cli_offer_words(completion, mvm_translator_architectures(MVM_ARCH_OWN));
 }
 
 void cli_complete_signals(struct cli_completion *completion)

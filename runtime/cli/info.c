@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "runtime/base/arch.h"
 #include "runtime/base/config.h"
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
@@ -160,10 +161,10 @@ static json_t *translators_json(const struct mvm_config *config)
 {
 	json_t *list = json_array();
 
-	for (const char *const *name = mvm_translator_architectures(); *name; name++) {
+	for (const char *const *name = mvm_translator_architectures(MVM_ARCH_OWN); *name; name++) {
 		char *path MVM_CLEAN_FREE = NULL;
 
-		if (mvm_translator_find(config, *name, &path, NULL) == 0)
+		if (mvm_translator_find(config, MVM_ARCH_OWN, *name, &path, NULL) == 0)
 			json_array_append_new(list, json_string(*name));
 	}
 	return list;
@@ -174,7 +175,7 @@ static void describe_guest(json_t *info, const char *home)
 	char *kernel MVM_CLEAN_FREE = NULL;
 	const char *given = getenv("MVM_KERNEL"), *accel = getenv("MVM_ACCEL");
 
-	if (!given && mvm_own_file("initfs/vmlinux", &kernel, NULL) == 0)
+	if (!given && mvm_boot_file(MVM_ARCH_OWN, MVM_BOOT_KERNEL, &kernel, NULL) == 0)
 		given = kernel;
 	json_object_set_new(info, "Kernel", mvm_json_message(given ? given : ""));
 	json_object_set_new(info, "Accelerator", mvm_json_message(accel && *accel ? accel : "auto"));

@@ -77,7 +77,7 @@ static const struct cli_option options[] = {
 	{"interactive", 'i', CLI_FLAG, AT(interactive), NULL, "Keep stdin open"},
 	{"ip", 0, CLI_STRING, AT(network.ip), "ADDRESS", "IPv4 address on its network"},
 	{"ip6", 0, CLI_STRING, AT(network.ip6), "ADDRESS", "IPv6 address on its network"},
-	{"kernel", 0, CLI_STRING, AT(kernel), "FILE", "Boot another kernel", .complete = cli_complete_files},
+	{"kernel", 0, CLI_STRING, AT(kernel), "FILE|ARCH", "Boot another kernel", .complete = cli_complete_files},
 	{"label", 'l', CLI_LIST, AT(labels), "KEY[=VALUE]", "Set a label"},
 	{"log-driver", 0, CLI_STRING, AT(log_driver), "NAME", "json-file (the default), local or none",
 	 CLI_WORDS("json-file", "local", "none")},

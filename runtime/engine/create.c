@@ -8,6 +8,7 @@
 
 #include "image/clone.h"
 #include "image/platform.h"
+#include "runtime/base/arch.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/text.h"
@@ -166,6 +167,23 @@ static int check_hostname(const char *name, struct mvm_error **err)
 	return 0;
 }
 
+/* A file, or an architecture: mvm's own kernel for it. */
+static int set_kernel(const struct mvm_create_request *request, struct mvm_container_config *config,
+		      struct mvm_error **err)
+{
+	enum mvm_arch arch;
+
+	if (!request->kernel)
+		return 0;
+	if (mvm_arch_parse(request->kernel, &arch))
+		return arch == MVM_ARCH_OWN ? 0 : mvm_boot_file(arch, MVM_BOOT_KERNEL, &config->kernel, err);
+	/* A relative path would mean another file to the supervisor. One that is not there is its to complain of. */
+	config->kernel = realpath(request->kernel, NULL);
+	if (!config->kernel)
+		config->kernel = mvm_strdup(request->kernel);
+	return 0;
+}
+
 /* All that does not need the container's ID. */
 static int configure(const struct mvm_create_request *request, const struct mvm_image *image,
 		     struct mvm_container_config *config, struct mvm_error **err)
@@ -180,7 +198,8 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	    mvm_log_policy_parse(request->log_driver, request->log_options, &policy, err) < 0 ||
 	    set_resources(request, config, err) < 0 || set_command(request, theirs, config, err) < 0 ||
 	    engine_confine(request, config, err) < 0 || engine_set_mounts(request, config, err) < 0 ||
-	    engine_set_health(request, image, config, err) < 0 || engine_set_ports(request, theirs, config, err) < 0)
+	    engine_set_health(request, image, config, err) < 0 || engine_set_ports(request, theirs, config, err) < 0 ||
+	    set_kernel(request, config, err) < 0)
 		return -1;
 	if (stop_signal && !mvm_parse_signal(stop_signal, &signo))
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", stop_signal);
@@ -199,10 +218,6 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	config->log_driver = mvm_strdup(request->log_driver ? request->log_driver : "json-file");
 	for (size_t i = 0; request->log_options && i < request->log_options->count; i++)
 		mvm_strv_add(&config->log_options, request->log_options->items[i]);
-	/* A relative path would mean another file to the supervisor. One that is not there is its to complain of. */
-	config->kernel = request->kernel ? realpath(request->kernel, NULL) : NULL;
-	if (!config->kernel)
-		config->kernel = mvm_strdup(request->kernel);
 	config->tty = request->tty;
 	config->open_stdin = request->open_stdin;
 	config->stdin_once = request->stdin_once;

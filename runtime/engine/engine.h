@@ -159,7 +159,7 @@ struct mvm_create_request {
 	const char *user;
 	const char *hostname;
 	const char *stop_signal;
-	const char *kernel;
+	const char *kernel; /* a file, or the architecture of one that mvm has; NULL: mvm's for the host's processor */
 	const char *log_driver;
 	const struct mvm_strv *log_options;
 	const struct mvm_buf *certificates; /* PEM, by certificates.h: to be trusted as those of the configuration */

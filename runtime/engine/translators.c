@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "image/platform.h"
+#include "runtime/base/arch.h"
 #include "runtime/base/error.h"
 #include "share/translator.h"
 
@@ -27,7 +28,8 @@ static int add(struct mvm_engine *engine, const char *architecture, struct mvm_c
 
 	if (has(config, architecture))
 		return 0;
-	if (mvm_translator_find(mvm_engine_config(engine), architecture, &path, err) < 0)
+	if (mvm_translator_find(mvm_engine_config(engine), mvm_kernel_arch(config->kernel), architecture, &path, err) <
+	    0)
 		return -1;
 	mvm_strv_addf(&config->translators, "%s=%s", architecture, path);
 	return 0;
@@ -39,11 +41,11 @@ static int add_asked(struct mvm_engine *engine, const char *text, struct mvm_con
 	struct mvm_platform platform = {0};
 
 	if (!*text)
-		return add(engine, mvm_translator_usual(), config, err);
+		return add(engine, mvm_translator_usual(mvm_kernel_arch(config->kernel)), config, err);
 	if (mvm_platform_parse(text, &platform, err) < 0)
 		return mvm_error_wrap(err, "invalid argument for --translate");
 	mvm_platform_normalise(&platform);
-	if (mvm_translator_native(platform.architecture))
+	if (mvm_translator_native(mvm_kernel_arch(config->kernel), platform.architecture))
 		return mvm_fail(err, MVM_ERR_USAGE, "the machine runs %s programs itself", platform.architecture);
 	return add(engine, platform.architecture, config, err);
 }
@@ -54,7 +56,8 @@ int engine_set_translators(struct mvm_engine *engine, const struct mvm_create_re
 	struct mvm_platform its = *mvm_image_platform(image);
 
 	mvm_platform_normalise(&its);
-	if (!mvm_translator_native(its.architecture) && add(engine, its.architecture, config, err) < 0)
+	if (!mvm_translator_native(mvm_kernel_arch(config->kernel), its.architecture) &&
+	    add(engine, its.architecture, config, err) < 0)
 		return mvm_error_wrap(err, "image %s is for %s/%s", request->image.reference, its.os, its.architecture);
 	for (size_t i = 0; request->translate && i < request->translate->count; i++)
 		if (add_asked(engine, request->translate->items[i], config, err) < 0)

@@ -15,11 +15,11 @@
 #include "guest-agent/proto/proto.h"
 #include "network.h"
 #include "publish.h"
+#include "runtime/base/arch.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/paths.h"
 #include "runtime/state/volume.h"
 #include "shares.h"
 #include "sockets.h"
@@ -207,8 +207,8 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 		.debug = level && !strcmp(level, "debug"),
 	};
 
-	if ((!kernel && mvm_own_file("initfs/vmlinux", &kernel, err) < 0) ||
-	    mvm_own_file("initfs/initramfs.cpio", &initrd, err) < 0)
+	if ((!kernel && mvm_boot_file(MVM_ARCH_OWN, MVM_BOOT_KERNEL, &kernel, err) < 0) ||
+	    mvm_boot_file(mvm_kernel_arch(kernel), MVM_BOOT_INITRAMFS, &initrd, err) < 0)
 		return -1;
 	supervisor->booted_memory = config->memory;
 	supervisor->booted_cpus = config->cpus;

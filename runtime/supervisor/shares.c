@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "guest-agent/proto/proto.h"
+#include "runtime/base/arch.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
@@ -106,15 +107,18 @@ static int collect(struct supervisor *supervisor, struct shares *shares, struct 
 }
 
 /* "arm64=/usr/bin/qemu-aarch64-static" */
-static int add_translators(const struct mvm_strv *translators, struct shares *shares, struct mvm_error **err)
+static int add_translators(const struct mvm_container_config *config, struct shares *shares, struct mvm_error **err)
 {
+	const struct mvm_strv *translators = &config->translators;
+	enum mvm_arch arch = mvm_kernel_arch(config->kernel);
+
 	for (size_t i = 0; i < translators->count; i++) {
 		const char *text = translators->items[i], *path = text + strcspn(text, "=") + 1;
 		char *architecture MVM_CLEAN_FREE = mvm_strndup(text, strcspn(text, "="));
 		struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
 		char *inside MVM_CLEAN_FREE = NULL;
 
-		if (mvm_translator_check(path, &cause) < 0)
+		if (mvm_translator_check(arch, path, &cause) < 0)
 			return mvm_fail(err, mvm_error_code(cause),
 					"%s; put it there again, or make the container anew", mvm_error_message(cause));
 		inside = mvm_format(MVM_SHARE_ROOT "/%zu/file",
@@ -150,8 +154,8 @@ int shares_open(struct supervisor *supervisor, struct shares **out, struct mvm_e
 
 	shares->device = -1;
 	*out = shares;
-	if (!supervisor->helper && (collect(supervisor, shares, err) < 0 ||
-				    add_translators(&supervisor->container->config.translators, shares, err) < 0))
+	if (!supervisor->helper &&
+	    (collect(supervisor, shares, err) < 0 || add_translators(&supervisor->container->config, shares, err) < 0))
 		return -1;
 	return serve(supervisor, shares, err);
 }

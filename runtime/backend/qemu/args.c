@@ -30,21 +30,32 @@ uint64_t qemu_memory(const struct qemu_args *args)
 	return (args->spec->memory + MIB - 1) / MIB * MIB;
 }
 
+static const char *processor(const struct qemu_args *args)
+{
+	if (args->accel == MVM_ACCEL_KVM)
+		return "host";
+	/* The algorithm that pointers are signed by is QEMU's own: the architecture's takes half of the time of a boot.
+	 */
+	if (args->arch == MVM_ARCH_ARM64)
+		return "max,pauth-impdef=on";
+	/* Emulation announces a fast `rep movsb` and then copies byte by byte. */
+	return "max,-erms";
+}
+
 static void add_machine(const struct qemu_args *args, struct mvm_strv *argv)
 {
 	unsigned long long memory = qemu_memory(args) / MIB;
 
-	/* The clock devices stay on (without them an emulated kernel hangs), ACPI too (it powers off). */
-	add(argv, "-M",
-	    "microvm,pcie=on,acpi=on,rtc=on,pit=on,pic=on,isa-serial=off,auto-kernel-cmdline=off,memory-backend=mem");
-	if (args->accel == MVM_ACCEL_KVM) {
-		add(argv, "-accel", "kvm");
-		add(argv, "-cpu", "host");
-	} else {
-		add(argv, "-accel", "tcg,thread=multi");
-		/* Emulation announces a fast `rep movsb` and then copies byte by byte. */
-		add(argv, "-cpu", "max,-erms");
-	}
+	/* virt is described by a device tree. Of the other the clock devices stay on (without them an emulated kernel
+	 * hangs), ACPI too (it powers off). */
+	if (args->arch == MVM_ARCH_ARM64)
+		add(argv, "-M", "virt,gic-version=max,acpi=off,memory-backend=mem");
+	else
+		add(argv, "-M",
+		    "microvm,pcie=on,acpi=on,rtc=on,pit=on,pic=on,isa-serial=off,auto-kernel-cmdline=off,memory-"
+		    "backend=mem");
+	add(argv, "-accel", args->accel == MVM_ACCEL_KVM ? "kvm" : "tcg,thread=multi");
+	add(argv, "-cpu", processor(args));
 	mvm_strv_add(argv, "-smp");
 	mvm_strv_addf(argv, "%u", args->spec->cpus);
 	mvm_strv_add(argv, "-m");
@@ -78,7 +89,8 @@ static void add_control(struct mvm_strv *argv)
 
 static void add_devices(const struct qemu_args *args, struct mvm_strv *argv)
 {
-	/* An emulated processor has RDRAND (see qemu_kernel_args()); a real one may not, or keep it from its guests. */
+	/* An emulated processor has RDRAND or RNDR (see add_emulated()); a real one may not, or keep it from its
+	 * guests. */
 	if (args->accel != MVM_ACCEL_TCG)
 		add(argv, "-device", "virtio-rng-pci,disable-legacy=on");
 	/* The memory that the guest frees goes back to the host. */
@@ -160,14 +172,17 @@ static void add_disk(const struct mvm_machine_disk *disk, size_t index, struct m
 		      disk->throw_away ? "report" : "enospc", serial ? ",serial=" : "", serial ? serial : "");
 }
 
-/* Under emulation. What the kernel would find out by waiting, up to 100 ms each time, it is told: the rate of QEMU's
- * APIC timer (hw/intc/apic.c) and the processor's, both options of our kernel's own (initfs/kernel/x86_64-apic.c), and
- * what follows from them. */
+/* Under emulation. What an x86-64 kernel would find out by waiting, up to 100 ms each time, it is told: the rate of
+ * QEMU's APIC timer (hw/intc/apic.c) and the processor's, both options of our kernel's own
+ * (initfs/kernel/x86_64-apic.c), and what follows from them. */
 static void add_emulated(const struct qemu_args *args, struct mvm_buf *line)
 {
-	/* With one CPU the kernel would patch each lock prefix away: 100 ms, for nothing. QEMU's RDRAND is the host's
-	 * getrandom(), and takes the place of a device to probe. */
-	mvm_buf_addf(line, " noreplace-smp random.trust_cpu=on lapic_timer_khz=1000000");
+	/* QEMU's RDRAND is the host's getrandom(), and takes the place of a device to probe. */
+	mvm_buf_addf(line, " random.trust_cpu=on");
+	if (args->arch != MVM_ARCH_AMD64)
+		return;
+	/* With one CPU the kernel would patch each lock prefix away: 100 ms, for nothing. */
+	mvm_buf_addf(line, " noreplace-smp lapic_timer_khz=1000000");
 	if (args->tsc_khz)
 		mvm_buf_addf(line, " tsc=reliable tsc_early_khz=%u cpu_khz=%u lpj=%u", args->tsc_khz, args->tsc_khz,
 			     args->tsc_khz * (1000 / KERNEL_HZ));
@@ -179,12 +194,13 @@ char *qemu_kernel_args(const struct qemu_args *args)
 
 	/* Warnings and worse. All of it costs a line's way through three processes each, some 300 times. */
 	mvm_buf_addf(&line, "console=hvc0 %s", args->spec->debug ? "loglevel=7" : "loglevel=5");
-	/* A panic ends the machine at once, by a triple fault, which needs no device. */
-	mvm_buf_addf(&line, " panic=-1 reboot=t");
+	/* A panic ends the machine at once; on x86-64 by a triple fault, which needs no device. */
+	mvm_buf_addf(&line, " panic=-1%s", args->arch == MVM_ARCH_AMD64 ? " reboot=t" : "");
 	/* No stray interface in the guest's lists. */
 	mvm_buf_addf(&line, " dummy.numdummies=0");
 	/* There is none; looking for it takes 10 ms under emulation. */
-	mvm_buf_addf(&line, " 8250.nr_uarts=0");
+	if (args->arch == MVM_ARCH_AMD64)
+		mvm_buf_addf(&line, " 8250.nr_uarts=0");
 	/* While the kernel goes on with what else there is. Several disks at a time would get their names by chance. */
 	mvm_buf_addf(&line, " driver_async_probe=virtio_balloon%s", args->spec->disk_count <= 1 ? ",virtio_blk" : "");
 	if (args->accel == MVM_ACCEL_TCG)

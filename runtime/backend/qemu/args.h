@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "runtime/backend/backend.h"
+#include "runtime/base/arch.h"
 
 struct mvm_strv;
 
@@ -23,8 +24,9 @@ enum {
 struct qemu_args {
 	const char *program;
 	const struct mvm_machine_spec *spec;
+	enum mvm_arch arch;
 	enum mvm_accel accel; /* decided: KVM or TCG */
-	uint32_t tsc_khz;     /* the host's; 0 where unknown. Of use under emulation only */
+	uint32_t tsc_khz;     /* the host's; 0 where unknown. Of use to an emulated x86-64 only */
 };
 
 void qemu_args_build(const struct qemu_args *args, struct mvm_strv *argv);

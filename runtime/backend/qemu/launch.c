@@ -17,14 +17,20 @@
 #include "runtime/base/spawn.h"
 #include "tsc.h"
 
-#define KVM_DEVICE   "/dev/kvm"
-#define QEMU_PROGRAM "qemu-system-x86_64"
+#define KVM_DEVICE "/dev/kvm"
 
 enum { MEMORY_MIN = 32 * 1024 * 1024, MAX_FDS = 6 + MVM_MACHINE_NICS_MAX };
 
-static int find_qemu(char **path, struct mvm_error **err)
+/* MVM_QEMU is for machines of the host's processor. */
+static int find_qemu(enum mvm_arch arch, char **path, struct mvm_error **err)
 {
-	const char *given = getenv("MVM_QEMU");
+	static const struct {
+		const char *program, *package;
+	} names[] = {
+		[MVM_ARCH_AMD64] = {"qemu-system-x86_64", "qemu-system-x86"},
+		[MVM_ARCH_ARM64] = {"qemu-system-aarch64", "qemu-system-arm"},
+	};
+	const char *given = arch == MVM_ARCH_OWN ? getenv("MVM_QEMU") : NULL;
 	struct mvm_error *missing MVM_CLEAN_ERROR = NULL;
 
 	if (given && *given) {
@@ -33,11 +39,11 @@ static int find_qemu(char **path, struct mvm_error **err)
 		*path = mvm_strdup(given);
 		return 0;
 	}
-	if (mvm_find_program(QEMU_PROGRAM, path, &missing) == 0)
+	if (mvm_find_program(names[arch].program, path, &missing) == 0)
 		return 0;
-	return mvm_fail(err, MVM_ERR_NOT_FOUND,
-			QEMU_PROGRAM " is not installed; install the package qemu-system-x86 (Homebrew: qemu), or set "
-				     "MVM_QEMU to its path");
+	return mvm_fail(err, MVM_ERR_NOT_FOUND, "%s is not installed; install the package %s (Homebrew: qemu)%s",
+			names[arch].program, names[arch].package,
+			arch == MVM_ARCH_OWN ? ", or set MVM_QEMU to its path" : "");
 }
 
 static int check_spec(const struct mvm_machine_spec *spec, struct mvm_error **err)
@@ -62,10 +68,15 @@ static int check_spec(const struct mvm_machine_spec *spec, struct mvm_error **er
 	return 0;
 }
 
-static int require_kvm(struct mvm_error **err)
+static int require_kvm(enum mvm_arch arch, struct mvm_error **err)
 {
 	enum kvm_state state = host_open_kvm(KVM_DEVICE);
 
+	if (arch != MVM_ARCH_OWN)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED,
+				"MVM_ACCEL=kvm, but the machine's processor (%s) is not the host's; set it to auto or "
+				"tcg",
+				mvm_arch_name(arch));
 	if (state == KVM_USABLE)
 		return 0;
 	return mvm_fail(err, MVM_ERR_UNSUPPORTED, "MVM_ACCEL=kvm, but " KVM_DEVICE " %s; set it to auto or tcg",
@@ -203,16 +214,17 @@ int machine_launch(struct mvm_machine *machine, const struct mvm_machine_spec *s
 	struct qemu_args args = {.spec = spec};
 	struct host_facts facts;
 
-	if (find_qemu(&program, err) < 0 || check_spec(spec, err) < 0 ||
-	    (spec->accel == MVM_ACCEL_KVM && require_kvm(err) < 0))
+	args.arch = mvm_kernel_arch(spec->kernel);
+	if (find_qemu(args.arch, &program, err) < 0 || check_spec(spec, err) < 0 ||
+	    (spec->accel == MVM_ACCEL_KVM && require_kvm(args.arch, err) < 0))
 		return -1;
 	host_facts_load(&facts);
-	machine->accel = spec->accel;
-	if (spec->accel == MVM_ACCEL_AUTO)
+	machine->accel = args.arch == MVM_ARCH_OWN ? spec->accel : MVM_ACCEL_TCG;
+	if (machine->accel == MVM_ACCEL_AUTO)
 		choose_accel(machine, &facts);
 	args.program = program;
 	args.accel = machine->accel;
-	if (machine->accel == MVM_ACCEL_TCG)
+	if (machine->accel == MVM_ACCEL_TCG && args.arch == MVM_ARCH_AMD64)
 		args.tsc_khz = host_tsc_khz(&facts);
 	if (boot_log_open(&machine->boot_log, spec->boot_log, err) < 0)
 		return -1;

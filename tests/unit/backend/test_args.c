@@ -93,6 +93,22 @@ static void test_randomness_comes_from_somewhere(void **state)
 	assert_non_null(strstr(value(&tcg, "-append", 0), "random.trust_cpu=on"));
 }
 
+static void test_arm64(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct qemu_args args = {.program = "qemu", .spec = &spec, .arch = MVM_ARCH_ARM64, .accel = MVM_ACCEL_TCG};
+	struct mvm_strv argv MVM_CLEAN_STRV = {0};
+
+	(void)state;
+	qemu_args_build(&args, &argv);
+	assert_non_null(strstr(value(&argv, "-M", 0), "virt,gic-version=max,acpi=off,memory-backend=mem"));
+	assert_string_equal(value(&argv, "-cpu", 0), "max,pauth-impdef=on");
+	assert_non_null(strstr(value(&argv, "-append", 0), "panic=-1 dummy"));
+	assert_non_null(strstr(value(&argv, "-append", 0), "random.trust_cpu=on"));
+	assert_null(strstr(value(&argv, "-append", 0), "lapic"));
+	assert_null(strstr(value(&argv, "-append", 0), "smp"));
+}
+
 static void test_unknown_counter(void **state)
 {
 	struct mvm_machine_spec spec = plain_spec();
@@ -240,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_emulation),
 		cmocka_unit_test(test_kvm),
 		cmocka_unit_test(test_randomness_comes_from_somewhere),
+		cmocka_unit_test(test_arm64),
 		cmocka_unit_test(test_unknown_counter),
 		cmocka_unit_test(test_memory_is_whole_mebibytes),
 		cmocka_unit_test(test_confinement),

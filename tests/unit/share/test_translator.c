@@ -26,13 +26,13 @@ static struct mvm_config *configure(const char *folder, const char *text)
 
 static void the_machines_own_need_none(void **state)
 {
-	const char *const *list = mvm_translator_architectures();
+	const char *const *list = mvm_translator_architectures(MVM_ARCH_OWN);
 	bool usual = false;
 
-	assert_false(mvm_translator_native(OTHER));
-	assert_string_equal(mvm_translator_usual(), OTHER);
+	assert_false(mvm_translator_native(MVM_ARCH_OWN, OTHER));
+	assert_string_equal(mvm_translator_usual(MVM_ARCH_OWN), OTHER);
 	for (; *list; list++) {
-		assert_false(mvm_translator_native(*list));
+		assert_false(mvm_translator_native(MVM_ARCH_OWN, *list));
 		usual |= !strcmp(*list, OTHER);
 	}
 	assert_true(usual);
@@ -43,19 +43,38 @@ static void only_a_static_program_for_the_machine_will_do(void **state)
 	char *path MVM_CLEAN_FREE = mvm_format("%s/program", (char *)*state);
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-	assert_error(mvm_translator_check("/nowhere/qemu", &err), MVM_ERR_NOT_FOUND,
+	assert_error(mvm_translator_check(MVM_ARCH_OWN, "/nowhere/qemu", &err), MVM_ERR_NOT_FOUND,
 		     "translator /nowhere/qemu: No such");
 	elf_write(path, ELF_OURS, 1);
-	assert_ok(mvm_translator_check(path, &err));
+	assert_ok(mvm_translator_check(MVM_ARCH_OWN, path, &err));
 	elf_write(path, ELF_OURS, 3);
-	assert_error(mvm_translator_check(path, &err), MVM_ERR_INVALID, "no static program");
+	assert_error(mvm_translator_check(MVM_ARCH_OWN, path, &err), MVM_ERR_INVALID, "no static program");
 	elf_write(path, ELF_OTHER, 1);
-	assert_error(mvm_translator_check(path, &err), MVM_ERR_INVALID, "no static program");
+	assert_error(mvm_translator_check(MVM_ARCH_OWN, path, &err), MVM_ERR_INVALID, "no static program");
 	assert_int_equal(chmod(path, 0644), 0);
-	assert_error(mvm_translator_check(path, &err), MVM_ERR_INVALID, "not executable");
+	assert_error(mvm_translator_check(MVM_ARCH_OWN, path, &err), MVM_ERR_INVALID, "not executable");
 	assert_ok(mvm_replace_file(path, "#!/bin/sh\n", 10, 0755, &err));
-	assert_error(mvm_translator_check(path, &err), MVM_ERR_INVALID, "no static program");
-	assert_error(mvm_translator_check(*state, &err), MVM_ERR_INVALID, "no static program");
+	assert_error(mvm_translator_check(MVM_ARCH_OWN, path, &err), MVM_ERR_INVALID, "no static program");
+	assert_error(mvm_translator_check(MVM_ARCH_OWN, *state, &err), MVM_ERR_INVALID, "no static program");
+}
+
+static void another_machine_needs_other_programs(void **state)
+{
+	enum mvm_arch other = MVM_ARCH_OWN == MVM_ARCH_AMD64 ? MVM_ARCH_ARM64 : MVM_ARCH_AMD64;
+	char *path MVM_CLEAN_FREE = mvm_format("%s/other", (char *)*state);
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	char *found = NULL;
+
+	assert_true(mvm_translator_native(other, OTHER));
+	assert_false(mvm_translator_native(other, mvm_arch_name(MVM_ARCH_OWN)));
+	assert_string_equal(mvm_translator_usual(other), mvm_arch_name(MVM_ARCH_OWN));
+	elf_write(path, ELF_OTHER, 1);
+	assert_ok(mvm_translator_check(other, path, &err));
+	elf_write(path, ELF_OURS, 1);
+	assert_error(mvm_translator_check(other, path, &err), MVM_ERR_INVALID, "no static program");
+	/* The host's own packages are for the host's processor. */
+	assert_error(mvm_translator_find(NULL, other, mvm_arch_name(MVM_ARCH_OWN), &found, &err), MVM_ERR_NOT_FOUND,
+		     "under \"translators\" in the configuration file");
 }
 
 static void the_configurations_is_taken_before_any_other(void **state)
@@ -66,10 +85,11 @@ static void the_configurations_is_taken_before_any_other(void **state)
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	char *found MVM_CLEAN_FREE = NULL;
 
-	assert_error(mvm_translator_find(config, OTHER, &found, &err), MVM_ERR_INVALID, "\"translators\": translator ");
+	assert_error(mvm_translator_find(config, MVM_ARCH_OWN, OTHER, &found, &err), MVM_ERR_INVALID,
+		     "\"translators\": translator ");
 	assert_null(found);
 	elf_write(path, ELF_OURS, 1);
-	assert_ok(mvm_translator_find(config, OTHER, &found, &err));
+	assert_ok(mvm_translator_find(config, MVM_ARCH_OWN, OTHER, &found, &err));
 	assert_string_equal(found, path);
 }
 
@@ -80,13 +100,13 @@ static void what_is_wrong_is_said(void **state)
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	char *found = NULL;
 
-	assert_error(mvm_translator_find(number, OTHER, &found, &err), MVM_ERR_INVALID,
+	assert_error(mvm_translator_find(number, MVM_ARCH_OWN, OTHER, &found, &err), MVM_ERR_INVALID,
 		     "\"" OTHER "\" is not a string");
-	assert_error(mvm_translator_find(list, OTHER, &found, &err), MVM_ERR_INVALID,
+	assert_error(mvm_translator_find(list, MVM_ARCH_OWN, OTHER, &found, &err), MVM_ERR_INVALID,
 		     "\"translators\" is not an object");
-	assert_error(mvm_translator_find(NULL, "pdp11", &found, &err), MVM_ERR_UNSUPPORTED,
+	assert_error(mvm_translator_find(NULL, MVM_ARCH_OWN, "pdp11", &found, &err), MVM_ERR_UNSUPPORTED,
 		     "there is no translator for pdp11 programs");
-	if (mvm_translator_find(NULL, OTHER, &found, &err) < 0)
+	if (mvm_translator_find(NULL, MVM_ARCH_OWN, OTHER, &found, &err) < 0)
 		assert_non_null(strstr(mvm_error_message(err), "apt install qemu-user-static"));
 	free(found);
 }
@@ -120,6 +140,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_machines_own_need_none),
 		cmocka_unit_test(only_a_static_program_for_the_machine_will_do),
+		cmocka_unit_test(another_machine_needs_other_programs),
 		cmocka_unit_test(the_configurations_is_taken_before_any_other),
 		cmocka_unit_test(what_is_wrong_is_said),
 		cmocka_unit_test(rules_are_debians),
