@@ -49,13 +49,13 @@ services() {
   client is_reset "$(port srv 7006)"
   client is_reset "$(port srv 7009)"
 
-  client download "$(port srv 7003)" $((64 << 20))
-  client upload "$(port srv 7004)" $((64 << 20))
+  client download "$(port srv 7003)" $((1 << 30))
+  client upload "$(port srv 7004)" $((1 << 30))
   client download_among "$(port srv 7003)" $((4 << 20)) "$(port srv 7001)" 200
   client stall "$(port srv 7005)" "$(port srv 7001)"
   client abort "$(port srv 7001)" "$(port srv 7001)"
   client many_at_once "$(port srv 7001)" 1000
-  client one_after_another "$(port srv 7001)" 500
+  client one_after_another "$(port srv 7001)" 10000
 
   client datagrams "$(port srv 7011/udp)" 20
   client datagrams "$(port srv 7012/udp)" 3
