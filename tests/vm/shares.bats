@@ -157,7 +157,9 @@ server_of() { pgrep -P "$(mvm inspect -f '{{.State.Pid}}' "$1")" virtiofsd; }
   pkill -9 -P "$(server_of box)" virtiofsd
   eventually has_lines 2 "$HOST/src/up"
   mvm rm -f box
-  mvm run -d --name box -v "$HOST/src:/data" "$IMAGE" sleep 1000
+  # In the middle of writes, which hang from then on.
+  mvm run -d --name box -v "$HOST/src:/data" "$IMAGE" sh -c 'while :; do dd if=/dev/zero of=/data/big bs=64k count=64 conv=fsync 2>/dev/null; echo round >>/data/rounds; done'
+  eventually test -s "$HOST/src/rounds"
   kill -9 "$(server_of box)"
   eventually is_state box exited
   has "$(mvm inspect -f '{{.State.ExitCode}} {{.State.Error}}' box)" '255 the server of the shared folders has died: virtiofsd was ended by signal 9'
