@@ -264,6 +264,8 @@ static NSInteger connect_to(struct fixture *fixture, uint32_t port, uint64_t pat
 			   }];
 	});
 	dispatch_semaphore_wait(done, dispatch_time(DISPATCH_TIME_NOW, (int64_t)patience));
+	/* A handler that is never called has no use for it either. */
+	dispatch_release(done);
 	return code;
 }
 
