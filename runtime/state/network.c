@@ -215,6 +215,20 @@ int mvm_network_lock(const struct mvm_state *state, const char *name, int *lock,
 	return mvm_lock(path, MVM_LOCK_TRY, lock, err);
 }
 
+void mvm_network_clear_sockets(const struct mvm_state *state, const struct mvm_network *network)
+{
+	char *path MVM_CLEAN_FREE = mvm_network_socket(state, network);
+	const char *name = strrchr(path, '/') + 1;
+	DIR *folder = opendir(state->runtime_folder);
+	const struct dirent *entry;
+
+	while (folder && (entry = readdir(folder)))
+		if (strncmp(entry->d_name, name, strlen(name)) == 0)
+			unlinkat(dirfd(folder), entry->d_name, 0);
+	if (folder)
+		closedir(folder);
+}
+
 /* Under the lock on all, so what a dead process has left is nobody's. */
 static int fill_folder(const char *folder, const struct mvm_network *network, struct mvm_error **err)
 {

@@ -57,6 +57,8 @@ int mvm_network_remove(const struct mvm_state *state, const char *name, struct m
 
 /* The lock of its process: 0 and a descriptor, or 1 where somebody has it. */
 int mvm_network_lock(const struct mvm_state *state, const char *name, int *lock, struct mvm_error **err);
+/* Removes the sockets that a process which was killed has left. The caller holds the lock. */
+void mvm_network_clear_sockets(const struct mvm_state *state, const struct mvm_network *network);
 /* A file of its folder, and its process's socket; the caller owns the paths. */
 char *mvm_network_path(const struct mvm_state *state, const char *name, const char *file);
 char *mvm_network_socket(const struct mvm_state *state, const struct mvm_network *network);

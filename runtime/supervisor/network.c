@@ -238,6 +238,7 @@ static int start_process(struct place *place, struct mvm_error **err)
 
 	if (busy)
 		return busy;
+	mvm_network_clear_sockets(supervisor->state, place->config);
 	if (mvm_control_listen(path, &listening, err) < 0)
 		return -1;
 	return spawn_process(place, lock, listening, err);
@@ -375,14 +376,10 @@ int network_join(struct supervisor *supervisor, struct network **out, struct mvm
 	return 0;
 }
 
-/* Until the network has seen that we are gone, and where we were the last, until its process has ended: whoever hears
- * of the container's end finds nothing of it. */
-static void say_goodbye(struct place *place)
+static void wait_for_end(struct place *place)
 {
 	int result = 0;
 
-	if (!place->connected || shutdown(place->control.fd, SHUT_WR) < 0)
-		return;
 	mvm_set_nonblock(place->control.fd, false);
 	mvm_control_set_patience(&place->control, LEAVE_LIMIT_MS);
 	while (result == 0) {
@@ -390,6 +387,19 @@ static void say_goodbye(struct place *place)
 
 		result = mvm_control_receive(&place->control, &answer, NULL);
 	}
+}
+
+/* Until the network has seen that we are gone, and where we were the last, until its process has ended: whoever hears
+ * of the container's end finds nothing of it, not even of a process that was killed. */
+static void say_goodbye(struct place *place)
+{
+	const struct mvm_state *state = place->network->supervisor->state;
+	int lock MVM_CLEAN_FD = -1;
+
+	if (place->connected && shutdown(place->control.fd, SHUT_WR) == 0)
+		wait_for_end(place);
+	if (place->config && mvm_network_lock(state, place->config->name, &lock, NULL) == 0)
+		mvm_network_clear_sockets(state, place->config);
 }
 
 void network_leave(struct network *network)

@@ -226,6 +226,20 @@ has_other_network_process() { local pid; pid=$(network_process); [ -n "$pid" ] &
   eventually no_own_processes
 }
 
+@test "a network process that is killed together with the last machine leaves no socket" {
+  mvm run -d --name last "$DEB" sleep 600
+  local supervisor socket
+  supervisor=$(mvm_processes | sed -n 's/ supervisor$//p')
+  socket=$(tr '\0' '\n' <"/proc/$(network_process)/cmdline" | sed -n 2p)
+  [ -S "$socket" ]
+  kill -STOP "$supervisor"
+  kill -9 "$(network_process)" "$(mvm_processes | sed -n 's/ qemu$//p')"
+  kill -CONT "$supervisor"
+  eventually no_own_processes
+  same "" "$(find "${socket%/*}" -name "${socket##*/}*")"
+  mvm rm last >/dev/null
+}
+
 @test "a guest that takes another's addresses is not heard, and it is counted" {
   mvm network create wild
   mvm run -d --name victim --network wild "$DEB" python3 -m http.server 8080 -d /etc
