@@ -75,14 +75,14 @@ bool mounts_want_shares(char *const *list)
 static int mount_share(const char *text, struct failure *failure)
 {
 	const char *target = strchr(text, ':');
-	bool file = strstr(text, ",file") && strstr(text, ",file") < target;
 	bool read_only = strstr(text, ",ro") && strstr(text, ",ro") < target;
 	bool volume = volumes_is(text);
+	bool file = volume ? volumes_next_is_file() : strstr(text, ",file") && strstr(text, ",file") < target;
 	char source[48];
 
 	if (!target)
 		return failure_set(failure, MVM_PROTO_MALFORMED, "no target: %.400s", text);
-	target++;
+	target = volume ? volumes_target(text) : target + 1;
 	snprintf(source, sizeof(source), TREE "/%u%s", (unsigned)atoi(text + strlen("share=")), file ? "/file" : "");
 	if (make_place(target, file) ||
 	    (volume ? volumes_place(target) : mount(source, target, NULL, MS_BIND | MS_REC, NULL)) ||

@@ -23,6 +23,7 @@
 #define SHARES	"/shares" /* the tree of all shares, which folders are of */
 #define DATA	MVM_PROTO_VOLUME
 #define FILLING "filling"
+#define PART	",part="
 #define OPTIONS "noinit_itable,errors=remount-ro,discard"
 
 enum {
@@ -195,6 +196,31 @@ static int fill_first(int root, const char *target, struct failure *failure)
 	return rc;
 }
 
+const char *volumes_target(const char *mount)
+{
+	const char *target = strchr(mount, ':') + 1, *part = strstr(mount, PART);
+
+	return part && part < target ? target + strnlen(target, (size_t)atoi(part + strlen(PART))) : target;
+}
+
+/* The folder, or the part of it that the volume names, of the current one. Where a part's links lead out of the volume,
+ * they lead to its top. */
+static int copy_part(const char *part, size_t length, struct failure *failure)
+{
+	char path[PATH_MAX];
+	int data = open(DATA, O_PATH | O_CLOEXEC), fd, tree;
+
+	snprintf(path, sizeof(path), "./%.*s", (int)length, part);
+	fd = sys_open_inside(data, path, O_PATH | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	tree = fd < 0 ? -1 : sys_copy_mount(path);
+	if (tree < 0)
+		failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot access %.*s in the volume", (int)length, part);
+	close(fd);
+	close(data);
+	return tree;
+}
+
 /* "disk=b[,OPTION...]:/target" or "folder=N...": to its folder, which becomes the current one. */
 static int enter(const char *text, struct failure *failure)
 {
@@ -214,16 +240,19 @@ static int enter(const char *text, struct failure *failure)
 
 static int take(int root, const char *text, struct failure *failure)
 {
-	const char *target = strchr(text, ':');
+	const char *part = strchr(text, ':'), *target;
 	int rc;
 
-	if (!target || !strchr(text, '=') || taken == VOLUMES_MAX)
+	if (!part || !strchr(text, '=') || taken == VOLUMES_MAX)
 		return failure_set(failure, MVM_PROTO_MALFORMED, "no volume: %.400s", text);
 	if (enter(text, failure))
 		return -1;
-	rc = strstr(text, ",copy:") && strstr(text, ",copy:") < target ? fill_first(root, target + 1, failure) : 0;
-	if (!rc && ((mkdir(DATA, 0755) && errno != EEXIST) || (trees[taken++] = sys_copy_mount(DATA)) < 0))
-		rc = failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take the volume of %.400s", target + 1);
+	target = volumes_target(text);
+	rc = strstr(text, ",copy:") && strstr(text, ",copy:") < part ? fill_first(root, target, failure) : 0;
+	if (!rc && mkdir(DATA, 0755) && errno != EEXIST)
+		rc = failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take the volume of %.400s", target);
+	if (!rc && (trees[taken++] = copy_part(part + 1, (size_t)(target - part - 1), failure)) < 0)
+		rc = -1;
 	if (chdir("/"))
 		return -1;
 	umount2(PLACE, MNT_DETACH);
@@ -245,6 +274,13 @@ int volumes_take(int root, char *const *list, int *shares, struct failure *failu
 		*shares = sys_copy_mount(SHARES);
 	}
 	return 0;
+}
+
+bool volumes_next_is_file(void)
+{
+	struct stat stat;
+
+	return fstat(trees[placed], &stat) == 0 && !S_ISDIR(stat.st_mode);
 }
 
 int volumes_place(const char *target)

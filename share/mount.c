@@ -84,6 +84,25 @@ int mount_set_propagation(struct mvm_mount *mount, const char *word, struct mvm_
 	return 1;
 }
 
+/* As Go's filepath.IsLocal(): without a look at the disk, it stays below where it starts. */
+static bool is_local(const char *path)
+{
+	int depth = 0;
+
+	if (!*path || *path == '/')
+		return false;
+	while (*path && depth >= 0) {
+		size_t length = strcspn(path, "/");
+
+		if (length == 2 && !strncmp(path, "..", 2))
+			depth--;
+		else if (length > 1 || (length == 1 && *path != '.'))
+			depth++;
+		path += length + (path[length] == '/');
+	}
+	return depth >= 0;
+}
+
 static const char *what_is_wrong(const struct mvm_mount *mount)
 {
 	if (!mount->target || !*mount->target)
@@ -92,6 +111,8 @@ static const char *what_is_wrong(const struct mvm_mount *mount)
 		return "field Source must not be empty";
 	if (mount->type == MVM_MOUNT_TMPFS && mount->source && *mount->source)
 		return "field Source must not be specified";
+	if (mount->subpath && !is_local(mount->subpath))
+		return "subpath must be a relative path within the volume";
 	return NULL;
 }
 

@@ -94,6 +94,15 @@ static json_t *list_or_null(const struct mvm_strv *strings)
 	return strings->count ? strings_json(strings, 0) : json_null();
 }
 
+static json_t *set_or_null(const struct mvm_strv *strings)
+{
+	json_t *set = strings->count ? json_object() : json_null();
+
+	for (size_t i = 0; i < strings->count; i++)
+		json_object_set_new(set, strings->items[i], json_object());
+	return set;
+}
+
 static void add_rights_and_limits(json_t *host, const struct mvm_container_config *config)
 {
 	int64_t shm = config->shm_size ? config->shm_size : 64 << 20;
@@ -157,7 +166,7 @@ static json_t *config_json(const struct mvm_container_config *config)
 	json_object_set_new(json, "Env", strings_json(&config->env, 0));
 	json_object_set_new(json, "Cmd", strings_json(&config->args, length));
 	json_object_set_new(json, "Image", text_json(config->image));
-	json_object_set_new(json, "Volumes", json_null());
+	json_object_set_new(json, "Volumes", set_or_null(&config->declared_volumes));
 	json_object_set_new(json, "WorkingDir", text_json(config->working_dir));
 	json_object_set_new(json, "Entrypoint", length ? words_json(&config->args, 0, length) : json_null());
 	json_object_set_new(json, "Labels", pairs_json(&config->labels, "="));

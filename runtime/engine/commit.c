@@ -65,6 +65,15 @@ static json_t *labels(const struct mvm_container_config *config)
 	return object;
 }
 
+static json_t *keys(const struct mvm_strv *list)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < list->count; i++)
+		json_object_set_new(object, list->items[i], json_object());
+	return object;
+}
+
 static void set_text(json_t *object, const char *key, const char *text)
 {
 	if (text && *text)
@@ -74,18 +83,15 @@ static void set_text(json_t *object, const char *key, const char *text)
 /* The container's own, and of the image what a container has no word in. */
 static json_t *container_config(const struct mvm_container_config *config, const struct mvm_image *image)
 {
-	static const char *const inherited[] = {"ExposedPorts", "Volumes"};
-	const json_t *base = json_object_get(mvm_image_config_json(image), "config");
+	const json_t *ports = json_object_get(json_object_get(mvm_image_config_json(image), "config"), "ExposedPorts");
 	json_t *check MVM_CLEAN_JSON = mvm_health_check_to_json(&config->health_check);
 	size_t entrypoint = (size_t)config->entrypoint;
 	json_t *object = json_object();
 
-	for (size_t i = 0; i < MVM_COUNT(inherited); i++) {
-		json_t *value = json_object_get(base, inherited[i]);
-
-		if (value && !json_is_null(value))
-			json_object_set_new(object, inherited[i], json_deep_copy(value));
-	}
+	if (ports && !json_is_null(ports))
+		json_object_set_new(object, "ExposedPorts", json_deep_copy(ports));
+	if (config->declared_volumes.count)
+		json_object_set_new(object, "Volumes", keys(&config->declared_volumes));
 	json_object_set_new(object, "Env", environment(config, mvm_image_config(image)));
 	if (entrypoint)
 		json_object_set_new(object, "Entrypoint", words(&config->args, 0, entrypoint));

@@ -252,12 +252,9 @@ static int add(struct wanted *wanted, const struct mvm_mount *asked, const char 
 				  .target = asked->target,
 				  .read_only = asked->read_only,
 				  .no_copy = asked->no_copy,
+				  .subpath = asked->subpath,
 				  .tmpfs_mode = -1};
 
-	if (asked->subpath)
-		return mvm_fail(err, MVM_ERR_UNSUPPORTED,
-				"volume-subpath=%s: only whole volumes can be mounted; make one for each part",
-				asked->subpath);
 	if (ensure(mvm_engine_state(wanted->engine), &request, &volume, err) < 0)
 		return -1;
 	if (!asked->source)
@@ -272,9 +269,17 @@ static int add(struct wanted *wanted, const struct mvm_mount *asked, const char 
 	return 0;
 }
 
+static void declare(struct wanted *wanted, const char *place)
+{
+	if (!contains(&wanted->config->declared_volumes, place))
+		mvm_strv_add(&wanted->config->declared_volumes, place);
+}
+
 static int add_own(struct wanted *wanted, const struct mvm_mounts *own, const char *driver, struct mvm_error **err)
 {
 	for (size_t i = 0; i < own->count; i++) {
+		if (own->items[i].short_form && !own->items[i].source)
+			declare(wanted, own->items[i].target);
 		if (own->items[i].type != MVM_MOUNT_VOLUME)
 			mvm_strv_add(&wanted->targets, own->items[i].target);
 		else if (add(wanted, &own->items[i], driver, err) < 0)
@@ -359,6 +364,7 @@ static int add_images(struct wanted *wanted, const struct mvm_image_config *imag
 
 		if (mvm_mount_parse_short(image->volumes.items[i], &mount, err) < 0)
 			return mvm_error_wrap(err, "a volume of the image");
+		declare(wanted, mount.target);
 		if (!contains(&wanted->targets, mount.target) && add(wanted, &mount, driver, err) < 0)
 			return -1;
 	}

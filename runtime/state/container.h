@@ -90,6 +90,7 @@ struct mvm_container_config {
 	struct mvm_strv volumes;
 	struct mvm_strv volume_names;
 	struct mvm_strv anonymous_volumes; /* those of these that nobody gave a name */
+	struct mvm_strv declared_volumes;  /* places: the image's, and those of -v /PLACE */
 	struct mvm_strv annotations;	   /* key=value, sorted by key */
 	bool read_only;
 	bool auto_remove;

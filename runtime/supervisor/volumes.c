@@ -183,11 +183,17 @@ char *volumes_mount(const struct volumes *volumes, const struct mvm_mount *mount
 	const struct held *held = find(volumes, mount->source);
 	const struct mvm_container_state *state = &volumes->supervisor->container->state;
 	/* Docker's rule: what the container finds is the image's where it is new, and the volume is empty. */
-	bool copy = !mount->no_copy && held->alone && !state->started.tv_sec;
-	const char *options[] = {mount->read_only ? ",ro" : "", copy ? ",copy" : ""};
+	bool copy = !mount->no_copy && !mount->subpath && held->alone && !state->started.tv_sec;
+	struct mvm_buf text = {0};
 
 	if (is_disk(held))
-		return mvm_format("disk=%c%s%s:%s", held->letter, options[0], options[1], mount->target);
-	return mvm_format("folder=%zu%s%s:%s", mvm_shares_add(shares, held->path, MVM_SHARE_FOLDER, false), options[0],
-			  options[1], mount->target);
+		mvm_buf_addf(&text, "disk=%c", held->letter);
+	else
+		mvm_buf_addf(&text, "folder=%zu", mvm_shares_add(shares, held->path, MVM_SHARE_FOLDER, false));
+	mvm_buf_addf(&text, "%s%s", mount->read_only ? ",ro" : "", copy ? ",copy" : "");
+	if (mount->subpath)
+		mvm_buf_addf(&text, ",part=%zu:%s%s", strlen(mount->subpath), mount->subpath, mount->target);
+	else
+		mvm_buf_addf(&text, ":%s", mount->target);
+	return mvm_buf_steal(&text);
 }

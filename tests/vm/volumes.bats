@@ -52,6 +52,8 @@ keeps() {
   mvm run --name first "$IMAGE" sh -c 'mkdir -p /made/sub && cd /made && echo content >file && chmod 640 file && chown 12:34 file &&
     ln file sub/other && ln -s file link && mkfifo pipe && chmod 1750 /made && chown 56:78 /made && truncate -s 5242880 sparse && echo end >>sparse'
   mvm commit -c 'VOLUME /declared' first "volumes:$driver" >/dev/null
+  same '{"/declared":{}}' "$(mvm inspect -f '{{json .Config.Volumes}}' "$(mvm create --name declared "volumes:$driver")")"
+  mvm rm -v declared
   mvm rm first
   mvm run --rm -v data:/made "volumes:$driver" sh -c 'cd /made; stat -c "%n %a %u:%g %s" . file; stat -c %h file; readlink link; [ -p pipe ] && cat sub/other
     stat -c %s sparse; tail -c 4 sparse; du -k sparse | cut -f 1; mount | grep " /declared " | cut -d " " -f 5' >"$BATS_TEST_TMPDIR/out"
@@ -64,6 +66,14 @@ keeps() {
   same $'link\nnew\npipe\nsparse\nsub' "$(sed -n '1,5p' "$BATS_TEST_TMPDIR/out" | grep -v ' ')"
   same kept "$(mvm run --rm --mount type=volume,src=data,dst=/elsewhere,readonly "$IMAGE" cat /elsewhere/new)"
   same data "$(mvm volume ls -q)"
+  # A part of it, which may be a file; two of one volume; links out of it lead to its top.
+  mvm run --rm -v data:/data "$IMAGE" sh -c 'mkdir -p /data/a/b; echo deep >/data/a/b/c; ln -s /a/b /data/out; ln -s ../../../../etc /data/up'
+  same $'c\ndeep\nc\nread-only' "$(mvm run --rm --mount type=volume,src=data,dst=/x/y,volume-subpath=a/b \
+    --mount type=volume,src=data,dst=/f,volume-subpath=a/b/c,ro --mount type=volume,src=data,dst=/z,volume-subpath=out "$IMAGE" \
+    sh -c 'ls /x/y; cat /f; ls /z; echo x 2>/dev/null >/f || echo read-only')"
+  run --separate-stderr -125 mvm run --rm --mount type=volume,src=data,dst=/x,volume-subpath=up "$IMAGE" true
+  error_says 'cannot access up in the volume'
+  mvm run --rm -v data:/data "$IMAGE" sh -c 'rm -r /data/a /data/out /data/up'
   # Nothing is copied where that is not wanted.
   same '' "$(mvm run --rm --mount "type=volume,dst=/made,volume-nocopy,volume-driver=$driver" "volumes:$driver" ls /made)"
   # Written and not synced, and then the container is removed by force.
@@ -108,6 +118,7 @@ keeps() {
 
 @test "anonymous volumes go with their container; prune, df and events" {
   mvm run --name one -v /a -v named:/b "$IMAGE" true
+  same '{"/a":{}}' "$(mvm inspect -f '{{json .Config.Volumes}}' one)"
   mvm run --rm --volumes-from one "$IMAGE" true
   same 2 "$(mvm volume ls -q | wc -l)"
   mvm rm one
@@ -169,8 +180,11 @@ keeps() {
   error_says 'volume name is too short'
   run --separate-stderr -1 mvm create --volumes-from none "$IMAGE" true
   error_says 'No such container: none'
-  run --separate-stderr -1 mvm create --mount type=volume,src=data,dst=/x,volume-subpath=y "$IMAGE" true
-  error_says 'volume-subpath'
+  run --separate-stderr -125 mvm create --mount type=volume,src=data,dst=/x,volume-subpath=../y "$IMAGE" true
+  error_says 'subpath must be a relative path within the volume'
+  run --separate-stderr -125 mvm run --rm --mount type=volume,src=data,dst=/x,volume-subpath=y "$IMAGE" true
+  error_says 'cannot access y in the volume' 'no such file or directory'
+  mvm volume rm data
   run --separate-stderr -125 mvm run --rm -v data:/etc/passwd "$IMAGE" true
   error_says 'cannot mount on /etc/passwd: not a directory'
   mvm volume rm data

@@ -65,6 +65,7 @@ static void long_forms(void **state)
 		 "b,volume-nocopy,volume-driver=disk,volume-opt=size=1g,volume-opt=k=v,volume-label=a=b",
 		 "volume n /b nocopy driver=disk opt=size=1g k=v label=a=b"},
 		{"src=n,dst=/b,volume-subpath=x/y", "volume n /b subpath=x/y"},
+		{"src=n,dst=/b,volume-subpath=..x/./y/..", "volume n /b subpath=..x/./y/.."},
 		{"type=tmpfs,dst=/b,tmpfs-size=1m,tmpfs-mode=1777", "tmpfs - /b sized with mode"},
 		{"type=tmpfs,dst=/b,tmpfs-mode=0", "tmpfs - /b with mode"},
 	};
@@ -135,6 +136,9 @@ static void wrong_long_forms(void **state)
 		{"type=\"bind\",dst=/b", "a quote"},
 		{"\"type=bind\"x,dst=/b", "a quote"},
 		{"type=bind,,dst=/b", "invalid field ''"},
+		{"dst=/b,volume-subpath=/x", "subpath must be a relative path within the volume"},
+		{"dst=/b,volume-subpath=x/../..", "subpath must be a relative path within the volume"},
+		{"dst=/b,volume-subpath=", "subpath must be a relative path within the volume"},
 	};
 
 	for (size_t i = 0; i < MVM_COUNT(cases); i++)
