@@ -11,6 +11,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/mem.h"
+#include "source.h"
 
 /* Not in every C library's headers: linux/mount.h, linux/fcntl.h. */
 enum {
@@ -23,11 +24,23 @@ struct attributes {
 	uint64_t set, clear, propagation, userns;
 };
 
+/* The supervisor has looked at it already, and a link may have come since: then this fails. */
+static int open_source(const char *source, const struct mvm_share_roots *roots)
+{
+	int folder MVM_CLEAN_FD = -1;
+	char *name MVM_CLEAN_FREE = NULL;
+
+	if (mvm_share_find(source, roots, &folder, &name) < 0)
+		return -1;
+	return openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* Of all that is mounted there, with what is mounted below it; not attached anywhere yet. */
-static int clone_source(const struct tree_entry *entry, bool *folder, struct mvm_error **err)
+static int clone_source(const struct tree_entry *entry, const struct mvm_share_roots *roots, bool *folder,
+			struct mvm_error **err)
 {
 	const struct attributes read_only = {.set = READ_ONLY};
-	int fd MVM_CLEAN_FD = open(entry->source, O_PATH | O_CLOEXEC);
+	int fd MVM_CLEAN_FD = open_source(entry->source, roots);
 	struct stat status;
 	int tree;
 
@@ -102,10 +115,14 @@ int tree_mount(const char *root, const struct tree_entry *entries, size_t count,
 {
 	int *trees MVM_CLEAN_FREE = mvm_realloc(NULL, count + 1, sizeof(*trees));
 	bool *folders MVM_CLEAN_FREE = mvm_realloc(NULL, count + 1, sizeof(*folders));
+	struct mvm_share_roots roots MVM_CLEAN_SHARE_ROOTS = {0};
 
+	for (size_t i = 0; i < count; i++)
+		if (!entries[i].read_only)
+			mvm_share_roots_add(&roots, entries[i].source);
 	/* All of them first, so that a share of / or of what holds `root` does not have the tree in it. */
 	for (size_t i = 0; i < count; i++)
-		if ((trees[i] = clone_source(&entries[i], &folders[i], err)) < 0)
+		if ((trees[i] = clone_source(&entries[i], &roots, &folders[i], err)) < 0)
 			return -1;
 	return place_all(root, entries, trees, folders, count, err);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,17 +74,49 @@ static int make_socket(const char *path, int type, struct sockaddr_un *address)
 	return fd;
 }
 
-int mvm_host_socket_connect(const char *path)
+#ifdef O_PATH
+/* A name for the socket itself, as long as `*held` is open, whatever comes to its place. */
+static char *pin(int folder, const char *name, int *held)
 {
-	struct sockaddr_un address;
-	int fd = make_socket(path, SOCK_STREAM, &address), failure;
+	struct stat status;
 
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-	failure = errno;
-	mvm_close(&fd);
-	errno = failure;
-	return -1;
+	*held = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (*held < 0 || fstat(*held, &status) < 0)
+		return NULL;
+	if (!S_ISSOCK(status.st_mode)) {
+		errno = ECONNREFUSED;
+		return NULL;
+	}
+	return mvm_format("/proc/self/fd/%d", *held);
+}
+#else
+/* macOS connects to paths only: a link that comes between this look and the connection would be followed. */
+static char *pin(int folder, const char *name, int *held)
+{
+	char path[PATH_MAX];
+	struct stat status;
+
+	*held = -1;
+	if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || fcntl(folder, F_GETPATH, path) < 0)
+		return NULL;
+	if (!S_ISSOCK(status.st_mode)) {
+		errno = ECONNREFUSED;
+		return NULL;
+	}
+	return mvm_format("%s/%s", path, name);
+}
+#endif
+
+int mvm_host_socket_connect(int folder, const char *name)
+{
+	int held MVM_CLEAN_FD = -1;
+	char *path MVM_CLEAN_FREE = pin(folder, name, &held);
+	struct sockaddr_un address;
+	int fd = path ? make_socket(path, SOCK_STREAM, &address) : -1;
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		mvm_close(&fd);
+	return fd;
 }
 
 /* Asked with the wrong type of socket, the kernel tells whether there is anybody without that one getting a connection.

@@ -32,7 +32,8 @@ void mvm_host_socket_clear(const char *path);
 /* The same for all of a list of kept texts. */
 void mvm_host_sockets_clear(const struct mvm_strv *list);
 
-/* A connection to a socket of the host's, which does not block; -1 with errno set, EAGAIN where its backlog is full. */
-int mvm_host_socket_connect(const char *path);
+/* A connection to the socket of that name in a folder, links not followed, which does not block; -1 with errno set,
+ * EAGAIN where its backlog is full. */
+int mvm_host_socket_connect(int folder, const char *name);
 
 #endif

@@ -11,8 +11,9 @@
 #include "runtime/base/mem.h"
 #include "share/mount.h"
 #include "share/server.h"
-#include "sockets.h"
+#include "share/source.h"
 #include "share/translator.h"
+#include "sockets.h"
 #include "volumes.h"
 
 struct shares {
@@ -48,8 +49,25 @@ static bool was_socket(const struct mvm_container_config *config, const char *ta
 	return false;
 }
 
-static int add_bind(struct supervisor *supervisor, const struct mvm_mount *mount, struct shares *shares,
-		    struct mvm_error **err)
+static void find_roots(const struct mvm_mounts *mounts, struct mvm_share_roots *roots)
+{
+	for (size_t i = 0; i < mounts->count; i++)
+		if (mounts->items[i].type == MVM_MOUNT_BIND && !mounts->items[i].read_only)
+			mvm_share_roots_add(roots, mounts->items[i].source);
+}
+
+int shares_find_roots(const struct mvm_container_config *config, struct mvm_share_roots *roots, struct mvm_error **err)
+{
+	struct mvm_mounts mounts MVM_CLEAN_MOUNTS = {0};
+
+	if (mvm_mounts_resolve(&config->binds, &config->mounts, &config->volumes, &mounts, err) < 0)
+		return -1;
+	find_roots(&mounts, roots);
+	return 0;
+}
+
+static int add_bind(struct supervisor *supervisor, const struct mvm_mount *mount, const struct mvm_share_roots *roots,
+		    struct shares *shares, struct mvm_error **err)
 {
 	enum mvm_share_kind kind;
 	size_t number;
@@ -57,7 +75,8 @@ static int add_bind(struct supervisor *supervisor, const struct mvm_mount *mount
 	/* Its program may not be there yet, or have gone for a while. */
 	if (was_socket(&supervisor->container->config, mount->target))
 		return sockets_mount(supervisor->sockets, mount->source, mount->target, err);
-	if (mount->short_form && mvm_share_make_folder(mount->source, err) < 0)
+	if (mvm_share_check_path(mount->source, roots, err) < 0 ||
+	    (mount->short_form && mvm_share_make_folder(mount->source, err) < 0))
 		return -1;
 	if (mvm_share_classify(mount->source, mvm_state_home(supervisor->state),
 			       mvm_state_runtime_folder(supervisor->state), &kind, err) < 0)
@@ -86,9 +105,11 @@ static int collect(struct supervisor *supervisor, struct shares *shares, struct 
 {
 	const struct mvm_container_config *config = &supervisor->container->config;
 	struct mvm_mounts mounts MVM_CLEAN_MOUNTS = {0};
+	struct mvm_share_roots roots MVM_CLEAN_SHARE_ROOTS = {0}, made MVM_CLEAN_SHARE_ROOTS = {0};
 
 	if (mvm_mounts_resolve(&config->binds, &config->mounts, &config->volumes, &mounts, err) < 0)
 		return -1;
+	find_roots(&mounts, &roots);
 	for (size_t i = 0; i < mounts.count; i++) {
 		const struct mvm_mount *mount = &mounts.items[i];
 
@@ -96,9 +117,11 @@ static int collect(struct supervisor *supervisor, struct shares *shares, struct 
 			add_tmpfs(mount, shares);
 		else if (mount->type == MVM_MOUNT_VOLUME)
 			mvm_strv_take(&shares->mounts, volumes_mount(supervisor->volumes, mount, &shares->list));
-		else if (mount->type == MVM_MOUNT_BIND && add_bind(supervisor, mount, shares, err) < 0)
+		else if (mount->type == MVM_MOUNT_BIND && add_bind(supervisor, mount, &roots, shares, err) < 0)
 			return -1;
 	}
+	find_roots(&mounts, &made);
+	sockets_guard(supervisor->sockets, &made);
 	for (size_t i = 0; i < config->tmpfs.count; i++)
 		mvm_strv_add(&shares->mounts, config->tmpfs.items[i]);
 	if (shares->mounts.count)

@@ -7,12 +7,15 @@
 
 #include "internal.h"
 
+struct mvm_share_roots;
 struct mvm_strv;
 struct shares;
 
 /* Before a machine starts. What is to be mounted is looked at, folders that are missing are made where docker makes
  * them, and the server is started where there is something to serve. */
 int shares_open(struct supervisor *supervisor, struct shares **shares, struct mvm_error **err);
+/* The folders of the host that the guest may write. */
+int shares_find_roots(const struct mvm_container_config *config, struct mvm_share_roots *roots, struct mvm_error **err);
 /* NULL is fine here and below. Ends the server, whose machine has gone. */
 void shares_close(struct shares *shares);
 /* For the machine; -1 where nothing is shared. Borrowed. */

@@ -19,6 +19,8 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/state/host_socket.h"
+#include "share/source.h"
+#include "shares.h"
 
 enum {
 	RETRY_MS = 10,
@@ -50,6 +52,7 @@ struct sockets {
 	struct mvm_strv published_guest; /* where they lead */
 
 	struct mvm_strv sources, places; /* of those that are served */
+	struct mvm_share_roots roots;	 /* where the guest may put links */
 	int failures[MVM_SOCKETS_MAX];	 /* the last errno of each, which has been told */
 	struct wish *wishes, **last_wish;
 	size_t wish_count;
@@ -67,7 +70,8 @@ static int publish_one(struct sockets *sockets, const char *text, struct mvm_err
 
 	guest = mvm_host_socket_split(text, &length);
 	published->path = mvm_strndup(text, length);
-	if (mvm_host_socket_listen(published->path, &published->fd, err) < 0) {
+	if (mvm_share_check_path(published->path, &sockets->roots, err) < 0 ||
+	    mvm_host_socket_listen(published->path, &published->fd, err) < 0) {
 		free(published->path);
 		return -1;
 	}
@@ -137,6 +141,13 @@ static const char *find_ssh_agent(const struct mvm_container_config *config)
 	return is_socket(own) && *own == '/' ? own : config->ssh_agent;
 }
 
+void sockets_guard(struct sockets *sockets, struct mvm_share_roots *roots)
+{
+	mvm_share_roots_finish(&sockets->roots);
+	sockets->roots = *roots;
+	*roots = (struct mvm_share_roots){0};
+}
+
 int sockets_mount(struct sockets *sockets, const char *source, const char *target, struct mvm_error **err)
 {
 	for (size_t i = 0; i < sockets->places.count; i++)
@@ -150,13 +161,29 @@ int sockets_mount(struct sockets *sockets, const char *source, const char *targe
 	return 0;
 }
 
+static int connect_source(const struct sockets *sockets, size_t index)
+{
+	int folder MVM_CLEAN_FD = -1;
+	char *name MVM_CLEAN_FREE = NULL;
+
+	if (mvm_share_find(sockets->sources.items[index], &sockets->roots, &folder, &name) < 0)
+		return -1;
+	return mvm_host_socket_connect(folder, name);
+}
+
+static const char *explain(int failure)
+{
+	return failure == EXDEV ? "a link leads out of a shared folder that the container can write"
+				: strerror(failure);
+}
+
 static void answer(struct sockets *sockets, size_t index, uint32_t id, int fd)
 {
 	int failure = fd < 0 ? errno : 0;
 
 	/* A guest may ask often. */
 	if (failure && failure != sockets->failures[index])
-		mvm_log(MVM_LOG_WARN, "%s: %s", sockets->sources.items[index], strerror(failure));
+		mvm_log(MVM_LOG_WARN, "%s: %s", sockets->sources.items[index], explain(failure));
 	sockets->failures[index] = failure;
 	mvm_vsock_answer(sockets->vsock, id, fd);
 }
@@ -188,7 +215,7 @@ static void try_again(void *arg)
 	sockets->wish_count = 0;
 	while (first) {
 		struct wish *wish = first;
-		int fd = mvm_host_socket_connect(sockets->sources.items[wish->index]);
+		int fd = connect_source(sockets, wish->index);
 
 		first = wish->next;
 		if (fd < 0 && errno == EAGAIN && mvm_now_ns() < wish->until) {
@@ -207,7 +234,7 @@ void sockets_asked(struct sockets *sockets, uint32_t port, uint32_t id)
 
 	if (!sockets || index >= sockets->sources.count)
 		return;
-	fd = mvm_host_socket_connect(sockets->sources.items[index]);
+	fd = connect_source(sockets, index);
 	if (fd < 0 && errno == EAGAIN && sockets->wish_count < MAX_WAITING)
 		wait_for_room(sockets, index, id);
 	else
@@ -250,7 +277,8 @@ int sockets_prepare(struct supervisor *supervisor, struct sockets **out, struct 
 	sockets->supervisor = supervisor;
 	sockets->last_wish = &sockets->wishes;
 	sockets->timer = mvm_loop_timer(supervisor->loop, try_again, sockets);
-	if ((config->ssh_agent && sockets_mount(sockets, find_ssh_agent(config), MVM_SSH_AGENT_PLACE, err) < 0) ||
+	if (shares_find_roots(config, &sockets->roots, err) < 0 ||
+	    (config->ssh_agent && sockets_mount(sockets, find_ssh_agent(config), MVM_SSH_AGENT_PLACE, err) < 0) ||
 	    publish_all(sockets, err) < 0) {
 		sockets_finish(sockets);
 		return -1;
@@ -270,6 +298,7 @@ void sockets_finish(struct sockets *sockets)
 	mvm_strv_finish(&sockets->published_guest);
 	mvm_strv_finish(&sockets->sources);
 	mvm_strv_finish(&sockets->places);
+	mvm_share_roots_finish(&sockets->roots);
 	free(sockets);
 }
 

@@ -14,6 +14,7 @@
 
 #include "internal.h"
 
+struct mvm_share_roots;
 struct sockets;
 
 /* For a container, not for a helper. CONFLICT where one cannot be bound. */
@@ -22,6 +23,8 @@ int sockets_prepare(struct supervisor *supervisor, struct sockets **sockets, str
 void sockets_finish(struct sockets *sockets);
 /* Before each machine: another one is served. Twice is once. */
 int sockets_mount(struct sockets *sockets, const char *source, const char *target, struct mvm_error **err);
+/* What its guest may write, as that is at this start; takes what is in it. */
+void sockets_guard(struct sockets *sockets, struct mvm_share_roots *roots);
 /* A machine is about to start, and its guest may ask. */
 int sockets_serve(struct sockets *sockets, struct mvm_vsock *vsock, struct mvm_error **err);
 void sockets_asked(struct sockets *sockets, uint32_t port, uint32_t id);

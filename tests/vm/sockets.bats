@@ -207,6 +207,54 @@ fails() { ! "$@"; }
   error_says 'Duplicate mount point: /run/host-services/ssh-auth.sock'
 }
 
+@test "links that a guest makes in a shared folder lead to no socket, folder or file outside of it" {
+  mkdir -p "$DIR/w/sub" "$DIR/other"
+  echo secret >"$DIR/other/file"
+  echo own >"$DIR/w/file"
+  host_server "$DIR/w/app.sock"
+  host_server "$DIR/other/private.sock"
+  mvm run -d --name link -v "$DIR/w:/w" -v "$DIR/w/app.sock:/app.sock" -e "PEER=$PEER" "$REGISTRY/deb" sleep 1000
+  in_guest link -- half_close /app.sock
+  mvm exec link sh -c 'mv /w/app.sock /w/kept.sock && ln -s ../other/private.sock /w/app.sock'
+  peer half_close "$DIR/w/app.sock"
+  in_guest link -- refused /app.sock
+  has "$(cat "$MVM_HOME"/containers/*/supervisor.log)" "$DIR/w/app.sock: a link leads out of a shared folder"
+  # One that stays inside is the user's affair.
+  mvm exec link ln -sf kept.sock /w/app.sock
+  in_guest link -- half_close /app.sock
+  mvm rm -f link
+
+  mvm run -d --name link -v "$DIR/w:/w" -v "$DIR/w/sub:/sub" -v "$DIR/w/new/folder:/new" -v "$DIR/w/file:/file" \
+    --publish-socket "$DIR/w/pub/x.sock:/x.sock" "$IMAGE" sleep 1000 && return 1
+  mkdir "$DIR/w/pub"
+  mvm start link
+  same own "$(mvm exec link cat /file)"
+  restart_says() {
+    mvm stop -t 0 link
+    run -1 --separate-stderr mvm start link
+    error_says "$1: a link leads out of a shared folder that the container can write"
+  }
+  mvm exec link sh -c 'mv /w/sub /w/was && ln -s ../other /w/sub'
+  restart_says "$DIR/w/sub"
+  rm "$DIR/w/sub" && mv "$DIR/w/was" "$DIR/w/sub"
+  mvm start link
+  mvm exec link sh -c 'rmdir /w/new/folder /w/new && ln -s ../other /w/new'
+  restart_says "$DIR/w/new/folder"
+  gone "$DIR/other/folder"
+  rm "$DIR/w/new"
+  mvm start link
+  mvm exec link sh -c 'mv /w/file /w/was && ln -s ../other/file /w/file'
+  restart_says "$DIR/w/file"
+  mv "$DIR/w/was" "$DIR/w/file"
+  mvm start link
+  mvm exec link sh -c 'mv /w/pub /w/was && ln -s ../other /w/pub'
+  restart_says "$DIR/w/pub/x.sock"
+  gone "$DIR/other/x.sock"
+  mvm rm -f link
+  # What the container can only read it cannot have made.
+  mvm run --rm -v "$DIR/w:/w:ro" -v "$DIR/w/pub:/other" "$IMAGE" cat /other/file
+}
+
 @test "a socket of the host's that its policy's next round needs, and more than there is room for" {
   local i options=()
   host_server "$DIR/host.sock"

@@ -99,7 +99,7 @@ static void it_is_for_its_user_and_nobody_else_takes_it(void **state)
 	/* Who looked was no connection. */
 	assert_int_equal(accept(fd, NULL, NULL), -1);
 	assert_int_equal(errno, EAGAIN);
-	peer = mvm_host_socket_connect(path);
+	peer = mvm_host_socket_connect(AT_FDCWD, path);
 	assert_true(peer >= 0);
 	accepted = accept(fd, NULL, NULL);
 	assert_true(accepted >= 0);
@@ -109,7 +109,7 @@ static void it_is_for_its_user_and_nobody_else_takes_it(void **state)
 	/* What nobody listens at any more is replaced. */
 	assert_int_equal(mvm_host_socket_listen(path, &fd, NULL), 0);
 	close(fd);
-	assert_int_equal(mvm_host_socket_connect(path), -1);
+	assert_int_equal(mvm_host_socket_connect(AT_FDCWD, path), -1);
 	assert_int_equal(errno, ECONNREFUSED);
 	mvm_host_socket_clear(path);
 	assert_int_equal(access(path, F_OK), -1);
@@ -120,6 +120,8 @@ static void what_is_no_socket_stays(void **state)
 	char *nowhere MVM_CLEAN_FREE = mvm_format("%s/none/s", folder);
 
 	assert_int_equal(symlink("/nothing", path), 0);
+	assert_int_equal(mvm_host_socket_connect(AT_FDCWD, path), -1);
+	assert_int_equal(errno, ECONNREFUSED);
 	expect_taken(path, MVM_ERR_CONFLICT, "there is a file already");
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
@@ -136,7 +138,7 @@ static void a_full_backlog_is_told(void **state)
 	assert_int_equal(mvm_host_socket_listen(path, &fd, NULL), 0);
 	assert_int_equal(listen(fd, 0), 0);
 	for (int i = 0; i < 3 && peer >= 0; i++) {
-		peer = mvm_host_socket_connect(path);
+		peer = mvm_host_socket_connect(AT_FDCWD, path);
 		if (peer >= 0 && last >= 0)
 			close(last);
 		if (peer >= 0)
