@@ -22,7 +22,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/spawn.h"
 
-enum { FIRST_ENTRY = 3, FILES_WANTED = 1000000 };
+enum { FIRST_ENTRY = 3, FILES_WANTED = 1000000, VERSION_SECONDS = 20 };
 
 /* Each file that the guest knows takes one. */
 static void raise_file_limit(void)
@@ -44,26 +44,11 @@ static void raise_file_limit(void)
  */
 static int is_rust(const char *program, bool *rust, struct mvm_error **err)
 {
-	char *argv[] = {(char *)program, (char *)"--version", NULL};
-	int ends[2], status;
-	char text[256];
-	ssize_t n;
-	pid_t pid;
+	char *argv[] = {(char *)program, (char *)"--version", NULL}, *text MVM_CLEAN_FREE = NULL;
+	int status;
 
-	if (mvm_pipe(ends) < 0)
-		return mvm_fail_errno(err, errno, "cannot make a pipe");
-	const struct mvm_spawn_fd fds[] = {{ends[1], STDOUT_FILENO}, {ends[1], STDERR_FILENO}};
-	const struct mvm_spawn spawn = {.program = program, .argv = argv, .fds = fds, .fd_count = MVM_COUNT(fds)};
-	int rc = mvm_spawn(&spawn, &pid, err);
-
-	close(ends[1]);
-	n = rc < 0 ? 0 : mvm_read_full(ends[0], text, sizeof(text) - 1);
-	close(ends[0]);
-	if (rc < 0)
+	if (mvm_spawn_output(program, argv, NULL, VERSION_SECONDS, &text, &status, err) < 0)
 		return -1;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	text[n < 0 ? 0 : n] = '\0';
 	*rust = !strstr(text, "virtiofsd version");
 	return strstr(text, "virtiofsd") ? 0 : mvm_fail(err, MVM_ERR_INVALID, "%s is no virtiofsd", program);
 }

@@ -25,7 +25,7 @@ struct mvm_share_server {
 	pid_t pid;
 };
 
-static int find_virtiofsd(char **path, struct mvm_error **err)
+int mvm_share_server_find(char **path, struct mvm_error **err)
 {
 	static const char *const places[] = {"/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd",
 					     "/usr/libexec/qemu/virtiofsd"};
@@ -85,7 +85,7 @@ static int spawn(const struct mvm_shares *shares, const char *root, int listenin
 	char *program MVM_CLEAN_FREE = NULL, *virtiofsd MVM_CLEAN_FREE = NULL;
 	struct mvm_strv argv MVM_CLEAN_STRV = {0};
 
-	if (find_virtiofsd(&virtiofsd, err) < 0 || mvm_own_file("mvm-share", &program, err) < 0)
+	if (mvm_share_server_find(&virtiofsd, err) < 0 || mvm_own_file("mvm-share", &program, err) < 0)
 		return -1;
 	mvm_strv_add(&argv, "mvm-share");
 	mvm_strv_add(&argv, virtiofsd);

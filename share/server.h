@@ -18,6 +18,9 @@ struct mvm_share_server_events {
 	void (*died)(void *arg, const char *reason);
 };
 
+/* The virtiofsd that is installed; the caller's. NOT_FOUND says what to do. */
+int mvm_share_server_find(char **path, struct mvm_error **err);
+
 /* `runtime` is a private folder for a socket, `root` any folder that is not shared: the server sees the tree in its
  * place. *device_fd is the vhost-user device's, for the backend, and the caller's to close. NOT_FOUND where no
  * virtiofsd is installed. */

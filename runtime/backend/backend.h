@@ -118,6 +118,9 @@ struct mvm_backend_ops {
 	enum mvm_accel (*accel)(const struct mvm_machine *machine);
 	/* Kills what still runs, without an event. NULL is fine. */
 	void (*destroy)(struct mvm_machine *machine);
+	/* What a machine of the host's processor would run on, in one line, and what the user could do to have a better
+	 * one, "" for nothing; both are the caller's. Fails as start() does. Blocks for a moment. */
+	int (*examine)(enum mvm_accel accel, char **text, char **advice, struct mvm_error **err);
 };
 
 extern const struct mvm_backend_ops mvm_backend_qemu;

@@ -30,6 +30,12 @@ struct mvm_spawn {
  * the child. */
 int mvm_spawn(const struct mvm_spawn *spawn, pid_t *pid, struct mvm_error **err);
 
+/* Runs a program to its end: what it says on stdout and stderr, the first MVM_OUTPUT_MAX bytes, and its status as
+ * waitpid() has it. The text is the caller's. TIMEOUT after so many seconds, and it is killed. */
+enum { MVM_OUTPUT_MAX = 64 << 10 };
+int mvm_spawn_output(const char *program, char *const *argv, char *const *envp, int seconds, char **text, int *status,
+		     struct mvm_error **err);
+
 /* Finds a program in PATH; the caller owns the path. NOT_FOUND where there is none. */
 int mvm_find_program(const char *name, char **path, struct mvm_error **err);
 

@@ -71,7 +71,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_attach, cli_build, cli_commit, cli_completion, cli_container_inspect,
-	cli_container_prune, cli_cp, cli_create, cli_diff, cli_events, cli_exec, cli_export, cli_history,
+	cli_container_prune, cli_cp, cli_create, cli_diff, cli_doctor, cli_events, cli_exec, cli_export, cli_history,
 	cli_image_inspect, cli_image_prune, cli_images, cli_import, cli_info, cli_inspect, cli_kill, cli_load,
 	cli_login, cli_logout, cli_logs, cli_network_create, cli_network_inspect, cli_network_ls, cli_network_prune,
 	cli_network_rm, cli_pause, cli_port, cli_unpause, cli_ps, cli_pull, cli_push, cli_rename, cli_restart, cli_rm,

@@ -29,6 +29,7 @@ static const struct cli_command *const commands[] = {
 	&cli_cp,
 	&cli_create,
 	&cli_diff,
+	&cli_doctor,
 	&cli_events,
 	&cli_export,
 	&cli_history,

@@ -2,10 +2,12 @@
  * mvm-supervisor: owns one VM from its start to its end. Started by the engine as
  *
  *   mvm-supervisor HOME CONTAINER-ID [reader|writer]
+ *   mvm-supervisor examine
  *
  * with descriptor 3 the first client's connection and 4 the container's lock, in a session of its
  * own: killing the client that started it changes nothing here. Its own messages go to supervisor.log
- * in the container's folder.
+ * in the container's folder. The second form says what a machine would run on: a line on stdout and one of advice, or
+ * what is wrong on stderr.
  */
 #include "internal.h"
 #include "network.h"
@@ -113,11 +115,29 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static int examine(void)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	char *text MVM_CLEAN_FREE = NULL, *advice MVM_CLEAN_FREE = NULL;
+	const struct mvm_backend_ops *backend;
+	enum mvm_accel accel;
+
+	if (mvm_backend_find(NULL, &backend, &err) < 0 || mvm_accel_parse(NULL, &accel, &err) < 0 ||
+	    backend->examine(accel, &text, &advice, &err) < 0) {
+		fprintf(stderr, "%s\n", mvm_error_message(err));
+		return 1;
+	}
+	printf("%s\n%s\n", text, advice);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct supervisor supervisor = {.lock_fd = LOCK_FD, .listen_fd = -1};
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
+	if (argc == 2 && !strcmp(argv[1], "examine"))
+		return examine();
 	supervisor.writer = argc == 4 && !strcmp(argv[3], "writer");
 	supervisor.helper = supervisor.writer || (argc == 4 && !strcmp(argv[3], "reader"));
 	if (argc != 3 + supervisor.helper || fcntl(FIRST_CLIENT_FD, F_GETFD) < 0 || fcntl(LOCK_FD, F_GETFD) < 0) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The machine itself: accelerator, clock, kernel, version and info.
 #
-# shellcheck disable=SC2016,SC2154 # programs for the guest; variables that bats sets
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # programs for the guest; what bats sets, in a process for each test
 
 load ../lib/vm.bash
 
@@ -19,6 +19,49 @@ load ../lib/vm.bash
     same '' "$stderr"
     same "$output" "$(mvm "$command" --help)"
   done
+}
+
+# row CHECK: its status and its text.
+row() { jq -r --arg check "$1" 'select(.Check == $check) | .Status + " " + .Detail' <<<"$output"; }
+
+@test "doctor: what is there, what is wrong, and what to do" {
+  local home=$BATS_TEST_TMPDIR/home
+  export MVM_HOME=$home
+  run --separate-stderr -0 mvm doctor --format json
+  same '' "$stderr"
+  has "$(row home)" "ok $home"
+  has "$(row machines)" 'ok QEMU emulator version'
+  has "$(row boot)" 'ok a VM has booted, seen a shared folder and ended'
+  # Nothing of its VM is left.
+  same '' "$(ls -A "$home")"
+  same 0 "$(mvm ps -aq | wc -l)"
+  # Two at once, and one after one that was killed.
+  mvm doctor >"$BATS_TEST_TMPDIR/first" &
+  mvm doctor >"$BATS_TEST_TMPDIR/second"
+  wait $!
+  has "$(cat "$BATS_TEST_TMPDIR/first")" 'a VM has booted'
+  has "$(cat "$BATS_TEST_TMPDIR/second")" 'a VM has booted'
+  mkdir -p "$home/doctor/containers/half"
+  mvm doctor >/dev/null
+  same 'ok' "$(mvm doctor --format '{{if eq .Check "boot"}}{{.Status}}{{end}}' | tr -d '\n')"
+
+  # Without a server of shares containers run; without QEMU, a kernel, or one that boots, none.
+  MVM_VIRTIOFSD=/none run --separate-stderr -0 mvm doctor --format json
+  has "$(row shares)" 'warning cannot run /none, which MVM_VIRTIOFSD names'
+  has "$(row boot)" 'warning a VM boots, but not with a shared folder: '
+  MVM_QEMU=/none run --separate-stderr -1 mvm doctor --format json
+  has "$(row machines)" 'error cannot run /none, which MVM_QEMU names'
+  same '' "$(row boot)"
+  MVM_QEMU=/bin/true run --separate-stderr -1 mvm doctor --format json
+  has "$(row machines)" "error /bin/true is no QEMU: asked for its version it says 'true (GNU"
+  head -c 5000 /dev/urandom >"$BATS_TEST_TMPDIR/kernel"
+  MVM_KERNEL=$BATS_TEST_TMPDIR/kernel run --separate-stderr -1 mvm doctor --format json
+  has "$(row boot)" 'error '
+  mkdir "$BATS_TEST_TMPDIR/tmp" && touch "$BATS_TEST_TMPDIR/file"
+  MVM_HOME=$BATS_TEST_TMPDIR/file/home run --separate-stderr -1 mvm doctor --format json
+  has "$(row home)" 'error '
+  run --separate-stderr -125 mvm doctor surplus
+  error_says '"mvm doctor" accepts no arguments'
 }
 
 @test "every flag of run that help names is taken, and the issue's are named" {

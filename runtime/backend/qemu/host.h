@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define KVM_DEVICE "/dev/kvm"
+
 struct mvm_error;
 
 /* Names of these go into the file. */

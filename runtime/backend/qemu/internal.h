@@ -10,6 +10,7 @@
 #include "qmp.h"
 #include "runtime/backend/backend.h"
 #include "runtime/backend/boot_log.h"
+#include "runtime/base/arch.h"
 #include "runtime/base/loop.h"
 #include "runtime/base/mem.h"
 
@@ -60,6 +61,14 @@ void machine_kill_process(struct mvm_machine *machine);
 /* launch.c: checks the spec, chooses the accelerator, starts the process and opens our ends of its channels. On
  * failure what was opened so far is left to the caller. */
 int machine_launch(struct mvm_machine *machine, const struct mvm_machine_spec *spec, struct mvm_error **err);
+
+/* launch.c: the QEMU for machines of that processor; the caller's. */
+int launch_find_qemu(enum mvm_arch arch, char **path, struct mvm_error **err);
+/* UNSUPPORTED where KVM is asked for and cannot be had. */
+int launch_require_kvm(enum mvm_arch arch, struct mvm_error **err);
+
+/* examine.c */
+int machine_examine(enum mvm_accel accel, char **text, char **advice, struct mvm_error **err);
 
 /* What the readers below return: positive after progress, 0 at the end of the stream, negative where there is
  * nothing now. */

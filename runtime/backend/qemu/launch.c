@@ -17,12 +17,10 @@
 #include "runtime/base/spawn.h"
 #include "tsc.h"
 
-#define KVM_DEVICE "/dev/kvm"
-
 enum { MEMORY_MIN = 32 * 1024 * 1024, MAX_FDS = 6 + MVM_MACHINE_NICS_MAX };
 
 /* MVM_QEMU is for machines of the host's processor. */
-static int find_qemu(enum mvm_arch arch, char **path, struct mvm_error **err)
+int launch_find_qemu(enum mvm_arch arch, char **path, struct mvm_error **err)
 {
 	static const struct {
 		const char *program, *package;
@@ -68,7 +66,7 @@ static int check_spec(const struct mvm_machine_spec *spec, struct mvm_error **er
 	return 0;
 }
 
-static int require_kvm(enum mvm_arch arch, struct mvm_error **err)
+int launch_require_kvm(enum mvm_arch arch, struct mvm_error **err)
 {
 	enum kvm_state state = host_open_kvm(KVM_DEVICE);
 
@@ -215,8 +213,8 @@ int machine_launch(struct mvm_machine *machine, const struct mvm_machine_spec *s
 	struct host_facts facts;
 
 	args.arch = mvm_kernel_arch(spec->kernel);
-	if (find_qemu(args.arch, &program, err) < 0 || check_spec(spec, err) < 0 ||
-	    (spec->accel == MVM_ACCEL_KVM && require_kvm(args.arch, err) < 0))
+	if (launch_find_qemu(args.arch, &program, err) < 0 || check_spec(spec, err) < 0 ||
+	    (spec->accel == MVM_ACCEL_KVM && launch_require_kvm(args.arch, err) < 0))
 		return -1;
 	host_facts_load(&facts);
 	machine->accel = args.arch == MVM_ARCH_OWN ? spec->accel : MVM_ACCEL_TCG;

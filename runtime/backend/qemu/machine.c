@@ -288,4 +288,5 @@ const struct mvm_backend_ops mvm_backend_qemu = {
 	.pid = get_pid,
 	.accel = get_accel,
 	.destroy = destroy,
+	.examine = machine_examine,
 };

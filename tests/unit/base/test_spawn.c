@@ -189,6 +189,35 @@ static void exit_status_is_the_programs(void **state)
 	assert_int_equal(wait_for_exit(pid), 42);
 }
 
+static int output_of_shell(const char *script, int seconds, char **text, int *status, struct mvm_error **err)
+{
+	char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
+
+	return mvm_spawn_output("/bin/sh", argv, NULL, seconds, text, status, err);
+}
+
+static void what_a_program_says_is_read(void **state)
+{
+	struct mvm_error *err = NULL;
+	char *text = NULL;
+	int status;
+
+	assert_ok(output_of_shell("echo out; echo err >&2; exit 3", 20, &text, &status, &err));
+	assert_string_equal(text, "out\nerr\n");
+	assert_int_equal(WEXITSTATUS(status), 3);
+	free(text);
+	/* More than is kept does not block it. */
+	assert_ok(output_of_shell("head -c 300000 /dev/zero | tr '\\0' x", 20, &text, &status, &err));
+	assert_int_equal(strlen(text), MVM_OUTPUT_MAX);
+	assert_int_equal(status, 0);
+	free(text);
+	assert_error(output_of_shell("exec sleep 60", 0, &text, &status, &err), MVM_ERR_TIMEOUT,
+		     "has not ended within 0 s");
+	assert_true(WIFSIGNALED(status));
+	assert_error(mvm_spawn_output("/none", (char *[]){(char *)"none", NULL}, NULL, 1, &text, &status, &err),
+		     MVM_ERR_NOT_FOUND, "/none");
+}
+
 static void standard_streams_are_null_and_nothing_else_is_there(void **state)
 {
 	/* Not close-on-exec, as what a shell or a test runner left us. */
@@ -402,6 +431,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(missing_programs_fail_at_once),
 		cmocka_unit_test(a_file_that_is_no_program_fails_at_once),
 		cmocka_unit_test(exit_status_is_the_programs),
+		cmocka_unit_test(what_a_program_says_is_read),
 		cmocka_unit_test(standard_streams_are_null_and_nothing_else_is_there),
 		cmocka_unit_test(descriptors_land_on_their_numbers),
 		cmocka_unit_test(numbers_may_be_swapped),
