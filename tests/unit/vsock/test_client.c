@@ -21,7 +21,14 @@
 #include "runtime/vsock/packet.h"
 #include "runtime/vsock/vsock.h"
 
-enum { CID = 9, PORT = 1024, GUEST_PORT = 40000, TIME_LIMIT_MS = 20000, BUFFER = 4096 + PACKET_HEADER_SIZE };
+enum {
+	CID = 9,
+	PORT = 1024,
+	SERVED = 512,
+	GUEST_PORT = 40000,
+	TIME_LIMIT_MS = 20000,
+	BUFFER = 4096 + PACKET_HEADER_SIZE
+};
 enum { RX = 0, TX = 1 };
 
 static struct mvm_loop *loop;
@@ -214,6 +221,7 @@ static int start(void **state)
 	if (mvm_vsock_start(loop, CID, &events, NULL, &vsock, &fd, NULL) < 0)
 		return -1;
 	assert_int_equal(mvm_vsock_listen(vsock, PORT, NULL), 0);
+	assert_int_equal(mvm_vsock_serve(vsock, SERVED, 2, NULL), 0);
 	front_guest_init(&guest, fd);
 	for (uint16_t i = 0; i < FRONT_RING_SIZE; i++)
 		offer_receive_buffer(i);
@@ -375,8 +383,6 @@ static void what_fills_a_buffer_stalls_nobody(void **state)
 
 /* --- served ports --- */
 
-enum { SERVED = 512 };
-
 /* The guest asks for a connection to a socket of the host's; it is not answered yet. */
 static void guest_asks(uint32_t guest_port)
 {
@@ -393,7 +399,6 @@ static void a_served_connection_is_what_the_answer_says(void **state)
 	int pair[2];
 	char bytes[8];
 
-	assert_int_equal(mvm_vsock_serve(vsock, SERVED, 2, NULL), 0);
 	guest_asks(GUEST_PORT);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	mvm_vsock_answer(vsock, asked, pair[1]);
@@ -411,7 +416,6 @@ static void a_served_connection_is_what_the_answer_says(void **state)
 
 static void a_served_connection_can_be_refused(void **state)
 {
-	assert_int_equal(mvm_vsock_serve(vsock, SERVED, 2, NULL), 0);
 	guest_asks(GUEST_PORT);
 	mvm_vsock_answer(vsock, asked, -1);
 	expect_op(OP_RST);
@@ -422,7 +426,6 @@ static void an_answer_for_nobody_is_closed(void **state)
 	int pair[2];
 	char byte;
 
-	assert_int_equal(mvm_vsock_serve(vsock, SERVED, 2, NULL), 0);
 	guest_asks(GUEST_PORT);
 	guest_sends(OP_RST, GUEST_PORT, 0, NULL, 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -437,7 +440,6 @@ static void an_answer_for_nobody_is_closed(void **state)
 
 static void other_ports_are_not_served(void **state)
 {
-	assert_int_equal(mvm_vsock_serve(vsock, SERVED, 2, NULL), 0);
 	for (uint32_t port = SERVED - 1; port <= SERVED + 2; port += 3) {
 		host_port = port;
 		guest_sends(OP_REQUEST, GUEST_PORT, 0, NULL, 0);
