@@ -76,11 +76,13 @@ static int mount_devices(struct failure *failure)
 	return 0;
 }
 
-/* The kernel's views of itself; `flags` for all but /proc. */
+/* The kernel's views of itself; `flags` for all but /proc. All mounts of /sys share one, which the agent writes to:
+ * only the container's is sealed. */
 static int mount_views(unsigned long flags, struct failure *failure)
 {
 	if (mount_at("proc", MACHINE_STAGE "/proc", LOCKED, NULL, failure) ||
-	    mount_at("sysfs", MACHINE_STAGE "/sys", LOCKED | flags, NULL, failure))
+	    mount_at("sysfs", MACHINE_STAGE "/sys", LOCKED, NULL, failure) ||
+	    mount_at("sysfs", MACHINE_STAGE "/sys", MS_REMOUNT | MS_BIND | LOCKED | flags, NULL, failure))
 		return -1;
 	return mount_at("cgroup2", MACHINE_STAGE "/sys/fs/cgroup", LOCKED | flags, NULL, failure);
 }
@@ -127,9 +129,6 @@ static int unconfine(const struct mvm_proto_process *order, struct failure *fail
 		return -1;
 	if (!order->privileged)
 		return 0;
-	/* All mounts of it share one that was made read-only at first. */
-	if (mount(NULL, MACHINE_STAGE "/sys", NULL, MS_REMOUNT | LOCKED, NULL))
-		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make /sys writable");
 	if (nftw("/dev", copy_device, 8, FTW_PHYS | FTW_MOUNT))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot make the devices of /dev");
 	return 0;

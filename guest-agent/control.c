@@ -287,6 +287,19 @@ static int order_update(const struct mvm_wire_frame *frame, struct mvm_proto_are
 	return 0;
 }
 
+static int order_network(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
+{
+	struct mvm_proto_network order;
+	const char *reason = NULL;
+
+	if (mvm_proto_decode_network(frame, arena, &order, &reason))
+		return malformed(failure, reason);
+	if (machine_set_network(&order, failure))
+		return -1;
+	control_reply_ok(frame->request);
+	return 0;
+}
+
 static int order_unpack(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
 {
 	struct mvm_proto_arena own = job_arena();
@@ -328,6 +341,7 @@ static const struct {
 	{MVM_PROTO_STATS, order_stats},
 	{MVM_PROTO_UPDATE, order_update},
 	{MVM_PROTO_PROCESSES, order_processes},
+	{MVM_PROTO_NETWORK, order_network},
 	{MVM_PROTO_UNPACK, order_unpack},
 	{MVM_PROTO_STAT, order_stat},
 	{MVM_PROTO_SHUTDOWN, order_shutdown},

@@ -69,6 +69,25 @@ ssize_t file_read_at(int folder, const char *path, char *buffer, size_t size)
 	return close_keeping_errno(fd, 0) ? -1 : n;
 }
 
+int file_edit(const char *path, const char *old, const char *new)
+{
+	static char text[64 * 1024], rest[sizeof(text)];
+	ssize_t n = file_read_at(AT_FDCWD, path, text, sizeof(text));
+	char *at = n < 0 ? NULL : *old ? strstr(text, old) : text + n;
+	int fd, rc;
+
+	if (!at || n == sizeof(text) - 1)
+		return n < 0 ? -1 : 0;
+	strcpy(rest, at + strlen(old));
+	*at = '\0';
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	rc = file_append(fd, text, strlen(text)) || file_append(fd, new, strlen(new)) ||
+	     file_append(fd, rest, strlen(rest));
+	return close_keeping_errno(fd, -rc);
+}
+
 struct text file_text_of(int fd)
 {
 	struct text text = {NULL, 0};

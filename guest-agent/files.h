@@ -12,6 +12,9 @@ int file_set(const char *path, const char *value);
 int file_set_at(int folder, const char *path, const char *value);
 /* Makes or replaces it, mode 0644. */
 int file_write(const char *path, const char *data, size_t length);
+/* Replaces the first `old` in it, "" being its end, and nothing where it has none or is larger than files are that the
+ * agent wrote. */
+int file_edit(const char *path, const char *old, const char *new);
 /* To an open one, all of it. */
 int file_append(int fd, const char *data, size_t length);
 /* Up to `size` - 1 bytes, ended with NUL; -1 with errno set. */

@@ -9,10 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "failure.h"
+#include "files.h"
 #include "network.h"
 
 /* musl has no kernel headers: netlink(7), rtnetlink(7). */
@@ -248,8 +251,7 @@ static int add_route(int fd, unsigned index, const struct address *gateway)
 struct words {
 	const char *mac, *name;
 	uint32_t mtu;
-	bool ipv6;
-	char *rest;
+	bool ipv6, off;
 	char text[1024];
 };
 
@@ -270,10 +272,11 @@ static int parse_words(const char *text, struct words *words, struct failure *fa
 			words->mtu = (uint32_t)strtoul(word + 4, NULL, 10);
 		else if (strncmp(word, "ip=", 3) == 0)
 			words->ipv6 = words->ipv6 || strchr(word, ':');
+		else if (strcmp(word, "off") == 0)
+			words->off = true;
 	}
-	if (!words->mac || !*words->name || strlen(words->name) >= IFNAMSIZ || strchr(words->name, '/'))
-		return failure_set(failure, MVM_PROTO_MALFORMED, "an interface has no MAC address or name: %.200s",
-				   text);
+	if (strlen(words->name) >= IFNAMSIZ || strchr(words->name, '/'))
+		return failure_set(failure, MVM_PROTO_MALFORMED, "this is no name for an interface: %.200s", text);
 	return 0;
 }
 
@@ -314,6 +317,24 @@ static int add_all(int fd, unsigned index, const char *text, const char *key, st
 	return 0;
 }
 
+/* The kernel's word for devices that come and go; the bus has no hot plug that would tell it. */
+static int set_bus(const char *path)
+{
+	mkdir("/sys", 0755);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	return file_set(path, "1");
+}
+
+static int take_away(unsigned index, struct failure *failure)
+{
+	char name[IFNAMSIZ], path[64];
+
+	if (!index || !if_indextoname(index, name))
+		return 0;
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device/../remove", name);
+	return set_bus(path) ? failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot remove %s", name) : 0;
+}
+
 static int configure(int fd, const char *text, struct failure *failure)
 {
 	struct words words;
@@ -321,10 +342,19 @@ static int configure(int fd, const char *text, struct failure *failure)
 
 	if (parse_words(text, &words, failure))
 		return -1;
+	if (!words.mac)
+		return 0;
 	index = find_by_mac(fd, words.mac);
+	if (words.off)
+		return take_away(index, failure);
+	if (!index) {
+		set_bus("/sys/bus/pci/rescan");
+		index = find_by_mac(fd, words.mac);
+	}
 	if (!index)
 		return failure_set(failure, MVM_PROTO_INTERNAL, "there is no network interface %.20s", words.mac);
-	if (set_link(fd, index, words.name, words.mtu) || set_ipv6(&words, failure) || bring_up(fd, index))
+	if (*words.name &&
+	    (set_link(fd, index, words.name, words.mtu) || set_ipv6(&words, failure) || bring_up(fd, index)))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot configure the interface %s", words.name);
 	if (add_all(fd, index, text, "ip=", failure) || add_all(fd, index, text, "via=", failure))
 		return -1;

@@ -206,6 +206,17 @@ int machine_prepare(const struct mvm_proto_machine *order, struct failure *failu
 	return 0;
 }
 
+int machine_set_network(const struct mvm_proto_network *order, struct failure *failure)
+{
+	if (set_interfaces(order->interfaces, failure))
+		return -1;
+	publish_aim(order->interfaces);
+	for (char *const *edit = order->edits; edit && *edit; edit += 3)
+		if (file_edit(edit[0], edit[1], edit[2]))
+			return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot change %s", edit[0]);
+	return 0;
+}
+
 /* The end. */
 
 static void finish_ending(void)

@@ -10,6 +10,7 @@
 
 struct failure;
 struct mvm_proto_machine;
+struct mvm_proto_network;
 
 /* In the agent's own name space. */
 #define MACHINE_ROOT	  "/rootfs"
@@ -29,6 +30,7 @@ bool machine_ready(void);
 /* Nanoseconds since 1970; 0 leaves it alone. */
 int machine_set_clock(uint64_t clock, struct failure *failure);
 int machine_prepare(const struct mvm_proto_machine *order, struct failure *failure);
+int machine_set_network(const struct mvm_proto_network *order, struct failure *failure);
 
 /* Kills what runs; when all of it has ended, the root is made clean and the request answered. */
 void machine_shut_down(uint32_t request);

@@ -24,7 +24,7 @@
 #include "sys.h"
 
 enum {
-	TARGETS = 16,
+	TARGETS = 18,	/* two of each interface, and the loopbacks */
 	BACKLOG = 4096, /* who comes when it is full is refused */
 	FILES = 16384,	/* two for each connection */
 
@@ -221,6 +221,16 @@ static int listen_for_container(uint64_t number, struct failure *failure)
 	return 0;
 }
 
+void publish_aim(char *const *interfaces)
+{
+	target_count = 0;
+	for (; interfaces && *interfaces; interfaces++)
+		add_addresses(*interfaces);
+	/* Whoever trusts what comes from loopback does not mean these, so they come last. */
+	add_target("127.0.0.1");
+	add_target("::1");
+}
+
 int publish_start(const struct mvm_proto_machine *order, struct failure *failure)
 {
 	static const struct rlimit files = {FILES, FILES};
@@ -228,11 +238,7 @@ int publish_start(const struct mvm_proto_machine *order, struct failure *failure
 
 	if (!order->publish && !path && !order->sockets)
 		return 0;
-	for (char *const *interface = order->interfaces; interface && *interface; interface++)
-		add_addresses(*interface);
-	/* Whoever trusts what comes from loopback does not mean these, so they come last. */
-	add_target("127.0.0.1");
-	add_target("::1");
+	publish_aim(order->interfaces);
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot raise the limit of open files");
 	if (order->publish & MVM_PUBLISH_TCP && listen_for_host(&tcp, MVM_PROTO_PUBLISH_TCP_PORT, failure))

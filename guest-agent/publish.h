@@ -16,4 +16,7 @@ struct mvm_proto_machine;
 /* Whatever the order asks for, which may be nothing. */
 int publish_start(const struct mvm_proto_machine *order, struct failure *failure);
 
+/* Whether or not there are any: the addresses have changed. */
+void publish_aim(char *const *interfaces);
+
 #endif

@@ -130,6 +130,11 @@ const struct mvm_identity *mvm_guest_identity(const struct mvm_guest *guest)
 	return mvm_port_identity(guest->port);
 }
 
+void mvm_guest_revise(struct mvm_guest *guest, bool another)
+{
+	mvm_resolver_revise(guest->resolver, another);
+}
+
 json_t *mvm_guest_status(const struct mvm_guest *guest)
 {
 	const struct mvm_identity *identity = mvm_guest_identity(guest);

@@ -32,6 +32,8 @@ struct mvm_guest_config {
 /* Takes fd, the guest's end of the network. All else is copied. */
 int mvm_lan_add(struct mvm_lan *lan, const struct mvm_guest_config *config, int fd, struct mvm_guest **guest,
 		struct mvm_error **err);
+/* config->another is so from now on. */
+void mvm_guest_revise(struct mvm_guest *guest, bool another);
 void mvm_lan_remove(struct mvm_guest *guest);
 const struct mvm_identity *mvm_guest_identity(const struct mvm_guest *guest);
 

@@ -43,7 +43,7 @@ struct process {
 	int listen_fd;
 	struct mvm_watch *listen_watch;
 	struct client *clients;
-	bool had_guests;
+	bool was_asked; /* to let somebody join, and be it in vain: when all have left, it ends */
 	struct mvm_timer *return_timer;
 
 	struct mvm_nat_config config; /* the first guest's word */
@@ -79,7 +79,7 @@ static void drop_client(struct client *client)
 	client->dead = true;
 	leave(client);
 	mvm_watch_remove(client->watch);
-	if (process->had_guests && is_alone(process)) {
+	if (process->was_asked && is_alone(process)) {
 		/* Not before this process is gone does the last one see its connection end: process.h. */
 		(void)fcntl(client->control.fd, F_DUPFD_CLOEXEC, client->control.fd);
 		mvm_loop_stop(process->loop);
@@ -276,6 +276,7 @@ static int join(struct client *client, const json_t *request, json_t **message, 
 		return -1;
 	if (client->guest)
 		return mvm_fail(err, MVM_ERR_CONFLICT, "this connection is on the network already");
+	process->was_asked = true;
 	if (text_of(request, "container", &config.container, err) < 0 ||
 	    mvm_json_get_strings(request, "names", &names, err) < 0 ||
 	    mvm_json_get_strings(request, "dns", &dns, err) < 0 ||
@@ -290,8 +291,20 @@ static int join(struct client *client, const json_t *request, json_t **message, 
 	}
 	fd = -1;
 	client->container = mvm_strdup(config.container);
-	process->had_guests = true;
 	*message = joined(process, &config.identity);
+	return 0;
+}
+
+static int revise(struct client *client, const json_t *request, json_t **message, struct mvm_error **err)
+{
+	bool another;
+
+	if (mvm_json_get_bool(request, "another", false, &another, err) < 0)
+		return -1;
+	if (!client->guest)
+		return mvm_fail(err, MVM_ERR_CONFLICT, "this connection is not on the network");
+	mvm_guest_revise(client->guest, another);
+	*message = json_pack("{sb}", "ok", 1);
 	return 0;
 }
 
@@ -312,7 +325,7 @@ static void handle(struct client *client, const json_t *request)
 	static const struct {
 		const char *op;
 		int (*run)(struct client *client, const json_t *request, json_t **message, struct mvm_error **err);
-	} operations[] = {{"join", join}, {"status", status}};
+	} operations[] = {{"join", join}, {"revise", revise}, {"status", status}};
 	const char *op = json_string_value(json_object_get(request, "op"));
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	json_t *message = NULL;
@@ -392,7 +405,7 @@ static void nobody_came(void *arg)
 {
 	struct process *process = arg;
 
-	if (!process->had_guests)
+	if (!process->was_asked)
 		mvm_loop_stop(process->loop);
 }
 

@@ -20,6 +20,7 @@
  *             next that is free);
  *           dns: list of addresses;
  *           another, ndots: bool (dns.h)
+ *   revise  another: bool                by who has joined, when its guest's resolv.conf has changed
  *   status                               with guests: [{container, mac, ip, ip6, counters}], and dns: counters
  */
 #ifndef MVM_NET_PROCESS_H

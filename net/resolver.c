@@ -318,6 +318,11 @@ int mvm_resolver_add(struct mvm_resolver *resolver, const struct mvm_guest_confi
 	return 0;
 }
 
+void mvm_resolver_revise(struct mvm_resolver_guest *guest, bool another)
+{
+	guest->another = another;
+}
+
 void mvm_resolver_remove(struct mvm_resolver_guest *guest)
 {
 	struct mvm_resolver *resolver = guest->resolver;

@@ -36,6 +36,8 @@ void mvm_resolver_destroy(struct mvm_resolver *resolver);
 struct mvm_guest_config;
 int mvm_resolver_add(struct mvm_resolver *resolver, const struct mvm_guest_config *config,
 		     struct mvm_resolver_guest **guest, struct mvm_error **err);
+/* mvm_dns_client.another is so from now on. */
+void mvm_resolver_revise(struct mvm_resolver_guest *guest, bool another);
 void mvm_resolver_remove(struct mvm_resolver_guest *guest);
 
 /* A frame on its way out from a guest: true where it was a query, and is done with; else it goes on, perhaps with

@@ -265,15 +265,6 @@ const struct mvm_port_counters *mvm_port_counters(const struct mvm_port *port)
 	return &port->counters;
 }
 
-struct mvm_port *mvm_switch_by_ip(const struct mvm_switch *sw, uint32_t ip)
-{
-	struct mvm_port *port = sw->ports;
-
-	while (port && port->identity.ip != ip)
-		port = port->next;
-	return port;
-}
-
 bool mvm_switch_is_congested(const struct mvm_switch *sw)
 {
 	for (const struct mvm_port *port = sw->ports; port; port = port->next)

@@ -44,8 +44,6 @@ void *mvm_port_arg(const struct mvm_port *port);
 
 /* A frame from the uplink to whom it is for. */
 void mvm_switch_deliver(struct mvm_switch *sw, const uint8_t *frame, size_t length);
-/* The port of an IPv4 address; NULL where there is none. */
-struct mvm_port *mvm_switch_by_ip(const struct mvm_switch *sw, uint32_t ip);
 /* So much waits at some guest that the uplink should rather wait itself. */
 bool mvm_switch_is_congested(const struct mvm_switch *sw);
 

@@ -174,6 +174,12 @@ static const struct spec update_specs[] = {
 	{MVM_FIELD_PIDS_MAX, KIND_U64, LIMITS(pids_max)},     END,
 };
 
+static const struct spec network_specs[] = {
+	{MVM_FIELD_INTERFACE, KIND_LIST, offsetof(struct mvm_proto_network, interfaces)},
+	{MVM_FIELD_EDIT, KIND_LIST, offsetof(struct mvm_proto_network, edits)},
+	END,
+};
+
 static const struct spec processes_specs[] = {
 	{MVM_FIELD_PORT, KIND_U32, offsetof(struct mvm_proto_processes, port)},
 	END,
@@ -315,6 +321,12 @@ int mvm_proto_encode_update(const struct mvm_proto_limits *limits, uint32_t requ
 			    size_t *length)
 {
 	return encode(MVM_PROTO_UPDATE, request, update_specs, limits, to, length);
+}
+
+int mvm_proto_encode_network(const struct mvm_proto_network *network, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length)
+{
+	return encode(MVM_PROTO_NETWORK, request, network_specs, network, to, length);
 }
 
 int mvm_proto_encode_unpack(const struct mvm_proto_unpack *unpack, uint32_t request, struct mvm_proto_buffer to,
@@ -652,6 +664,19 @@ int mvm_proto_decode_update(const struct mvm_wire_frame *frame, struct mvm_proto
 
 	*limits = (struct mvm_proto_limits){0};
 	return decode(frame, update_specs, &none, limits, reason);
+}
+
+int mvm_proto_decode_network(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			     struct mvm_proto_network *network, const char **reason)
+{
+	size_t count = 0;
+
+	*network = (struct mvm_proto_network){0};
+	if (decode(frame, network_specs, arena, network, reason))
+		return -1;
+	while (network->edits && network->edits[count])
+		count++;
+	return count % 3 == 0 ? 0 : refuse(reason, "an edit is incomplete");
 }
 
 int mvm_proto_decode_unpack(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,

@@ -86,6 +86,13 @@ struct mvm_proto_machine {
 	char *const *translators;	/* rules for binfmt_misc */
 };
 
+/* The container's networks have changed. */
+struct mvm_proto_network {
+	char *const *
+		interfaces; /* all that it is to have from now on, and those that go, as guest-agent/interface.h says */
+	char *const *edits; /* in threes: a file, what to replace in it ("": put at its end), and by what */
+};
+
 struct mvm_proto_rlimit {
 	uint64_t resource; /* MVM_RLIMIT_* */
 	uint64_t soft;	   /* UINT64_MAX: unlimited */
@@ -201,6 +208,8 @@ int mvm_proto_encode_figures(const struct mvm_proto_figures *figures, uint32_t r
 			     size_t *length);
 int mvm_proto_encode_update(const struct mvm_proto_limits *limits, uint32_t request, struct mvm_proto_buffer to,
 			    size_t *length);
+int mvm_proto_encode_network(const struct mvm_proto_network *network, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length);
 int mvm_proto_encode_unpack(const struct mvm_proto_unpack *unpack, uint32_t request, struct mvm_proto_buffer to,
 			    size_t *length);
 int mvm_proto_encode_stat(const struct mvm_proto_stat *stat, uint32_t request, struct mvm_proto_buffer to,
@@ -227,6 +236,8 @@ int mvm_proto_decode_archive(const struct mvm_wire_frame *frame, struct mvm_prot
 int mvm_proto_decode_figures(const struct mvm_wire_frame *frame, struct mvm_proto_figures *figures,
 			     const char **reason);
 int mvm_proto_decode_update(const struct mvm_wire_frame *frame, struct mvm_proto_limits *limits, const char **reason);
+int mvm_proto_decode_network(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			     struct mvm_proto_network *network, const char **reason);
 int mvm_proto_decode_unpack(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
 			    struct mvm_proto_unpack *unpack, const char **reason);
 int mvm_proto_decode_stat(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,

@@ -46,6 +46,7 @@ enum mvm_proto_type {
 	MVM_PROTO_STATS = 26,
 	MVM_PROTO_UPDATE = 27,
 	MVM_PROTO_PROCESSES = 28,
+	MVM_PROTO_NETWORK = 29,
 
 	MVM_PROTO_PROCESS_EXITED = 32, /* guest: event, request id 0 */
 
@@ -158,6 +159,7 @@ enum mvm_proto_tag {
 
 	MVM_FIELD_CA_CERTIFICATES = 128, /* text: PEM, authorities that processes are to trust beside the image's */
 	MVM_FIELD_CA_BUNDLE = 129,	 /* text: PEM, those to trust beside them where the image has none */
+	MVM_FIELD_EDIT = 130,		 /* text, repeated: of NETWORK, in threes */
 };
 
 /* Published ports are there, of this kind. */

@@ -42,7 +42,8 @@ struct mvm_machine_disk {
 	const char *serial; /* what the guest sees, at most 20 characters; NULL for none */
 };
 
-enum { MVM_MACHINE_NICS_MAX = 8 };
+/* How many there are at most, and how many of these may be put in later. */
+enum { MVM_MACHINE_NICS_MAX = 8, MVM_MACHINE_HOT_NICS = 4 };
 /* eth0, eth1, ... in this order. */
 struct mvm_machine_nic {
 	int fd; /* a datagram socket, a frame each. Borrowed, as vsock_fd, but it can be used again */
@@ -61,6 +62,7 @@ struct mvm_machine_spec {
 	size_t disk_count;
 	const struct mvm_machine_nic *nics;
 	size_t nic_count;
+	bool hot_nics;	    /* plug_nic() may be called */
 	int vsock_fd;	    /* QEMU: connected vhost-user socket of the vsock device, -1 for none. Borrowed: QEMU gets a
 			       duplicate during start(), the caller closes its own after it. Used up even where
 			       the machine fails; a second start() needs a new one */
@@ -112,6 +114,11 @@ struct mvm_backend_ops {
 	/* Pulls the plug, now: what the guest has not synced is lost. stopped(KILLED) follows, unless it had
 	 * stopped by itself before. */
 	void (*kill)(struct mvm_machine *machine);
+	/* Puts one more network card into a machine that runs. Where the kernel finds it, it looks for it (it is not
+	 * told); it stays until the machine ends. `done` is called once, later; not after the machine has stopped. One
+	 * at a time. CONFLICT as above, UNSUPPORTED where MVM_MACHINE_HOT_NICS have been put in. */
+	int (*plug_nic)(struct mvm_machine *machine, const struct mvm_machine_nic *nic,
+			void (*done)(void *arg, const struct mvm_error *error), void *arg, struct mvm_error **err);
 	/* The process that holds the guest's memory, for statistics; 0 after it ended or where there is none. */
 	pid_t (*pid)(const struct mvm_machine *machine);
 	/* What it runs on, never AUTO. */

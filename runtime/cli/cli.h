@@ -73,11 +73,12 @@ struct cli_command {
 extern const struct cli_command cli_attach, cli_build, cli_commit, cli_completion, cli_container_inspect,
 	cli_container_prune, cli_cp, cli_create, cli_diff, cli_doctor, cli_events, cli_exec, cli_export, cli_history,
 	cli_image_inspect, cli_image_prune, cli_images, cli_import, cli_info, cli_inspect, cli_kill, cli_load,
-	cli_login, cli_logout, cli_logs, cli_network_create, cli_network_inspect, cli_network_ls, cli_network_prune,
-	cli_network_rm, cli_pause, cli_port, cli_unpause, cli_ps, cli_pull, cli_push, cli_rename, cli_restart, cli_rm,
-	cli_rmi, cli_run, cli_save, cli_start, cli_stats, cli_stop, cli_system_df, cli_system_install_service,
-	cli_system_prune, cli_system_start, cli_system_stop, cli_system_uninstall_service, cli_tag, cli_top, cli_update,
-	cli_version, cli_volume_create, cli_volume_inspect, cli_volume_ls, cli_volume_prune, cli_volume_rm, cli_wait;
+	cli_login, cli_logout, cli_logs, cli_network_connect, cli_network_create, cli_network_disconnect,
+	cli_network_inspect, cli_network_ls, cli_network_prune, cli_network_rm, cli_pause, cli_port, cli_unpause,
+	cli_ps, cli_pull, cli_push, cli_rename, cli_restart, cli_rm, cli_rmi, cli_run, cli_save, cli_start, cli_stats,
+	cli_stop, cli_system_df, cli_system_install_service, cli_system_prune, cli_system_start, cli_system_stop,
+	cli_system_uninstall_service, cli_tag, cli_top, cli_update, cli_version, cli_volume_create, cli_volume_inspect,
+	cli_volume_ls, cli_volume_prune, cli_volume_rm, cli_wait;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,

@@ -60,6 +60,7 @@ void cli_complete_objects(struct cli_completion *completion);
 /* Networks by name; the first argument only, or all. */
 void cli_complete_networks(struct cli_completion *completion);
 void cli_complete_network(struct cli_completion *completion);
+void cli_complete_network_and_container(struct cli_completion *completion); /* in this order */
 
 /* Volumes by name; and as what `-v` takes, where it is no path. */
 void cli_complete_volumes(struct cli_completion *completion);

@@ -114,6 +114,14 @@ void cli_complete_network(struct cli_completion *completion)
 		cli_complete_networks(completion);
 }
 
+void cli_complete_network_and_container(struct cli_completion *completion)
+{
+	if (cli_completed_args(completion) == 0)
+		cli_complete_networks(completion);
+	else if (cli_completed_args(completion) == 1)
+		offer_containers(completion, is_any, "");
+}
+
 static void offer_volumes(struct cli_completion *completion, const char *end)
 {
 	char *home MVM_CLEAN_FREE = home_with("volumes");

@@ -197,6 +197,9 @@ static json_t *place_json(const struct mvm_net_endpoint *place, const struct mvm
 		"MacAddress", place->mac ? place->mac : "", "EndpointID", place->ip ? config->id : "", "Gateway",
 		place->gateway ? place->gateway : "", "IPv6Gateway", place->gateway6 ? place->gateway6 : "");
 
+	json_object_set_new(json, "GwPriority",
+			    json_integer(place->gw_priority ? strtol(place->gw_priority, NULL, 10) : 0));
+
 	set_address(json, place->ip, "IPAddress", "IPPrefixLen");
 	set_address(json, place->ip6, "GlobalIPv6Address", "GlobalIPv6PrefixLen");
 	return json;

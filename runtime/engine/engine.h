@@ -121,6 +121,14 @@ struct mvm_network_request {
 int mvm_engine_create_network(struct mvm_engine *engine, const struct mvm_network_request *request,
 			      struct mvm_network **network, struct mvm_error **err);
 
+/* Puts a container on a network, running or not, and takes it away again. The network is a name, an ID or the beginning
+ * of one. NOT_FOUND; CONFLICT where the container is on it already, or is not. */
+struct mvm_net_endpoint;
+int mvm_engine_connect_network(struct mvm_engine *engine, const struct mvm_net_endpoint *endpoint,
+			       const char *container, struct mvm_error **err);
+int mvm_engine_disconnect_network(struct mvm_engine *engine, const char *network, const char *container, bool force,
+				  struct mvm_error **err);
+
 /* Made where it is not there. */
 int mvm_engine_default_network(struct mvm_engine *engine, struct mvm_error **err);
 /* CONFLICT while a guest is on it, and for the default one. */

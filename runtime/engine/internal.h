@@ -5,6 +5,7 @@
 #include "client.h"
 #include "engine.h"
 #include "image/disk.h"
+#include "runtime/state/net_endpoint.h"
 
 /* Starts a supervisor, or a helper for looking into the disk of a container that does not run, or for changing it.
  * Takes the lock. */
@@ -56,8 +57,22 @@ int engine_stop(struct mvm_engine *engine, const char *what, const struct engine
 /* prune.c: by its labels, "key=value" each. */
 bool engine_labels_fit(const struct mvm_strv *labels, const struct mvm_prune_filter *filter);
 
+/* update.c: one of the changes of a container's configuration. */
+struct engine_change {
+	const char *op; /* that asks whoever is in charge (control.h) */
+	json_t *(*request)(const void *arg);
+	/* Does it where nobody is. */
+	int (*write)(struct mvm_state *state, const char *id, const void *arg, struct mvm_error **err);
+	const void *arg;
+};
+int engine_change(struct mvm_engine *engine, const char *what, const struct engine_change *change,
+		  struct mvm_error **err);
+
 /* networks.c: NOT_FOUND where the network is not there; the default one is made. */
 int engine_need_network(struct mvm_engine *engine, const char *name, struct mvm_error **err);
+/* What docker calls its default one is ours. */
+const char *engine_network_name(const char *name);
+int engine_check_endpoint(const struct mvm_net_endpoint *endpoint, struct mvm_error **err);
 /* Where the container is to be, and what its guest asks for names. */
 /* ports.c */
 int engine_set_mounts(const struct mvm_create_request *request, struct mvm_container_config *config,

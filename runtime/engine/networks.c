@@ -13,6 +13,7 @@
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
 #include "runtime/base/text.h"
+#include "runtime/state/events.h"
 #include "runtime/state/net_endpoint.h"
 
 #define FIRST_SUBNET  0xc0a87f00u /* 192.168.127.0 */
@@ -172,8 +173,17 @@ int mvm_engine_create_network(struct mvm_engine *engine, const struct mvm_networ
 
 	if (mvm_network_lock_all(state, &lock, err) < 0 || create(state, request, network, err) < 0)
 		return -1;
+	mvm_event_network(state, network, "create", NULL);
 	*out = network;
 	network = NULL;
+	return 0;
+}
+
+static int remove_network(struct mvm_state *state, const struct mvm_network *network, struct mvm_error **err)
+{
+	if (mvm_network_remove(state, network->name, err) < 0)
+		return -1;
+	mvm_event_network(state, network, "destroy", NULL);
 	return 0;
 }
 
@@ -186,7 +196,7 @@ int mvm_engine_remove_network(struct mvm_engine *engine, const char *what, struc
 	if (!strcmp(network->name, MVM_NETWORK_DEFAULT))
 		return mvm_fail(err, MVM_ERR_CONFLICT, "%s is a pre-defined network and cannot be removed",
 				network->name);
-	return mvm_network_remove(mvm_engine_state(engine), network->name, err);
+	return remove_network(mvm_engine_state(engine), network, err);
 }
 
 static bool is_on(const struct mvm_container *container, const char *name)
@@ -231,10 +241,12 @@ int mvm_engine_prune_networks(struct mvm_engine *engine, const struct mvm_prune_
 	for (size_t i = 0; i < count && result == 0; i++) {
 		if (!is_to_go(networks[i], filter, containers, container_count))
 			continue;
-		result = mvm_network_remove(state, networks[i]->name, err);
+		result = remove_network(state, networks[i], err);
 		if (result == 0)
 			mvm_strv_add(deleted, networks[i]->name);
 	}
+	if (result == 0)
+		mvm_event_prune(state, "network", 0);
 	mvm_container_list_free(containers, container_count);
 	mvm_network_list_free(networks, count);
 	return result;
@@ -299,12 +311,21 @@ static void copy(struct mvm_strv *to, const struct mvm_strv *from)
 		mvm_strv_add(to, from->items[i]);
 }
 
-static int check_addresses(const struct mvm_net_endpoint *endpoint, struct mvm_error **err)
+const char *engine_network_name(const char *name)
+{
+	return strcmp(name, "bridge") ? name : MVM_NETWORK_DEFAULT;
+}
+
+int engine_check_endpoint(const struct mvm_net_endpoint *endpoint, struct mvm_error **err)
 {
 	uint8_t mac[MVM_MAC_SIZE];
 	struct in6_addr ip6;
 	uint32_t ip;
+	int64_t priority;
 
+	if (endpoint->gw_priority && !mvm_parse_int(endpoint->gw_priority, INT32_MIN, INT32_MAX, &priority))
+		return mvm_fail(err, MVM_ERR_USAGE, "invalid gateway priority: %s: it has to be an integer",
+				endpoint->gw_priority);
 	if ((endpoint->mac && mvm_mac_parse(endpoint->mac, mac, err) < 0) ||
 	    (endpoint->ip && mvm_address_parse(endpoint->ip, &ip, err) < 0) ||
 	    (endpoint->ip6 && mvm_address6_parse(endpoint->ip6, &ip6, err) < 0))
@@ -316,6 +337,7 @@ static int add_network(struct mvm_engine *engine, const char *text, struct mvm_c
 		       struct mvm_error **err)
 {
 	struct mvm_net_endpoint endpoint MVM_CLEAN_NET_ENDPOINT = {0};
+	char *name;
 
 	if (mvm_net_endpoint_parse(text, &endpoint, err) < 0)
 		return -1;
@@ -325,12 +347,10 @@ static int add_network(struct mvm_engine *engine, const char *text, struct mvm_c
 			"network %s: a virtual machine has a network stack of its own; publish ports with -p, and "
 			"reach the host as host.docker.internal",
 			endpoint.network);
-	/* What docker calls its own. */
-	if (!strcmp(endpoint.network, "bridge")) {
-		free(endpoint.network);
-		endpoint.network = mvm_strdup(MVM_NETWORK_DEFAULT);
-	}
-	if (check_addresses(&endpoint, err) < 0 || engine_need_network(engine, endpoint.network, err) < 0)
+	name = mvm_strdup(engine_network_name(endpoint.network));
+	free(endpoint.network);
+	endpoint.network = name;
+	if (engine_check_endpoint(&endpoint, err) < 0 || engine_need_network(engine, endpoint.network, err) < 0)
 		return -1;
 	mvm_strv_take(&config->networks, mvm_net_endpoint_format(&endpoint));
 	return 0;

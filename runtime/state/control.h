@@ -7,7 +7,7 @@
  * Messages are those of runtime/base/control.h.
  *
  * Who looks into the disk of a container that does not run, or changes it, talks to a helper in the same way; it knows
- * archive, changes, unpack, stat, update, release and destroy, and refuses start.
+ * archive, changes, unpack, stat, update, connect, disconnect, release and destroy, and refuses start.
  *
  * Requests carry "id" and "op"; the answer has the same "id" and either "ok": true or "error":
  * {"code", "message"}. Answers may come in any order. Without being asked the supervisor sends
@@ -54,6 +54,9 @@
  *   processes                              as archive, and with the same event: what runs in the container, as lines of
  *                                          text (guest-agent/proto/PROTOCOL.md)
  *   update    as update.h has them         when the guest has the new limits, and config.json as well
+ *   connect   endpoint                     when the container is on the network that the text names (net_endpoint.h), in
+ *                                          config.json as well. INTERRUPTED: it has just ended
+ *   disconnect network, force: bool        when it is not any more, by name. `force`: even where the guest does not obey
  *   release                                at once; by a helper without other clients when the container is free
  *   wait                                   when the container has exited: exit_code, error
  *   ping                                   at once: whether somebody is there

@@ -12,6 +12,7 @@
 
 #include "events_internal.h"
 #include "internal.h"
+#include "network.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
@@ -226,6 +227,20 @@ void mvm_event_volume(struct mvm_state *state, const char *name, const char *act
 	for (; more && *more; more += 2)
 		set(attributes, more[0], more[1]);
 	if (make_line("volume", action, name, attributes, &line))
+		note(state, action, &line);
+}
+
+void mvm_event_network(struct mvm_state *state, const struct mvm_network *network, const char *action,
+		       const char *container)
+{
+	json_t *attributes = json_object();
+	struct mvm_buf line = {0};
+
+	if (container)
+		set(attributes, "container", container);
+	set(attributes, "name", network->name);
+	set(attributes, "type", "bridge");
+	if (make_line("network", action, network->id, attributes, &line))
 		note(state, action, &line);
 }
 

@@ -46,7 +46,12 @@ void mvm_event_image(struct mvm_state *state, const char *id, const char *name, 
 /* The same of a volume; `more` as above. */
 void mvm_event_volume(struct mvm_state *state, const char *name, const char *action, const char *const *more);
 
-/* The end of a prune of "container"s, "image"s or "volume"s: the bytes that it gave back. */
+/* A container comes to a network, or goes: "connect", "disconnect"; and without one, "create" and "destroy". */
+struct mvm_network;
+void mvm_event_network(struct mvm_state *state, const struct mvm_network *network, const char *action,
+		       const char *container);
+
+/* The end of a prune of "container"s, "image"s, "network"s or "volume"s: the bytes that it gave back. */
 void mvm_event_prune(struct mvm_state *state, const char *type, uint64_t reclaimed);
 
 /* One event; what is in it lives in `json`. */

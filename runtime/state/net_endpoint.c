@@ -15,6 +15,7 @@ static const struct {
 	{"gateway", offsetof(struct mvm_net_endpoint, gateway)},
 	{"gateway6", offsetof(struct mvm_net_endpoint, gateway6)},
 	{"mac-address", offsetof(struct mvm_net_endpoint, mac)},
+	{"gw-priority", offsetof(struct mvm_net_endpoint, gw_priority)},
 };
 
 static char **member(struct mvm_net_endpoint *endpoint, const char *key, size_t length)
@@ -37,9 +38,10 @@ static int take_word(struct mvm_net_endpoint *endpoint, const char *word, size_t
 	}
 	text = equals ? member(endpoint, word, key) : NULL;
 	if (!text || length == key + 1)
-		return mvm_fail(err, MVM_ERR_USAGE,
-				"invalid network: %.*s: words are name=, alias=, ip=, ip6= and mac-address=",
-				(int)length, word);
+		return mvm_fail(
+			err, MVM_ERR_USAGE,
+			"invalid network: %.*s: words are name=, alias=, ip=, ip6=, mac-address= and gw-priority=",
+			(int)length, word);
 	free(*text);
 	*text = mvm_strndup(equals + 1, length - key - 1);
 	return 0;

@@ -16,6 +16,7 @@ struct mvm_net_endpoint {
 	char *ip, *ip6;		  /* without a prefix where asked for, with one where given */
 	char *gateway, *gateway6; /* of a running container */
 	char *mac;
+	char *gw_priority; /* an integer; the greatest leads out */
 };
 
 /* "NET" alone, or "name=NET,alias=A,alias=B,ip=...,ip6=...,mac-address=...". USAGE where malformed; addresses are not

@@ -377,6 +377,14 @@ void agent_update(struct agent *agent, const struct mvm_container_update *update
 	queued(agent, length);
 }
 
+void agent_network(struct agent *agent, const struct mvm_proto_network *order, agent_done_fn done, void *arg)
+{
+	size_t length = 0;
+
+	mvm_proto_encode_network(order, orders_add(&agent->orders, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
 void agent_unpack(struct agent *agent, const struct mvm_proto_unpack *order, agent_done_fn done, void *arg)
 {
 	size_t length = 0;

@@ -8,6 +8,7 @@
  *   agent.c      the guest agent's connection: orders, answers, events; orders.c  what it has not answered, and that it
  *                answers at all
  *   streams.c    standard streams and the log
+ *   network.h    its networks: network.c, place.c, connect.c
  *   publish.h    published ports: bind.c, publish.c, datagrams.c
  *   sockets.c    unix sockets, of the container's on the host and the other way round
  *   clients.c    connections to the control socket and their answers; requests.c  what each request does
@@ -252,6 +253,7 @@ void agent_stats(struct agent *agent, agent_done_fn done, void *arg);
 const struct mvm_proto_figures *agent_figures(const struct agent *agent);
 void agent_processes(struct agent *agent, unsigned port, agent_done_fn done, void *arg);
 void agent_update(struct agent *agent, const struct mvm_container_update *update, agent_done_fn done, void *arg);
+void agent_network(struct agent *agent, const struct mvm_proto_network *order, agent_done_fn done, void *arg);
 void agent_unpack(struct agent *agent, const struct mvm_proto_unpack *order, agent_done_fn done, void *arg);
 void agent_stat(struct agent *agent, const struct mvm_proto_stat *order, agent_done_fn done, void *arg);
 /* What the guest says beside success, for the time of a `done`. */
@@ -325,6 +327,10 @@ void stats_answer(struct supervisor *supervisor, struct relay *relay);
 
 /* update.c: the request "update", whatever the container does. Takes the relay. */
 void update_apply(struct supervisor *supervisor, const struct mvm_container_update *update, struct relay *relay);
+
+/* connect.c: the requests "connect" and "disconnect", whatever the container does. Take the relay. */
+void connect_apply(struct supervisor *supervisor, const char *endpoint, struct relay *relay);
+void disconnect_apply(struct supervisor *supervisor, const char *network, bool force, struct relay *relay);
 
 /* execs.c: the request "exec" of control.h, a client's or our own. */
 enum { EXEC_PORT = 4096 }; /* and all above it */

@@ -178,6 +178,7 @@ static void note_running(struct supervisor *supervisor)
 	sockets_open(supervisor->sockets);
 	health_start(supervisor);
 	supervisor_save(supervisor);
+	network_note_events(supervisor->network, "connect");
 	events_note(supervisor, "start", NULL);
 	/* The terminal may have changed since the order was written. */
 	if (supervisor->container->config.tty && supervisor->rows) {
@@ -186,6 +187,7 @@ static void note_running(struct supervisor *supervisor)
 	}
 	clients_started(supervisor, NULL);
 	archives_ready(supervisor);
+	network_run_changes(supervisor->network);
 }
 
 static void drain(struct supervisor *supervisor)
@@ -223,6 +225,7 @@ static void note_resumed(struct supervisor *supervisor)
 	health_resume(supervisor);
 	events_note(supervisor, "unpause", NULL);
 	clients_answer(supervisor, WAIT_RESUMED, NULL);
+	network_run_changes(supervisor->network);
 }
 
 static void fail_waiters(struct supervisor *supervisor, enum waiter_kind kind)
@@ -377,8 +380,10 @@ static void settle_container(struct supervisor *supervisor)
 	mvm_strv_finish(&container->state.ports);
 	if (!is_removed_at_end(supervisor))
 		supervisor_save(supervisor);
-	if (supervisor->ran)
+	if (supervisor->ran) {
 		mvm_event_died(supervisor->state, container);
+		network_note_events(supervisor->network, "disconnect");
+	}
 	if (supervisor->ran && supervisor->asked_to_stop)
 		events_note(supervisor, "stop", NULL);
 	if (!is_removed_at_end(supervisor))
@@ -403,8 +408,6 @@ static void finish(struct supervisor *supervisor)
 		mvm_fail(&stopped, MVM_ERR_INTERRUPTED, "the container was removed before it ran");
 		supervisor_failed(supervisor, stopped);
 	}
-	network_leave(supervisor->network);
-	supervisor->network = NULL;
 	publish_finish(supervisor->publish);
 	supervisor->publish = NULL;
 	sockets_finish(supervisor->sockets);
@@ -413,6 +416,8 @@ static void finish(struct supervisor *supervisor)
 	supervisor->volumes = NULL;
 	if (!supervisor->helper)
 		settle_container(supervisor);
+	network_leave(supervisor->network);
+	supervisor->network = NULL;
 	unlink(socket);
 	mvm_close(&supervisor->lock_fd);
 	clients_ended(supervisor);

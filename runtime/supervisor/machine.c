@@ -198,6 +198,7 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 		.disk_count = 1 + volumes_disks(supervisor->volumes, disks + 1),
 		.nics = nics,
 		.nic_count = network_nics(supervisor->network, nics),
+		.hot_nics = !supervisor->helper,
 		.vsock_fd = vsock_fd,
 		.fs_fd = shares_device(supervisor->shares),
 		.fs_tag = shares_device(supervisor->shares) < 0 ? NULL : MVM_SHARE_TAG,
@@ -284,6 +285,7 @@ void machine_release(struct supervisor *supervisor)
 	forget_loss(supervisor);
 	agent_destroy(supervisor->agent);
 	supervisor->agent = NULL;
+	network_suspend_changes(supervisor->network);
 	if (supervisor->backend)
 		supervisor->backend->destroy(supervisor->machine);
 	supervisor->machine = NULL;

@@ -23,14 +23,22 @@ int network_join(struct supervisor *supervisor, struct network **network, struct
 void network_leave(struct network *network);
 /* Whether one of them leads to the host and what is beyond. */
 bool network_leads_out(const struct network *network);
-/* For the machine: at most MVM_MACHINE_NICS_MAX. */
-size_t network_nics(const struct network *network, struct mvm_machine_nic *nics);
-/* All places are known. Until then orders wait: network_joined() is called when it is so. */
+/* For a new machine: at most MVM_MACHINE_NICS_MAX. */
+size_t network_nics(struct network *network, struct mvm_machine_nic *nics);
+/* All places are known. Until then orders wait: EVENT_NETWORK_READY says that it is so. */
 bool network_is_ready(const struct network *network);
 /* Where it is now, as state.json keeps it. */
 void network_note(const struct network *network, struct mvm_strv *endpoints);
+/* Tells `events` of all of them: "connect" or "disconnect". */
+void network_note_events(const struct network *network, const char *action);
 /* What MACHINE says of them; `hosts` gets the container's own name and --add-host's. All are the caller's. */
 void network_describe(const struct network *network, struct mvm_strv *interfaces, struct mvm_strv *hosts,
 		      char **resolv_conf);
+
+/* Changes: connect_apply(), disconnect_apply(). The container's process runs, or the machine that is told of them has
+ * gone, or so has the container: they are INTERRUPTED then. The last is network_leave()'s own. */
+void network_run_changes(struct network *network);
+void network_suspend_changes(struct network *network);
+void network_refuse_changes(struct network *network);
 
 #endif

@@ -325,6 +325,31 @@ static void update(struct client *client, json_int_t id, json_t *request)
 		update_apply(client->supervisor, &changes, client_relay(client, id));
 }
 
+static void connect_network(struct client *client, json_int_t id, json_t *request)
+{
+	const char *endpoint = json_string_value(json_object_get(request, "endpoint"));
+
+	if (!endpoint)
+		client_refuse(client, id, MVM_ERR_USAGE, "malformed request");
+	else if (is_paused(client->supervisor))
+		answer_paused(client, id, "unpause the container first");
+	else
+		connect_apply(client->supervisor, endpoint, client_relay(client, id));
+}
+
+static void disconnect_network(struct client *client, json_int_t id, json_t *request)
+{
+	const char *network = json_string_value(json_object_get(request, "network"));
+
+	if (!network)
+		client_refuse(client, id, MVM_ERR_USAGE, "malformed request");
+	else if (is_paused(client->supervisor))
+		answer_paused(client, id, "unpause the container first");
+	else
+		disconnect_apply(client->supervisor, network, json_is_true(json_object_get(request, "force")),
+				 client_relay(client, id));
+}
+
 /* Some room is left in the guest's message for what else is in it. */
 #define ARCHIVE_TEXT_MAX 4096
 
@@ -488,6 +513,8 @@ static const struct {
 	{"exec", exec, false},
 	{"stats", stats, false},
 	{"update", update, true},
+	{"connect", connect_network, true},
+	{"disconnect", disconnect_network, true},
 	{"processes", processes, false},
 };
 

@@ -5,6 +5,7 @@
  * To whoever waits, is attached or follows the log, each round's end is the end, as with docker.
  */
 #include "internal.h"
+#include "network.h"
 
 #include <stdlib.h>
 
@@ -64,6 +65,7 @@ void rounds_wait(struct supervisor *supervisor)
 	state->restart_count++;
 	supervisor_save(supervisor);
 	mvm_event_died(supervisor->state, supervisor->container);
+	network_note_events(supervisor->network, "disconnect");
 	supervisor->ran = false;
 	mvm_log(MVM_LOG_INFO, "ended with %lld, is started again in %llu ms", (long long)state->exit_code,
 		(unsigned long long)supervisor->restart_delay_ms);

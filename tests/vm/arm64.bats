@@ -64,6 +64,16 @@ teardown() { :; }
   mvm exec -d arm sh -c 'mkdir /www; echo served >/www/index.html; exec httpd -f -p 80 -h /www'
   served() { [ "$(curl -s "http://$(mvm port arm 80)/")" = served ]; }
   eventually served
+  mvm network create --subnet 10.61.0.0/24 side
+  mvm network connect --ip 10.61.0.9 side arm
+  has "$(mvm exec arm ip -4 addr show eth1)" 10.61.0.9/24
+  mvm exec arm ping -c 1 -W 10 10.61.0.1
+  mvm network disconnect side arm
+  run -1 mvm exec arm ip addr show eth1
+  mvm network connect side arm
+  mvm exec arm ping -c 1 -W 10 10.61.0.1
+  mvm network disconnect side arm
+  mvm network rm side
 }
 
 @test "pause, stop, start" {

@@ -62,15 +62,15 @@ watching() { [ -n "$(ls "$MVM_HOME/events/watchers" 2>/dev/null)" ]; }
   mvm rename ends renamed
   mvm rm renamed
   same "$(lines create start pause unpause kill:9 die:137 start kill:10 die:9 stop start restart kill:10 die:9 stop rename:/ends destroy)" \
-    "$(mvm events --since "$since" --until 0s --format '{{.Action}}{{range $name, $value := .Actor.Attributes}}{{if or (eq $name "signal") (eq $name "exitCode") (eq $name "oldName")}}:{{$value}}{{end}}{{end}}')"
+    "$(mvm events --since "$since" --until 0s -f type=container --format '{{.Action}}{{range $name, $value := .Actor.Attributes}}{{if or (eq $name "signal") (eq $name "exitCode") (eq $name "oldName")}}:{{$value}}{{end}}{{end}}')"
   same renamed "$(mvm events --since "$since" --until 0s -f event=destroy --format '{{.Actor.Attributes.name}}')"
   since=$(date +%s.%N)
   mvm run --rm "$IMAGE" true
-  same "$(lines create attach start die destroy)" "$(actions)"
+  same "$(lines create attach connect start die disconnect destroy)" "$(actions)"
   since=$(date +%s.%N)
   mvm run -d --name forced "$IMAGE" sleep 1000
   mvm rm -f forced
-  same "$(lines create start kill die destroy)" "$(actions)"
+  same "$(lines create connect start kill die disconnect destroy)" "$(actions)"
   # One that does not get to run has no end either.
   since=$(date +%s.%N)
   run -127 mvm run --rm "$IMAGE" nothing
@@ -129,6 +129,22 @@ watching() { [ -n "$(ls "$MVM_HOME/events/watchers" 2>/dev/null)" ]; }
   same 2 "$(actions label=made=here | wc -l)"
 }
 
+@test "networks: create, destroy, prune, and who comes and goes" {
+  local one two container
+  one=$(mvm network create one)
+  two=$(mvm network create two)
+  container=$(mvm run -d --name comes --network one "$IMAGE" sleep 1000)
+  mvm network connect two comes
+  mvm network disconnect one comes
+  mvm rm -f comes
+  mvm network rm one
+  mvm network prune -f >/dev/null
+  same "$(lines "create $one" "create $two" "connect $one $container" "connect $two $container" "disconnect $one $container" \
+    "disconnect $two $container" "destroy $one" "destroy $two" "prune ")" \
+    "$(mvm events --since "$since" --until 0s -f type=network --format '{{.Action}} {{.Actor.ID}}{{with .Actor.Attributes.container}} {{.}}{{end}}')"
+  same "$(lines create connect disconnect destroy)" "$(actions network=one)"
+}
+
 @test "filters: one of a kind, all kinds, all labels" {
   local one two
   one=$(mvm create --name first --label a=1 --label b=2 "$IMAGE")
@@ -146,7 +162,7 @@ watching() { [ -n "$(ls "$MVM_HOME/events/watchers" 2>/dev/null)" ]; }
   same "$(lines create destroy)" "$(actions "image=$REGISTRY/entry")"
   same "$(lines create destroy)" "$(actions "image=$REGISTRY/entry" "image=$IMAGE" container=first)"
   same '' "$(actions type=image)"
-  same '' "$(actions type=network scope=local)"
+  same '' "$(actions type=plugin scope=local)"
   same '' "$(actions daemon=other)"
   run --separate-stderr -125 mvm events -f color=red
   error_says "invalid filter 'color'"

@@ -29,6 +29,9 @@ struct qemu_args {
 	uint32_t tsc_khz;     /* the host's; 0 where unknown. Of use to an emulated x86-64 only */
 };
 
+/* Names: the port that the hot-plugged NIC number `index` is put into. */
+#define QEMU_HOT_PORT "hot%zu"
+
 void qemu_args_build(const struct qemu_args *args, struct mvm_strv *argv);
 
 /* The guest's memory in bytes: what the spec asks for in whole MiB, as QEMU takes it. */

@@ -8,38 +8,115 @@
  * A write for which the host's disk has no room makes QEMU stop the machine (status io-error), which to us still
  * runs. Nobody tells when there is room again, so every second it goes on and tries that write anew.
  */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "args.h"
 #include "internal.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 
-enum command_id { ID_CAPABILITIES = 1, ID_STATUS, ID_OTHER };
+enum command_id { ID_CAPABILITIES = 1, ID_STATUS, ID_OTHER, ID_PLUG, ID_PLUGGED };
 
 enum { EXIT_PATIENCE_MS = 2000, SPACE_TRY_MS = 1000 };
 
 /* A machine that ran this long on KVM ran a kernel. */
 #define KVM_TRIAL_NS (60 * 1000000000ull)
 
+static int send_line(struct mvm_machine *machine, const char *name, const char *line, struct mvm_error **err)
+{
+	ssize_t n = write(machine->qmp_fd, line, strlen(line));
+
+	/* The lines are short and few: a full socket is a QEMU that has stopped reading. */
+	if (n != (ssize_t)strlen(line))
+		return mvm_fail(err, MVM_ERR_MACHINE, "QEMU (process %d) does not take the command %s",
+				(int)machine->pid, name);
+	return 0;
+}
+
 int control_send(struct mvm_machine *machine, const char *command, struct mvm_error **err)
 {
 	enum command_id id = ID_OTHER;
 	char *line MVM_CLEAN_FREE = NULL;
-	ssize_t n;
 
 	if (strcmp(command, "query-status") == 0)
 		id = ID_STATUS;
 	else if (strcmp(command, "qmp_capabilities") == 0)
 		id = ID_CAPABILITIES;
 	line = qmp_command(command, id, NULL);
-	n = write(machine->qmp_fd, line, strlen(line));
-	/* The lines are short and few: a full socket is a QEMU that has stopped reading. */
-	if (n != (ssize_t)strlen(line))
-		return mvm_fail(err, MVM_ERR_MACHINE, "QEMU (process %d) does not take the command %s",
-				(int)machine->pid, command);
+	return send_line(machine, command, line, err);
+}
+
+/* The descriptor that goes along is QEMU's under the name that the command gives it. */
+static int send_wire(struct mvm_machine *machine, const char *name, int fd, struct mvm_error **err)
+{
+	char *line MVM_CLEAN_FREE = qmp_command("getfd", ID_PLUG, json_pack("{ss}", "fdname", name));
+
+	if (mvm_send_fds(machine->qmp_fd, line, strlen(line), &fd, 1) != (ssize_t)strlen(line))
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "QEMU (process %d) does not take a network's socket",
+				(int)machine->pid);
 	return 0;
+}
+
+static int send_nic(struct mvm_machine *machine, const char *name, size_t index, const uint8_t mac[6],
+		    struct mvm_error **err)
+{
+	char *port MVM_CLEAN_FREE = mvm_format(QEMU_HOT_PORT, index);
+	char *netdev MVM_CLEAN_FREE = qmp_command(
+		"netdev_add", ID_PLUG,
+		json_pack("{ss, ss, s:{ss, ss}}", "id", name, "type", "dgram", "local", "type", "fd", "str", name));
+	char *device MVM_CLEAN_FREE = NULL;
+	char address[18];
+
+	snprintf(address, sizeof(address), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+		 mac[5]);
+	device = qmp_command("device_add", ID_PLUGGED,
+			     json_pack("{ss, ss, ss, ss, ss, ss}", "driver", "virtio-net-pci", "disable-legacy", "on",
+				       "romfile", "", "netdev", name, "mac", address, "bus", port));
+	return send_line(machine, "netdev_add", netdev, err) < 0 ? -1 : send_line(machine, "device_add", device, err);
+}
+
+int control_plug_nic(struct mvm_machine *machine, const struct mvm_machine_nic *nic,
+		     void (*done)(void *arg, const struct mvm_error *error), void *arg, struct mvm_error **err)
+{
+	struct plug *plug = &machine->plug;
+	char *name MVM_CLEAN_FREE = mvm_format("plugged%zu", plug->count);
+
+	if (plug->done)
+		return mvm_fail(err, MVM_ERR_CONFLICT, "another network card is being put in");
+	if (plug->count == MVM_MACHINE_HOT_NICS)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED,
+				"at most %d networks can be added while it runs; restart the container for more",
+				MVM_MACHINE_HOT_NICS);
+	if (send_wire(machine, name, nic->fd, err) < 0 || send_nic(machine, name, plug->count, nic->mac, err) < 0)
+		return -1;
+	plug->count++;
+	plug->done = done;
+	plug->arg = arg;
+	return 0;
+}
+
+/* The first of the three commands that QEMU refuses is the reason why it refuses the rest. */
+static void on_plug_refused(struct mvm_machine *machine, const char *text)
+{
+	if (!machine->plug.refusal)
+		machine->plug.refusal = mvm_strdup(text);
+}
+
+static void on_plugged(struct mvm_machine *machine)
+{
+	char *refusal MVM_CLEAN_FREE = machine->plug.refusal;
+	void (*done)(void *arg, const struct mvm_error *error) = machine->plug.done;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+	machine->plug.done = NULL;
+	machine->plug.refusal = NULL;
+	if (refusal)
+		mvm_fail(&err, MVM_ERR_UNSUPPORTED, "QEMU does not take another network card: %s", refusal);
+	if (done && !machine->destroyed)
+		done(machine->plug.arg, err);
 }
 
 static void send_or_log(struct mvm_machine *machine, const char *command)
@@ -148,10 +225,16 @@ static int on_message(void *arg, const struct qmp_message *message)
 		break;
 	case QMP_ERROR:
 		mvm_log(MVM_LOG_WARN, "QEMU refuses: %s", message->name);
+		if (message->id == ID_PLUG || message->id == ID_PLUGGED)
+			on_plug_refused(machine, message->name);
+		if (message->id == ID_PLUGGED)
+			on_plugged(machine);
 		break;
 	case QMP_RETURN:
 		if (message->id == ID_STATUS && mvm_json_get_string(message->data, "status", "", &status, NULL) == 0)
 			on_status(machine, status);
+		else if (message->id == ID_PLUGGED)
+			on_plugged(machine);
 		break;
 	}
 	return 0;

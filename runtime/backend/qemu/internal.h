@@ -16,6 +16,14 @@
 
 enum machine_state { MACHINE_STARTING, MACHINE_RUNNING, MACHINE_PAUSED, MACHINE_ENDED };
 
+/* The card that is being put in. */
+struct plug {
+	void (*done)(void *arg, const struct mvm_error *error); /* NULL: none is */
+	void *arg;
+	size_t count; /* so far, this one included */
+	char *refusal;
+};
+
 struct mvm_machine {
 	struct mvm_loop *loop;
 	struct mvm_machine_events events;
@@ -37,6 +45,7 @@ struct mvm_machine {
 	char *boot_log_path;
 
 	bool told_io_error;
+	struct plug plug;
 	bool killed;	   /* kill() was called */
 	bool reason_known; /* before the process ended */
 	enum mvm_machine_stop reason;
@@ -79,6 +88,8 @@ void control_start(struct mvm_machine *machine);
 void control_try_space(void *machine);
 int control_read(struct mvm_machine *machine);
 int control_send(struct mvm_machine *machine, const char *command, struct mvm_error **err);
+int control_plug_nic(struct mvm_machine *machine, const struct mvm_machine_nic *nic,
+		     void (*done)(void *arg, const struct mvm_error *error), void *arg, struct mvm_error **err);
 
 /* output.c: what QEMU and its guest print. */
 int output_read_console(struct mvm_machine *machine);

@@ -32,6 +32,7 @@ static void free_machine(struct mvm_machine *machine)
 	qmp_finish(&machine->qmp);
 	mvm_buf_finish(&machine->stderr_text);
 	free(machine->boot_log_path);
+	free(machine->plug.refusal);
 	free(machine->detail);
 	free(machine);
 }
@@ -239,6 +240,14 @@ static int resume(struct mvm_machine *machine, struct mvm_error **err)
 	return command(machine, "cont", err);
 }
 
+static int plug_nic(struct mvm_machine *machine, const struct mvm_machine_nic *nic,
+		    void (*done)(void *arg, const struct mvm_error *error), void *arg, struct mvm_error **err)
+{
+	if (machine->state != MACHINE_RUNNING)
+		return mvm_fail(err, MVM_ERR_CONFLICT, "the machine is not running");
+	return control_plug_nic(machine, nic, done, arg, err);
+}
+
 static int power_off(struct mvm_machine *machine, struct mvm_error **err)
 {
 	return command(machine, "system_powerdown", err);
@@ -284,6 +293,7 @@ const struct mvm_backend_ops mvm_backend_qemu = {
 	.pause = pause_machine,
 	.resume = resume,
 	.power_off = power_off,
+	.plug_nic = plug_nic,
 	.kill = kill_machine,
 	.pid = get_pid,
 	.accel = get_accel,

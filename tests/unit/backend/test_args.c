@@ -181,6 +181,21 @@ static void test_shares_only_with_a_tag(void **state)
 	assert_false(any_contains(&with, "77"));
 }
 
+static void test_ports_for_cards_that_come_later(void **state)
+{
+	struct mvm_machine_spec spec = plain_spec();
+	struct mvm_strv without MVM_CLEAN_STRV = build(&spec, MVM_ACCEL_TCG, 0);
+	struct mvm_strv with MVM_CLEAN_STRV = {0};
+
+	(void)state;
+	assert_false(any_contains(&without, "pcie-root-port"));
+	spec.hot_nics = true;
+	with = build(&spec, MVM_ACCEL_TCG, 0);
+	assert_true(any_contains(&with, "pcie-root-port,id=hot0,chassis=1,addr=0x1e.0,"));
+	assert_true(any_contains(&with, "pcie-root-port,id=hot3,chassis=4,addr=0x1e.3,"));
+	assert_false(any_contains(&with, "id=hot4"));
+}
+
 static void test_disks(void **state)
 {
 	const struct mvm_machine_disk disks[] = {
@@ -262,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_confinement),
 		cmocka_unit_test(test_vsock_only_with_a_descriptor),
 		cmocka_unit_test(test_shares_only_with_a_tag),
+		cmocka_unit_test(test_ports_for_cards_that_come_later),
 		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_kernel_command_line),
 		cmocka_unit_test(test_debug_unmutes_the_kernel),

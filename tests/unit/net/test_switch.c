@@ -192,8 +192,6 @@ static void a_port_may_go_while_its_frame_is_handled(void **state)
 	send_from(&world, 0, gateway.mac, own_mac, OWN_IP);
 	turn(&world);
 	assert_int_equal(world.up_count, 1);
-	assert_null(mvm_switch_by_ip(world.sw, OWN_IP));
-	assert_non_null(mvm_switch_by_ip(world.sw, OTHER_IP));
 	end(&world);
 }
 

@@ -384,6 +384,38 @@ static void test_update(void **state)
 	assert_memory_equal(&got, &sent, sizeof(sent));
 }
 
+static void test_network(void **state)
+{
+	char *interfaces[] = {(char *)"mac=1 off", (char *)" ip=2", NULL};
+	char *edits[] = {(char *)"/etc/hosts", (char *)"", (char *)"10.0.0.2\tweb\n", NULL, NULL};
+	struct mvm_proto_network sent = {.interfaces = interfaces, .edits = edits}, got;
+	struct mvm_wire_frame frame;
+	const char *reason = NULL;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_network(&sent, 9, buffer(), &length), 0);
+	frame = received(length);
+	assert_true(frame.type == MVM_PROTO_NETWORK && frame.request == 9);
+	assert_int_equal(mvm_proto_decode_network(&frame, &arena, &got, NULL), 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_string_equal(got.interfaces[i], interfaces[i]);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(got.edits[i], edits[i]);
+	assert_true(!got.interfaces[2] && !got.edits[3]);
+
+	edits[3] = (char *)"/etc/resolv.conf";
+	assert_int_equal(mvm_proto_encode_network(&sent, 10, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_network(&frame, &arena, &got, &reason), -1);
+	assert_string_equal(reason, "an edit is incomplete");
+
+	sent = (struct mvm_proto_network){0};
+	assert_int_equal(mvm_proto_encode_network(&sent, 11, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_network(&frame, &arena, &got, NULL), 0);
+	assert_true(!got.interfaces && !got.edits);
+}
+
 static void test_unknown_fields_are_skipped(void **state)
 {
 	struct mvm_wire_writer writer;
@@ -649,6 +681,7 @@ int main(void)
 		cmocka_unit_test(test_a_clock_has_a_time),
 		cmocka_unit_test(test_figures),
 		cmocka_unit_test(test_update),
+		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_a_list_of_processes_has_a_port),
 		cmocka_unit_test(test_unknown_fields_are_skipped),
 		cmocka_unit_test(test_numbers_out_of_range_are_refused),

@@ -73,6 +73,14 @@ void publish_finish(struct publish *publish)
 {
 }
 
+void network_note_events(const struct network *network, const char *action)
+{
+}
+
+void network_run_changes(struct network *network)
+{
+}
+
 void volumes_close(struct volumes *volumes)
 {
 }

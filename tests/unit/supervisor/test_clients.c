@@ -84,6 +84,18 @@ void update_apply(struct supervisor *supervisor, const struct mvm_container_upda
 	relayed(relay, NULL);
 }
 
+void connect_apply(struct supervisor *supervisor, const char *endpoint, struct relay *relay)
+{
+	called("connect:%s", endpoint);
+	relayed(relay, NULL);
+}
+
+void disconnect_apply(struct supervisor *supervisor, const char *network, bool force, struct relay *relay)
+{
+	called("disconnect:%s:%d", network, force);
+	relayed(relay, NULL);
+}
+
 bool execs_running(const struct supervisor *supervisor, uint32_t process)
 {
 	return process == 7;
