@@ -82,3 +82,14 @@ void mvm_share_ids_find(struct mvm_share_id_map *map)
 	map->kind = map->users.count >= NOBODY && map->groups.count >= NOBODY && can_map() ? MVM_SHARE_IDS_MAPPED
 											   : MVM_SHARE_IDS_SQUASHED;
 }
+
+static bool holds(const struct mvm_id_range *range, uint32_t own, uint32_t id)
+{
+	return id == own || (id >= range->first && id - range->first < range->count);
+}
+
+bool mvm_share_ids_hold(const struct mvm_share_id_map *map, uint32_t user, uint32_t group)
+{
+	return map->kind == MVM_SHARE_IDS_MAPPED && holds(&map->users, geteuid(), user) &&
+	       holds(&map->groups, getegid(), group);
+}

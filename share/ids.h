@@ -8,6 +8,7 @@
 #ifndef MVM_SHARE_IDS_H
 #define MVM_SHARE_IDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum mvm_share_ids { MVM_SHARE_IDS_OWN, MVM_SHARE_IDS_MAPPED, MVM_SHARE_IDS_SQUASHED };
@@ -24,6 +25,9 @@ struct mvm_share_id_map {
 
 /* Of the user that this process belongs to. */
 void mvm_share_ids_find(struct mvm_share_id_map *map);
+/* Whether the server may do all with a file of theirs because both are subordinate ids or the user's own, whatever its
+ * mode says to the user, who is not root over it outside. */
+bool mvm_share_ids_hold(const struct mvm_share_id_map *map, uint32_t user, uint32_t group);
 /* The first range of a user in the text of /etc/subuid or /etc/subgid; `id` is the user's number as text. */
 struct mvm_id_range mvm_share_ids_parse(const char *text, const char *name, const char *id);
 

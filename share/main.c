@@ -2,9 +2,13 @@
  * mvm-share: builds what a VM is to see of the host and becomes the virtiofsd that shows it.
  *
  *   mvm-share VIRTIOFSD ROOT [ro|rw SOURCE]...
+ *   mvm-share remove FOLDER
  *
  * Descriptor 3 is the listening socket of the vhost-user device, 4 a pipe for what fails; it is closed without a word
  * when the server runs. ROOT is a folder over which the tree is mounted, for nobody but this process to see.
+ *
+ * The other form removes what guests have made in FOLDER, with FOLDER: of a user who is not root some of it may belong
+ * to his subordinate ids. It says on stderr what failed.
  */
 #include <errno.h>
 #include <signal.h>
@@ -93,8 +97,22 @@ static int serve(const char *program, const char *root, const struct tree_entry 
 	return mvm_fail_errno(err, errno, "cannot run %s", program);
 }
 
+static int remove_folder(const char *folder)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	struct mvm_share_id_map map;
+
+	mvm_share_ids_find(&map);
+	if (namespaces_enter(&map, &err) == 0 && mvm_remove_tree(folder, &err) == 0)
+		return 0;
+	fprintf(stderr, "%s", mvm_error_message(err));
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 3 && !strcmp(argv[1], "remove"))
+		return remove_folder(argv[2]);
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	struct tree_entry *entries MVM_CLEAN_FREE = mvm_realloc(NULL, (size_t)argc + 1, sizeof(*entries));
 	size_t count = 0;

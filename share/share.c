@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ids.h"
 #include "runtime/base/error.h"
 #include "runtime/base/mem.h"
 
@@ -57,6 +58,21 @@ static int kind_of(const char *source, mode_t mode, enum mvm_share_kind *kind, s
 	return 0;
 }
 
+/* A guest's program may have made a folder its own, and closed it to the user. */
+static int check_access(const char *source, const struct stat *status, struct mvm_error **err)
+{
+	struct mvm_share_id_map map;
+	int failure;
+
+	if (access(source, S_ISDIR(status->st_mode) ? R_OK | X_OK : R_OK) == 0)
+		return 0;
+	failure = errno;
+	mvm_share_ids_find(&map);
+	return failure == EACCES && mvm_share_ids_hold(&map, status->st_uid, status->st_gid)
+		       ? 0
+		       : mvm_fail_errno(err, failure, "cannot share %s", source);
+}
+
 int mvm_share_classify(const char *source, const char *home, const char *runtime, enum mvm_share_kind *kind,
 		       struct mvm_error **err)
 {
@@ -67,10 +83,9 @@ int mvm_share_classify(const char *source, const char *home, const char *runtime
 		return mvm_fail(err, MVM_ERR_NOT_FOUND, "bind source path does not exist: %s", source);
 	if (stat(source, &status) < 0)
 		return mvm_fail_errno(err, errno, "cannot share %s", source);
-	if (kind_of(source, status.st_mode, &found, err) < 0 || check_own(source, home, runtime, err) < 0)
+	if (kind_of(source, status.st_mode, &found, err) < 0 || check_own(source, home, runtime, err) < 0 ||
+	    check_access(source, &status, err) < 0)
 		return -1;
-	if (access(source, found == MVM_SHARE_FOLDER ? R_OK | X_OK : R_OK) < 0)
-		return mvm_fail_errno(err, errno, "cannot share %s", source);
 	*kind = found;
 	return 0;
 }

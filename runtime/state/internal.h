@@ -6,6 +6,7 @@
  *   names.c           their names; random_name.c  made-up ones
  *   update.c          limits that change
  *   container_json.c  their files' content
+ *   remove_tree.c     folders that guests have written to go
  *   events.c          what happens to them; event_watch.c  and who is told
  */
 #ifndef MVM_STATE_INTERNAL_H
@@ -56,6 +57,9 @@ int state_name_owner(struct mvm_state *state, const char *name, char **owner, st
 int state_pick_name(struct mvm_state *state, struct mvm_container_config *config, struct mvm_error **err);
 /* USAGE where it is no name for a container. */
 int state_check_name(const char *name, struct mvm_error **err);
+
+/* mvm_remove_tree(), of files that belong to the user's subordinate ids, too, or are closed to him. */
+int state_remove_tree(const char *path, struct mvm_error **err);
 
 /* What others may have changed meanwhile; as it is where the container has gone. */
 void state_refresh_name(const struct mvm_state *state, struct mvm_container_config *config);

@@ -303,12 +303,12 @@ int mvm_volume_remove(struct mvm_state *state, const char *name, struct mvm_erro
 	if (busy)
 		return mvm_fail(err, MVM_ERR_CONFLICT, "remove %s: volume is in use by a VM that is about to end",
 				name);
-	if (mvm_remove_tree(to, err) < 0)
+	if (state_remove_tree(to, err) < 0)
 		return -1;
 	if (rename(from, to) < 0)
 		return mvm_fail_errno(err, errno, "cannot remove %s", from);
 	mvm_event_volume(state, name, "destroy", (const char *const[]){"driver", volume->driver, NULL});
-	return mvm_remove_tree(to, err);
+	return state_remove_tree(to, err);
 }
 
 void mvm_volume_remove_anonymous(struct mvm_state *state, const struct mvm_container_config *gone, unsigned flags)
@@ -341,7 +341,7 @@ int mvm_volume_collect(const struct mvm_state *state, struct mvm_error **err)
 		if (strncmp(entry->d_name, NEW_PREFIX, strlen(NEW_PREFIX)) != 0 &&
 		    strncmp(entry->d_name, GONE_PREFIX, strlen(GONE_PREFIX)) != 0)
 			continue;
-		result = mvm_volume_lock_all(state, 0, &all, err) < 0 ? -1 : mvm_remove_tree(left, err);
+		result = mvm_volume_lock_all(state, 0, &all, err) < 0 ? -1 : state_remove_tree(left, err);
 	}
 	closedir(folder);
 	return result;

@@ -212,6 +212,21 @@ WRITE_AS_ALL='id -u; echo x >/data/root; chown 70:71 /data/given; chmod 1777 /da
   as_user timeout 60 "$HOST/mvm/mvm" run --rm -u 70:71 -v "$HOST/home/src:/data" "$IMAGE" touch /data/open/new
   same "$((first + 69)) $(id -u "$USER_MADE") $((first + 69))" \
     "$(stat -c %u "$HOST/home/src/given" "$HOST/home/src/root" "$HOST/home/src/open/new" | paste -sd' ')"
+  # A folder that a service has closed to the user is shared again at the next start, and goes with its volume.
+  as_user "$HOST/mvm/mvm" volume create -d shared kept
+  as_user "$HOST/mvm/mvm" run -d --name box -v "$HOST/home/src:/data" -v kept:/kept "$IMAGE" \
+    sh -c 'mkdir -p /kept/in; touch /kept/in/file; chown -R 70:71 /data /kept; chmod 700 /data /kept /kept/in; echo up >>/data/up; sleep 1000'
+  eventually has_lines 1 "$HOST/home/src/up"
+  as_user "$HOST/mvm/mvm" kill box
+  run ! as_user ls "$HOST/home/src"
+  as_user "$HOST/mvm/mvm" start box
+  eventually has_lines 2 "$HOST/home/src/up"
+  as_user "$HOST/mvm/mvm" rm -f box
+  as_user "$HOST/mvm/mvm" volume rm kept
+  same '.lock' "$(ls -A "$HOST/home/.mvm/volumes")"
+  # The guest's root is the user, so a chown of its gives all back.
+  as_user timeout 60 "$HOST/mvm/mvm" run --rm -v "$HOST/home/src:/data" "$IMAGE" chown -R 0:0 /data
+  same "$(id -u "$USER_MADE")" "$(find "$HOST/home/src" -printf '%U\n' | sort -u)"
 }
 
 @test "owners: without subordinate ids all is the user's, and chown succeeds" {

@@ -1,5 +1,8 @@
 /* Subordinate ids, as /etc/subuid has them. */
 #include "share/ids.h"
+
+#include <unistd.h>
+
 #include "tests/unit/unit.h"
 
 static void ranges(void **state)
@@ -26,9 +29,27 @@ static void ranges(void **state)
 	assert_int_equal(mvm_share_ids_parse("me:1:2", NULL, "1000").count, 0);
 }
 
+static void held(void **state)
+{
+	struct mvm_share_id_map map = {MVM_SHARE_IDS_MAPPED, {5000000, 1000}, {6000000, 10}};
+	uint32_t user = geteuid(), group = getegid();
+
+	assert_true(mvm_share_ids_hold(&map, user, group));
+	assert_true(mvm_share_ids_hold(&map, 5000000, 6000009));
+	assert_true(mvm_share_ids_hold(&map, 5000999, group));
+	assert_false(mvm_share_ids_hold(&map, 5001000, group));
+	assert_false(mvm_share_ids_hold(&map, 4999999, group));
+	assert_false(mvm_share_ids_hold(&map, user, 6000010));
+	map.users.count = 0;
+	assert_false(mvm_share_ids_hold(&map, 5000000, group));
+	/* Nobody is root over what is his own. */
+	map.kind = MVM_SHARE_IDS_SQUASHED;
+	assert_false(mvm_share_ids_hold(&map, user, group));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(ranges)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(ranges), cmocka_unit_test(held)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
