@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "kernel_manifest.h"
 #include "runtime/base/error.h"
 #include "runtime/base/json.h"
 #include "runtime/base/mem.h"
@@ -176,6 +177,9 @@ static int parse_image(const json_t *root, struct mvm_manifest *manifest, struct
 
 	if (mvm_descriptor_parse(json_object_get(root, "config"), &manifest->config, err) < 0)
 		return mvm_error_wrap(err, "config");
+	if (!strcmp(manifest->config.media_type, MVM_MEDIA_KERNEL_CONFIG))
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED,
+				"not a container image but a kernel; `mvm kernel pull` takes it");
 	if (!is_config_type(manifest->config.media_type))
 		return mvm_fail(err, MVM_ERR_UNSUPPORTED,
 				"not a container image but an artifact with a config of type \"%.100s\"",

@@ -9,9 +9,8 @@
 #include "runtime/base/error.h"
 #include "store_internal.h"
 
-/* An index led here: what it says of the next document must hold. */
-static int follow(struct mvm_registry *registry, const struct mvm_index_entry *entry,
-		  struct mvm_registry_manifest *document, struct mvm_error **err)
+int mvm_resolve_entry(struct mvm_registry *registry, const struct mvm_index_entry *entry,
+		      struct mvm_registry_manifest *document, struct mvm_error **err)
 {
 	struct mvm_registry_manifest next MVM_CLEAN_REGISTRY_MANIFEST = {0};
 	const struct mvm_descriptor *descriptor = &entry->descriptor;
@@ -53,7 +52,7 @@ static int find_manifest(struct mvm_registry *registry, const char *name, const 
 			return 0;
 		}
 		if (mvm_manifest_choose(&parsed, platform, &entry, err) < 0 ||
-		    follow(registry, entry, document, err) < 0)
+		    mvm_resolve_entry(registry, entry, document, err) < 0)
 			return -1;
 	}
 	return mvm_fail(err, MVM_ERR_INVALID, "an index within an index, more than %d deep", MVM_INDEX_DEPTH);

@@ -51,16 +51,23 @@ static int make_layout(const struct mvm_store *store, struct mvm_error **err)
 	return mvm_replace_file(layout, LAYOUT, strlen(LAYOUT), 0600, err);
 }
 
-int mvm_store_open(const char *home, struct mvm_store **out, struct mvm_error **err)
+int mvm_store_open_folder(const char *home, const char *name, struct mvm_store **out, struct mvm_error **err)
 {
 	struct mvm_store *store MVM_CLEAN_STORE = mvm_alloc(sizeof(*store));
 
 	store->home = mvm_strdup(home);
-	store->folder = mvm_format("%s/images", home);
+	store->folder = mvm_format("%s/%s", home, name);
 	if (make_layout(store, err) < 0)
-		return mvm_error_wrap(err, "cannot open the image store");
+		return -1;
 	*out = store;
 	store = NULL;
+	return 0;
+}
+
+int mvm_store_open(const char *home, struct mvm_store **store, struct mvm_error **err)
+{
+	if (mvm_store_open_folder(home, "images", store, err) < 0)
+		return mvm_error_wrap(err, "cannot open the image store");
 	return 0;
 }
 

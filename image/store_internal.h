@@ -19,8 +19,11 @@ struct mvm_hash;
 
 struct mvm_store {
 	char *home;
-	char *folder; /* home/images */
+	char *folder; /* home/images, or home/kernels (kernel.h) */
 };
+
+/* The same layout in another folder of the home. */
+int mvm_store_open_folder(const char *home, const char *name, struct mvm_store **store, struct mvm_error **err);
 
 /* An entry of index.json. */
 struct mvm_entry {

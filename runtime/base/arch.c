@@ -6,11 +6,9 @@
 
 #include "error.h"
 #include "io.h"
+#include "kernel.h"
 #include "mem.h"
 #include "paths.h"
-
-/* Documentation/arm64/booting.rst; elf(5). */
-enum { HEADER = 64, IMAGE_MAGIC = 56, ELF_MACHINE = 18, ELF_X86_64 = 62 };
 
 const char *mvm_arch_name(enum mvm_arch arch)
 {
@@ -30,15 +28,11 @@ bool mvm_arch_parse(const char *text, enum mvm_arch *arch)
 enum mvm_arch mvm_kernel_arch(const char *path)
 {
 	int fd MVM_CLEAN_FD = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	unsigned char header[HEADER];
+	unsigned char header[MVM_KERNEL_HEADER];
+	ssize_t n = fd < 0 ? -1 : mvm_read_full(fd, header, sizeof(header));
+	struct mvm_kernel_facts facts;
 
-	if (fd < 0 || read(fd, header, sizeof(header)) != sizeof(header))
-		return MVM_ARCH_OWN;
-	if (!memcmp(header + IMAGE_MAGIC, "ARM\x64", 4))
-		return MVM_ARCH_ARM64;
-	if (!memcmp(header, "\177ELF", 4) && header[ELF_MACHINE] == ELF_X86_64)
-		return MVM_ARCH_AMD64;
-	return MVM_ARCH_OWN;
+	return n > 0 && mvm_kernel_told_by(header, (size_t)n, &facts) ? facts.arch : MVM_ARCH_OWN;
 }
 
 int mvm_boot_file(enum mvm_arch arch, enum mvm_boot_file which, char **path, struct mvm_error **err)
@@ -52,10 +46,14 @@ int mvm_boot_file(enum mvm_arch arch, enum mvm_boot_file which, char **path, str
 		name = mvm_format("initfs/%s/%s", mvm_arch_name(arch), file);
 	if (mvm_own_file(name, path, NULL) == 0)
 		return 0;
-	if (arch == MVM_ARCH_OWN)
-		return mvm_own_file(name, path, err);
+	if (which == MVM_BOOT_KERNEL)
+		return mvm_fail(
+			err, MVM_ERR_NOT_FOUND,
+			"there is no kernel for %s machines here (%s); `mvm kernel pull NAME` brings one from a "
+			"registry, `mvm kernel build --arch %s` makes one",
+			mvm_arch_name(arch), name, mvm_arch_name(arch));
 	return mvm_fail(err, MVM_ERR_NOT_FOUND,
-			"there is no %s for %s machines here (%s); in mvm's source, `./dev build %s` makes it",
-			which == MVM_BOOT_KERNEL ? "kernel" : "initramfs", mvm_arch_name(arch), name,
-			mvm_arch_name(arch));
+			"there is no initramfs for %s machines here (%s); `mvm kernel pull NAME` brings one with its "
+			"kernel, and in mvm's source `./dev build%s` makes it",
+			mvm_arch_name(arch), name, arch == MVM_ARCH_OWN ? "" : " arm64");
 }

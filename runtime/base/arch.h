@@ -28,8 +28,8 @@ const char *mvm_arch_name(enum mvm_arch arch);
 /* By docker's names for it, "x86_64" and "aarch64" among them. False for any other. */
 bool mvm_arch_parse(const char *text, enum mvm_arch *arch);
 
-/* Told by its first bytes: an arm64 `Image`, an x86-64 `vmlinux`. For what is neither, or cannot be read, the host's;
- * the machine will then say what is wrong. The host's, too, for NULL, which is mvm's own kernel. */
+/* Told by its first bytes: an arm64 `Image`, an x86-64 `vmlinux` or `bzImage`. For what is neither, or cannot be read,
+ * the host's; the machine will then say what is wrong. The host's, too, for NULL, which is mvm's own kernel. */
 enum mvm_arch mvm_kernel_arch(const char *path);
 
 /* The kernel, or the initramfs with the agent, that mvm itself has for such machines. NOT_FOUND says what to do. The

@@ -37,6 +37,11 @@ static const struct cli_command *const commands[] = {
 	&cli_image_prune,
 	&cli_import,
 	&cli_inspect,
+	&cli_kernel_ls,
+	&cli_kernel_pull,
+	&cli_kernel_push,
+	&cli_kernel_rm,
+	&cli_kernel_use,
 	&cli_kill,
 	&cli_load,
 	&cli_logs,
@@ -76,8 +81,12 @@ static const struct cli_command *const commands[] = {
 };
 
 static const struct cli_group groups[] = {
-	{"container", "Manage containers"},  {"image", "Manage images"},   {"network", "Manage networks"},
-	{"system", "Manage what mvm keeps"}, {"volume", "Manage volumes"},
+	{"container", "Manage containers"},
+	{"image", "Manage images"},
+	{"kernel", "Manage the kernels that machines boot"},
+	{"network", "Manage networks"},
+	{"system", "Manage what mvm keeps"},
+	{"volume", "Manage volumes"},
 };
 
 static const struct cli_option global_options[] = {

@@ -57,6 +57,11 @@ void cli_complete_image(struct cli_completion *completion);
 /* Containers and images. */
 void cli_complete_objects(struct cli_completion *completion);
 
+/* Kernels by name; also as what `--kernel` takes. */
+void cli_complete_kernels(struct cli_completion *completion);
+void cli_complete_kernel(struct cli_completion *completion); /* as the first argument only */
+void cli_complete_kernel_option(struct cli_completion *completion);
+
 /* Networks by name; the first argument only, or all. */
 void cli_complete_networks(struct cli_completion *completion);
 void cli_complete_network(struct cli_completion *completion);

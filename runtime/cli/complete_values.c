@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "image/kernel.h"
 #include "image/reference.h"
 #include "image/store.h"
 #include "runtime/base/paths.h"
@@ -216,6 +217,35 @@ void cli_complete_image(struct cli_completion *completion)
 {
 	if (!cli_completed_args(completion))
 		cli_complete_images(completion);
+}
+
+void cli_complete_kernels(struct cli_completion *completion)
+{
+	char *home MVM_CLEAN_FREE = home_with("kernels/index.json");
+	struct mvm_kernel_list kernels MVM_CLEAN_KERNEL_LIST = {0};
+	struct mvm_store *store MVM_CLEAN_STORE = NULL;
+
+	if (!home || mvm_kernels_open(home, &store, NULL) < 0 || mvm_kernels_list(store, &kernels, NULL) < 0)
+		return;
+	for (size_t i = 0; i < kernels.count; i++)
+		for (size_t n = 0; n < kernels.items[i]->names.count; n++) {
+			char *familiar MVM_CLEAN_FREE = mvm_reference_shorten(kernels.items[i]->names.items[n]);
+
+			cli_offer(completion, familiar, mvm_arch_name(kernels.items[i]->config.arch));
+		}
+}
+
+void cli_complete_kernel(struct cli_completion *completion)
+{
+	if (!cli_completed_args(completion))
+		cli_complete_kernels(completion);
+}
+
+void cli_complete_kernel_option(struct cli_completion *completion)
+{
+	cli_offer_words(completion, CLI_WORDS("amd64", "arm64"));
+	cli_complete_kernels(completion);
+	cli_complete_files(completion);
 }
 
 void cli_complete_objects(struct cli_completion *completion)

@@ -109,11 +109,11 @@ static void check_boot_files(struct doctor *doctor)
 		enum mvm_boot_file which;
 	} files[] = {{"kernel", MVM_BOOT_KERNEL}, {"initramfs", MVM_BOOT_INITRAMFS}};
 
-	for (size_t i = 0; i < MVM_COUNT(files); i++) {
+	for (size_t i = 0; doctor->home && i < MVM_COUNT(files); i++) {
 		struct mvm_error *err = NULL;
 		char *path = NULL;
 
-		if (mvm_boot_file(MVM_ARCH_OWN, files[i].which, &path, &err) < 0)
+		if (mvm_engine_boot_file(doctor->home, MVM_ARCH_OWN, files[i].which, &path, &err) < 0)
 			doctor_add_error(doctor, files[i].name, DOCTOR_ERROR, err);
 		else
 			doctor_add(doctor, files[i].name, DOCTOR_OK, path);

@@ -175,7 +175,7 @@ static void describe_guest(json_t *info, const char *home)
 	char *kernel MVM_CLEAN_FREE = NULL;
 	const char *given = getenv("MVM_KERNEL"), *accel = getenv("MVM_ACCEL");
 
-	if (!given && mvm_boot_file(MVM_ARCH_OWN, MVM_BOOT_KERNEL, &kernel, NULL) == 0)
+	if (!given && mvm_engine_boot_file(home, MVM_ARCH_OWN, MVM_BOOT_KERNEL, &kernel, NULL) == 0)
 		given = kernel;
 	json_object_set_new(info, "Kernel", mvm_json_message(given ? given : ""));
 	json_object_set_new(info, "Accelerator", mvm_json_message(accel && *accel ? accel : "auto"));

@@ -8,7 +8,6 @@
 
 #include "image/clone.h"
 #include "image/platform.h"
-#include "runtime/base/arch.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/text.h"
@@ -167,23 +166,6 @@ static int check_hostname(const char *name, struct mvm_error **err)
 	return 0;
 }
 
-/* A file, or an architecture: mvm's own kernel for it. */
-static int set_kernel(const struct mvm_create_request *request, struct mvm_container_config *config,
-		      struct mvm_error **err)
-{
-	enum mvm_arch arch;
-
-	if (!request->kernel)
-		return 0;
-	if (mvm_arch_parse(request->kernel, &arch))
-		return arch == MVM_ARCH_OWN ? 0 : mvm_boot_file(arch, MVM_BOOT_KERNEL, &config->kernel, err);
-	/* A relative path would mean another file to the supervisor. One that is not there is its to complain of. */
-	config->kernel = realpath(request->kernel, NULL);
-	if (!config->kernel)
-		config->kernel = mvm_strdup(request->kernel);
-	return 0;
-}
-
 /* All that does not need the container's ID. */
 static int configure(const struct mvm_create_request *request, const struct mvm_image *image,
 		     struct mvm_container_config *config, struct mvm_error **err)
@@ -198,8 +180,7 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	    mvm_log_policy_parse(request->log_driver, request->log_options, &policy, err) < 0 ||
 	    set_resources(request, config, err) < 0 || set_command(request, theirs, config, err) < 0 ||
 	    engine_confine(request, config, err) < 0 || engine_set_mounts(request, config, err) < 0 ||
-	    engine_set_health(request, image, config, err) < 0 || engine_set_ports(request, theirs, config, err) < 0 ||
-	    set_kernel(request, config, err) < 0)
+	    engine_set_health(request, image, config, err) < 0 || engine_set_ports(request, theirs, config, err) < 0)
 		return -1;
 	if (stop_signal && !mvm_parse_signal(stop_signal, &signo))
 		return mvm_fail(err, MVM_ERR_USAGE, "invalid signal: %s", stop_signal);
@@ -327,6 +308,7 @@ int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request
 
 	if (hold_image(engine, request, &image, &images, err) < 0 ||
 	    configure(request, image, &made->config, err) < 0 || engine_set_sockets(request, &made->config, err) < 0 ||
+	    engine_set_kernel(engine, request, &made->config, err) < 0 ||
 	    engine_set_translators(engine, request, image, &made->config, err) < 0 ||
 	    engine_warn_of_platform(engine, request, image, err) < 0 ||
 	    engine_set_networks(engine, request, &made->config, err) < 0 ||

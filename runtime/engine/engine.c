@@ -1,5 +1,6 @@
 #include "internal.h"
 
+#include "image/kernel.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/paths.h"
@@ -8,7 +9,7 @@ struct mvm_engine {
 	char *home;
 	struct mvm_config *config;
 	struct mvm_state *state;
-	struct mvm_store *store;
+	struct mvm_store *store, *kernels;
 };
 
 int mvm_engine_open(struct mvm_engine **out, struct mvm_error **err)
@@ -29,6 +30,7 @@ void mvm_engine_close(struct mvm_engine *engine)
 	if (!engine)
 		return;
 	mvm_store_close(engine->store);
+	mvm_store_close(engine->kernels);
 	mvm_state_close(engine->state);
 	mvm_config_destroy(engine->config);
 	free(engine->home);
@@ -50,6 +52,14 @@ int mvm_engine_store(struct mvm_engine *engine, struct mvm_store **store, struct
 	if (!engine->store && mvm_store_open(engine->home, &engine->store, err) < 0)
 		return -1;
 	*store = engine->store;
+	return 0;
+}
+
+int mvm_engine_kernels(struct mvm_engine *engine, struct mvm_store **store, struct mvm_error **err)
+{
+	if (!engine->kernels && mvm_kernels_open(engine->home, &engine->kernels, err) < 0)
+		return -1;
+	*store = engine->kernels;
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "image/image.h"
 #include "image/progress.h"
 #include "image/store.h"
+#include "runtime/base/arch.h"
 #include "runtime/base/config.h"
 #include "runtime/base/mem.h"
 #include "runtime/state/container.h"
@@ -76,6 +77,28 @@ int mvm_engine_layer_sizes(struct mvm_engine *engine, const struct mvm_image *im
 			   struct mvm_error **err);
 /* All layers together. */
 uint64_t mvm_engine_image_size(struct mvm_engine *engine, const struct mvm_image *image);
+
+/* The kernels of the home (image/kernel.h); opened, and made, at first use. */
+struct mvm_kernel;
+struct mvm_kernel_removed;
+struct mvm_reference;
+int mvm_engine_kernels(struct mvm_engine *engine, struct mvm_store **store, struct mvm_error **err);
+/* A kernel for the store: an architecture (what its machines boot), one that is here, or a file; and another initramfs
+ * than the one that goes with it, or NULL. `name` may be NULL. */
+struct mvm_kernel_source {
+	const char *kernel, *initramfs;
+};
+int mvm_engine_add_kernel(struct mvm_engine *engine, const struct mvm_kernel_source *source,
+			  const struct mvm_reference *name, struct mvm_kernel **kernel, struct mvm_error **err);
+/* What new machines of the architecture boot: the kernel that is used in that home, or mvm's own; mvm's own initramfs,
+ * or where it has none that kernel's. The path is the caller's. */
+int mvm_engine_boot_file(const char *home, enum mvm_arch arch, enum mvm_boot_file which, char **path,
+			 struct mvm_error **err);
+/* Lets it be used where machines of its architecture have nothing else to boot. 1: they have. */
+int mvm_engine_adopt_kernel(struct mvm_engine *engine, const struct mvm_kernel *kernel, struct mvm_error **err);
+/* mvm_kernels_remove(); CONFLICT while a container boots it. */
+int mvm_engine_remove_kernel(struct mvm_engine *engine, const char *text, struct mvm_kernel_removed *removed,
+			     struct mvm_error **err);
 
 /* What `prune` is restricted to; all zero restricts nothing. */
 struct mvm_prune_filter {
@@ -167,7 +190,7 @@ struct mvm_create_request {
 	const char *user;
 	const char *hostname;
 	const char *stop_signal;
-	const char *kernel; /* a file, or the architecture of one that mvm has; NULL: mvm's for the host's processor */
+	const char *kernel; /* a file, a kernel that is here, or an architecture; NULL: the host's */
 	const char *log_driver;
 	const struct mvm_strv *log_options;
 	const struct mvm_buf *certificates; /* PEM, by certificates.h: to be trusted as those of the configuration */

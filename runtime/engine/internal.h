@@ -105,6 +105,10 @@ int engine_check_limits(const struct mvm_container_update *limits, struct mvm_er
  * `flags` and outcome are mvm_lock()'s. */
 int engine_lock_images(struct mvm_engine *engine, unsigned flags, int *fd, struct mvm_error **err);
 
+/* kernels.c: the one that the request asks for, or that is used; the container keeps it. */
+int engine_set_kernel(struct mvm_engine *engine, const struct mvm_create_request *request,
+		      struct mvm_container_config *config, struct mvm_error **err);
+
 /* translators.c: what the image and the request need. NOT_FOUND where one is missing, UNSUPPORTED where there is none.
  */
 int engine_set_translators(struct mvm_engine *engine, const struct mvm_create_request *request,

@@ -53,6 +53,7 @@ struct mvm_container_config {
 	char *hostname;
 	char *platform;		     /* "linux/amd64" */
 	char *kernel;		     /* NULL: the one that ships with mvm */
+	char *initramfs;	     /* the kernel's, where mvm has none of its own for the machine; NULL: none */
 	struct mvm_strv translators; /* "arm64=/usr/bin/qemu-aarch64-static": share/translator.h */
 	int64_t nano_cpus;	     /* 0: no limit within the VM */
 	int64_t cpus;		     /* virtual CPUs */

@@ -98,6 +98,7 @@ static const struct field config_fields[] = {
 	FIELD("LogConfig", "Options", STRINGS, log_options),
 	FIELD("Machine", "Cpus", INTEGER, cpus),
 	FIELD("Machine", "Kernel", STRING, kernel),
+	FIELD("Machine", "Initramfs", STRING, initramfs),
 	FIELD("Machine", "Translators", STRINGS, translators),
 	FIELD("Machine", "ImageDisk", STRING, disk_key),
 	FIELD("Machine", "Disk", STRING, disk_file),

@@ -167,6 +167,27 @@ static int listen_for_agent(struct supervisor *supervisor, struct mvm_error **er
 	return 0;
 }
 
+/* A helper boots mvm's own kernel, or what the container does where there is none. The agent is mvm's own where there
+ * is one: it is the one of this version. */
+static int find_boot_files(const struct supervisor *supervisor, char **kernel, char **initrd, struct mvm_error **err)
+{
+	const struct mvm_container_config *config = &supervisor->container->config;
+	struct mvm_error *missing MVM_CLEAN_ERROR = NULL;
+	bool own = supervisor->helper || !config->kernel;
+
+	if (!own || mvm_boot_file(MVM_ARCH_OWN, MVM_BOOT_KERNEL, kernel, &missing) < 0)
+		*kernel = mvm_strdup(config->kernel);
+	if (!*kernel)
+		return mvm_error_move(err, &missing);
+	mvm_error_clear(&missing);
+	if (mvm_boot_file(mvm_kernel_arch(*kernel), MVM_BOOT_INITRAMFS, initrd, &missing) == 0)
+		return 0;
+	if (!config->initramfs)
+		return mvm_error_move(err, &missing);
+	*initrd = mvm_strdup(config->initramfs);
+	return 0;
+}
+
 static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm_error **err)
 {
 	static const struct mvm_machine_events events = {
@@ -178,8 +199,7 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 	};
 	const struct mvm_container_config *config = &supervisor->container->config;
 	const char *folder = supervisor->container->folder;
-	char *kernel MVM_CLEAN_FREE = supervisor->helper ? NULL : mvm_strdup(config->kernel);
-	char *initrd MVM_CLEAN_FREE = NULL;
+	char *kernel MVM_CLEAN_FREE = NULL, *initrd MVM_CLEAN_FREE = NULL;
 	char *boot_log MVM_CLEAN_FREE = supervisor_boot_log(supervisor);
 	char *disk_path MVM_CLEAN_FREE = mvm_format("%s/%s", folder, config->disk_file);
 	struct mvm_machine_disk disks[1 + MVM_VOLUME_DISKS_MAX] = {{
@@ -208,8 +228,7 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 		.debug = level && !strcmp(level, "debug"),
 	};
 
-	if ((!kernel && mvm_boot_file(MVM_ARCH_OWN, MVM_BOOT_KERNEL, &kernel, err) < 0) ||
-	    mvm_boot_file(mvm_kernel_arch(kernel), MVM_BOOT_INITRAMFS, &initrd, err) < 0)
+	if (find_boot_files(supervisor, &kernel, &initrd, err) < 0)
 		return -1;
 	supervisor->booted_memory = config->memory;
 	supervisor->booted_cpus = config->cpus;

@@ -30,7 +30,7 @@ static void write_kernel(const char *path, const unsigned char *bytes, size_t si
 static void a_kernel_is_told_by_its_first_bytes(void **state)
 {
 	char *path MVM_CLEAN_FREE = mvm_format("%s/kernel", (char *)*state);
-	unsigned char image[64] = {'M', 'Z', [56] = 'A', 'R', 'M', 0x64}, elf[64] = {0x7f, 'E', 'L', 'F', [18] = 62};
+	unsigned char image[64] = {'M', 'Z', [56] = 'A', 'R', 'M', 0x64}, elf[64] = {0x7f, 'E', 'L', 'F', 2, [18] = 62};
 
 	write_kernel(path, image, sizeof(image));
 	assert_int_equal(mvm_kernel_arch(path), MVM_ARCH_ARM64);

@@ -34,6 +34,7 @@ static void fill(struct mvm_container_config *config)
 	config->hostname = mvm_strdup("host");
 	config->platform = mvm_strdup("linux/amd64");
 	config->kernel = mvm_strdup("/boot/vmlinux");
+	config->initramfs = mvm_strdup("/boot/initramfs.cpio");
 	mvm_strv_add(&config->translators, "arm64=/usr/bin/qemu-aarch64-static");
 	config->nano_cpus = 1500000000;
 	config->cpus = 2;
@@ -100,6 +101,7 @@ static void assert_configs_equal(const struct mvm_container_config *a, const str
 	assert_string_equal(a->hostname, b->hostname);
 	assert_string_equal(a->platform, b->platform);
 	assert_string_equal(a->kernel, b->kernel);
+	assert_string_equal(a->initramfs, b->initramfs);
 	assert_strv_equal(&a->translators, &b->translators);
 	assert_int_equal(a->nano_cpus, b->nano_cpus);
 	assert_int_equal(a->cpus, b->cpus);
