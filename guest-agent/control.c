@@ -15,6 +15,7 @@
 #include "processes.h"
 #include "guest-agent/proto/message.h"
 #include "receive.h"
+#include "refresh.h"
 #include "relay.h"
 #include "shared.h"
 #include "stats.h"
@@ -322,6 +323,17 @@ static int order_stat(const struct mvm_wire_frame *frame, struct mvm_proto_arena
 	return status_start(&order, frame->request, failure);
 }
 
+static int order_refresh(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
+{
+	struct mvm_proto_arena own = job_arena();
+	struct mvm_proto_refresh order;
+	const char *reason = NULL;
+
+	if (mvm_proto_decode_refresh(frame, &own, &order, &reason))
+		return malformed(failure, reason);
+	return refresh_start(&order, frame->request, failure);
+}
+
 static int order_shutdown(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena, struct failure *failure)
 {
 	machine_shut_down(frame->request);
@@ -344,6 +356,7 @@ static const struct {
 	{MVM_PROTO_NETWORK, order_network},
 	{MVM_PROTO_UNPACK, order_unpack},
 	{MVM_PROTO_STAT, order_stat},
+	{MVM_PROTO_REFRESH, order_refresh},
 	{MVM_PROTO_SHUTDOWN, order_shutdown},
 };
 

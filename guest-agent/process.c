@@ -148,7 +148,7 @@ static void take_terminal(struct process *process)
 	sys_pidfd_kill(process->pidfd, SIGKILL);
 }
 
-int process_root(void)
+int process_open(const char *what)
 {
 	struct process *process = processes;
 	char path[32];
@@ -157,8 +157,8 @@ int process_root(void)
 		process = process->next;
 	if (!process)
 		return -1;
-	snprintf(path, sizeof(path), "/proc/%d/root", process->pid);
-	return open(path, O_PATH | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/%s", process->pid, what);
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* false: nothing there yet. */

@@ -23,8 +23,8 @@ int process_start(const struct mvm_proto_process *order, uint32_t request, struc
 int process_signal(const struct mvm_proto_signal *order, struct failure *failure);
 int process_resize(const struct mvm_proto_resize *order, struct failure *failure);
 
-/* The root of the container that runs, for looking things up in; -1 where none does. */
-int process_root(void);
+/* A file or folder of /proc that belongs to the container that runs, such as "root"; -1 where none does. */
+int process_open(const char *what);
 /* Whether any is left that has not been reaped. */
 bool process_any(void);
 

@@ -139,7 +139,7 @@ int publish_dial_socket(uint16_t number, int *done)
 {
 	static const struct itimerspec soon = {.it_value.tv_nsec = RETRY_NS};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int root = process_root();
+	int root = process_open("root");
 	int place = number < MVM_SOCKETS_MAX && paths[number] ? sys_open_inside(root, paths[number], O_PATH) : -1;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 

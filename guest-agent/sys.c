@@ -17,6 +17,7 @@
 #define NR_clone3	     435
 #define NR_close_range	     436
 #define NR_openat2	     437
+#define NR_mount_setattr     442
 
 #define OPEN_TREE_CLONE		1
 #define OPEN_TREE_CLOEXEC	O_CLOEXEC
@@ -25,6 +26,7 @@
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC 4
 #endif
+#define MOUNT_READ_ONLY 1
 #define RESOLVE_IN_ROOT 0x10
 #define OPEN_TRIES	1000
 
@@ -46,6 +48,13 @@ int sys_open_mount(const char *path)
 int sys_copy_mount(const char *path)
 {
 	return (int)syscall(NR_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+int sys_mount_writable(int tree)
+{
+	static const uint64_t attributes[4] = {0, MOUNT_READ_ONLY};
+
+	return (int)syscall(NR_mount_setattr, tree, "", AT_EMPTY_PATH, attributes, sizeof(attributes));
 }
 
 int sys_move_mount(int tree, int folder, const char *target)

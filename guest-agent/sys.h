@@ -51,6 +51,8 @@ int sys_pivot_root(const char *new_root, const char *put_old);
 /* The mount at a path: itself, or a detached copy of it; and putting either in another place. */
 int sys_open_mount(const char *path);
 int sys_copy_mount(const char *path);
+/* A copy of a read-only one. */
+int sys_mount_writable(int tree);
 int sys_move_mount(int tree, int folder, const char *target);
 /* `path` as it is for a process whose root is `root`. */
 int sys_open_inside(int root, const char *path, int flags);

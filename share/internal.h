@@ -32,4 +32,7 @@ int tree_mount(const char *root, const struct tree_entry *entries, size_t count,
 /* squash.c: from here on changes of owner, of this process or of a file, succeed without effect. */
 int squash_owners(struct mvm_error **err);
 
+/* touch.c: from here on a touch of a file, of this process, succeeds without effect (MVM_SHARE_TOUCH). */
+int touch_answer(struct mvm_error **err);
+
 #endif

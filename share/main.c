@@ -1,7 +1,7 @@
 /*
  * mvm-share: builds what a VM is to see of the host and becomes the virtiofsd that shows it.
  *
- *   mvm-share VIRTIOFSD ROOT [ro|rw SOURCE]...
+ *   mvm-share VIRTIOFSD ROOT watched|unwatched [ro|rw SOURCE]...
  *   mvm-share remove FOLDER
  *
  * Descriptor 3 is the listening socket of the vhost-user device, 4 a pipe for what fails; it is closed without a word
@@ -26,7 +26,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/spawn.h"
 
-enum { FIRST_ENTRY = 3, FILES_WANTED = 1000000, VERSION_SECONDS = 20 };
+enum { FIRST_ENTRY = 4, FILES_WANTED = 1000000, VERSION_SECONDS = 20 };
 
 /* Each file that the guest knows takes one. */
 static void raise_file_limit(void)
@@ -76,7 +76,7 @@ static void add_options(bool rust, const char *root, struct mvm_strv *argv)
 	mvm_strv_add(argv, "sandbox=namespace,cache=auto,xattr,announce_submounts,log_level=warn");
 }
 
-static int serve(const char *program, const char *root, const struct tree_entry *entries, size_t count,
+static int serve(const char *program, const char *root, bool watched, const struct tree_entry *entries, size_t count,
 		 struct mvm_error **err)
 {
 	struct mvm_strv argv MVM_CLEAN_STRV = {0};
@@ -86,7 +86,8 @@ static int serve(const char *program, const char *root, const struct tree_entry 
 	mvm_share_ids_find(&map);
 	raise_file_limit();
 	if (namespaces_enter(&map, err) < 0 || tree_mount(root, entries, count, err) < 0 ||
-	    (map.kind == MVM_SHARE_IDS_SQUASHED && squash_owners(err) < 0) || is_rust(program, &rust, err) < 0)
+	    (map.kind == MVM_SHARE_IDS_SQUASHED && squash_owners(err) < 0) || is_rust(program, &rust, err) < 0 ||
+	    (watched && touch_answer(err) < 0))
 		return -1;
 	umask(0);
 	/* A change of credentials may have undone it. */
@@ -123,7 +124,7 @@ int main(int argc, char **argv)
 		fputs("mvm-share: started by mvm-supervisor only\n", stderr);
 		return 1;
 	}
-	serve(argv[1], argv[2], entries, count, &err);
+	serve(argv[1], argv[2], !strcmp(argv[3], "watched"), entries, count, &err);
 	dprintf(SHARE_STATUS_FD, "%s", mvm_error_message(err));
 	return 1;
 }

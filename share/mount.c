@@ -16,6 +16,20 @@ const char *mvm_mount_type_name(enum mvm_mount_type type)
 	return type_names[type];
 }
 
+void mvm_mount_set_watched(struct mvm_mount *mount)
+{
+	char *mode;
+
+	if (mount->watch || mount->type != MVM_MOUNT_BIND)
+		return;
+	mount->watch = true;
+	if (!mount->mode)
+		return;
+	mode = mvm_format("%s%swatch", mount->mode, *mount->mode ? "," : "");
+	free(mount->mode);
+	mount->mode = mode;
+}
+
 void mvm_mount_finish(struct mvm_mount *mount)
 {
 	free(mount->source);
@@ -113,6 +127,8 @@ static const char *what_is_wrong(const struct mvm_mount *mount)
 		return "field Source must not be specified";
 	if (mount->subpath && !is_local(mount->subpath))
 		return "subpath must be a relative path within the volume";
+	if (mount->type != MVM_MOUNT_BIND && mount->watch)
+		return "only what is the host's can be watched";
 	return NULL;
 }
 

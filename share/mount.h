@@ -25,6 +25,7 @@ struct mvm_mount {
 	char *mode;	 /* of the short form: "ro,z"; "" for none */
 	char *propagation;
 	bool read_only;
+	bool watch; /* of a bind: what the host changes is told to the container (watch.h) */
 
 	bool no_copy; /* of volumes, as the next ones */
 	char *subpath, *driver;
@@ -45,6 +46,9 @@ void mvm_mount_finish(struct mvm_mount *mount);
 
 /* "bind", "volume", "tmpfs" */
 const char *mvm_mount_type_name(enum mvm_mount_type type);
+
+/* A bind becomes a watched one; another stays as it is. */
+void mvm_mount_set_watched(struct mvm_mount *mount);
 
 /* A path that begins with "." becomes absolute, from the current folder, as docker's command line does it; NULL where
  * that cannot be found. The caller's. */

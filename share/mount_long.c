@@ -87,6 +87,8 @@ char *mvm_mount_format(const struct mvm_mount *mount)
 	add_field(&line, "target", mount->target);
 	if (mount->read_only)
 		add_field(&line, "readonly", NULL);
+	if (mount->watch)
+		add_field(&line, "watch", NULL);
 	add_text(&line, "bind-propagation", mount->propagation);
 	if (mount->no_copy)
 		add_field(&line, "volume-nocopy", NULL);
@@ -196,6 +198,7 @@ static const struct {
 	{"destination", false, MEMBER(target), set_text},
 	{"readonly", true, MEMBER(read_only), set_bool},
 	{"ro", true, MEMBER(read_only), set_bool},
+	{"watch", true, MEMBER(watch), set_bool},
 	{"consistency", false, 0, ignore},
 	{"bind-propagation", false, MEMBER(propagation), set_bind_propagation},
 	{"bind-nonrecursive", true, 0, ignore},

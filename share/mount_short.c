@@ -4,7 +4,7 @@
 #include "runtime/base/error.h"
 
 /* A mode has at most one word of each kind. */
-enum kind { KIND_ACCESS, KIND_LABEL, KIND_COPY, KIND_CONSISTENCY, KIND_PROPAGATION, KIND_COUNT };
+enum kind { KIND_ACCESS, KIND_LABEL, KIND_COPY, KIND_CONSISTENCY, KIND_PROPAGATION, KIND_WATCH, KIND_COUNT };
 
 static const struct {
 	const char *word;
@@ -24,6 +24,7 @@ static const struct {
 	{"rshared", KIND_PROPAGATION},
 	{"slave", KIND_PROPAGATION},
 	{"rslave", KIND_PROPAGATION},
+	{"watch", KIND_WATCH},
 };
 
 static const char *find_word(const char *text, size_t length, enum kind *kind)
@@ -68,6 +69,8 @@ static int apply_mode(struct mvm_mount *mount, struct mvm_error **err)
 			mount->read_only = !strcmp(word, "ro");
 		if (kind == KIND_COPY)
 			mount->no_copy = true;
+		if (kind == KIND_WATCH)
+			mount->watch = true;
 		text += length + (text[length] == ',');
 	}
 	return 0;

@@ -23,6 +23,7 @@ struct mvm_share {
 struct mvm_shares {
 	struct mvm_share *items;
 	size_t count;
+	bool watched; /* some of them: watch.h */
 };
 
 /* What is at that path, links followed. NOT_FOUND where nothing is; INVALID for what cannot be shared, such as a FIFO

@@ -16,8 +16,10 @@ enum {
 	LINKS_MAX = 40, /* as Linux's */
 #ifdef O_PATH
 	FOLDER = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+	PLACE = O_PATH | O_NOFOLLOW | O_CLOEXEC,
 #else
 	FOLDER = O_SEARCH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+	PLACE = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC,
 #endif
 };
 
@@ -186,6 +188,16 @@ int mvm_share_find(const char *path, const struct mvm_share_roots *roots, int *f
 	mvm_close(&walk.at);
 	errno = failure;
 	return -1;
+}
+
+int mvm_share_open(const char *path, const struct mvm_share_roots *roots)
+{
+	int folder MVM_CLEAN_FD = -1;
+	char *name MVM_CLEAN_FREE = NULL;
+
+	if (mvm_share_find(path, roots, &folder, &name) < 0)
+		return -1;
+	return openat(folder, name, PLACE);
 }
 
 int mvm_share_check_path(const char *path, const struct mvm_share_roots *roots, struct mvm_error **err)

@@ -30,6 +30,8 @@ void mvm_share_roots_finish(struct mvm_share_roots *roots);
  * -1 with errno set: EXDEV where it does not, also when nothing is at its end.
  */
 int mvm_share_find(const char *path, const struct mvm_share_roots *roots, int *folder, char **name);
+/* What is there, for nothing but looking, found in the same way. */
+int mvm_share_open(const char *path, const struct mvm_share_roots *roots);
 /* The same as a refusal: INVALID where it does not end in a root that it goes into; all else is found by who opens it.
  */
 int mvm_share_check_path(const char *path, const struct mvm_share_roots *roots, struct mvm_error **err);

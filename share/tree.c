@@ -24,23 +24,13 @@ struct attributes {
 	uint64_t set, clear, propagation, userns;
 };
 
-/* The supervisor has looked at it already, and a link may have come since: then this fails. */
-static int open_source(const char *source, const struct mvm_share_roots *roots)
-{
-	int folder MVM_CLEAN_FD = -1;
-	char *name MVM_CLEAN_FREE = NULL;
-
-	if (mvm_share_find(source, roots, &folder, &name) < 0)
-		return -1;
-	return openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-}
-
 /* Of all that is mounted there, with what is mounted below it; not attached anywhere yet. */
 static int clone_source(const struct tree_entry *entry, const struct mvm_share_roots *roots, bool *folder,
 			struct mvm_error **err)
 {
 	const struct attributes read_only = {.set = READ_ONLY};
-	int fd MVM_CLEAN_FD = open_source(entry->source, roots);
+	/* The supervisor has looked at it already, and a link may have come since: then this fails. */
+	int fd MVM_CLEAN_FD = mvm_share_open(entry->source, roots);
 	struct stat status;
 	int tree;
 

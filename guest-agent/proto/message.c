@@ -141,6 +141,12 @@ static const struct spec archive_specs[] = {
 	END,
 };
 
+static const struct spec refresh_specs[] = {
+	{MVM_FIELD_PATH, KIND_TEXT, offsetof(struct mvm_proto_refresh, path)},
+	{MVM_FIELD_CHANGED, KIND_LIST, offsetof(struct mvm_proto_refresh, changed)},
+	END,
+};
+
 static const struct spec unpack_specs[] = {
 	{MVM_FIELD_PATH, KIND_TEXT, offsetof(struct mvm_proto_unpack, path)},
 	{MVM_FIELD_USER, KIND_TEXT, offsetof(struct mvm_proto_unpack, user)},
@@ -339,6 +345,12 @@ int mvm_proto_encode_stat(const struct mvm_proto_stat *stat, uint32_t request, s
 			  size_t *length)
 {
 	return encode(MVM_PROTO_STAT, request, stat_specs, stat, to, length);
+}
+
+int mvm_proto_encode_refresh(const struct mvm_proto_refresh *refresh, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length)
+{
+	return encode(MVM_PROTO_REFRESH, request, refresh_specs, refresh, to, length);
 }
 
 int mvm_proto_encode_processes(const struct mvm_proto_processes *processes, uint32_t request,
@@ -697,6 +709,17 @@ int mvm_proto_decode_stat(const struct mvm_wire_frame *frame, struct mvm_proto_a
 	if (decode(frame, stat_specs, arena, stat, reason))
 		return -1;
 	return stat->path && stat->path[0] == '/' ? 0 : refuse(reason, "the path is not absolute");
+}
+
+int mvm_proto_decode_refresh(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			     struct mvm_proto_refresh *refresh, const char **reason)
+{
+	*refresh = (struct mvm_proto_refresh){0};
+	if (decode(frame, refresh_specs, arena, refresh, reason))
+		return -1;
+	if (!refresh->path || refresh->path[0] != '/')
+		return refuse(reason, "the path is not absolute");
+	return refresh->changed ? 0 : refuse(reason, "nothing has changed");
 }
 
 int mvm_proto_decode_processes(const struct mvm_wire_frame *frame, struct mvm_proto_processes *processes,

@@ -160,6 +160,11 @@ struct mvm_proto_stat {
 	const char *path; /* not NULL */
 };
 
+struct mvm_proto_refresh {
+	const char *path;     /* where a share is mounted in the container; not NULL */
+	char *const *changed; /* paths in it; at least one */
+};
+
 struct mvm_proto_processes {
 	uint32_t port; /* not 0 */
 };
@@ -214,6 +219,8 @@ int mvm_proto_encode_unpack(const struct mvm_proto_unpack *unpack, uint32_t requ
 			    size_t *length);
 int mvm_proto_encode_stat(const struct mvm_proto_stat *stat, uint32_t request, struct mvm_proto_buffer to,
 			  size_t *length);
+int mvm_proto_encode_refresh(const struct mvm_proto_refresh *refresh, uint32_t request, struct mvm_proto_buffer to,
+			     size_t *length);
 int mvm_proto_encode_processes(const struct mvm_proto_processes *processes, uint32_t request,
 			       struct mvm_proto_buffer to, size_t *length);
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length);
@@ -242,6 +249,8 @@ int mvm_proto_decode_unpack(const struct mvm_wire_frame *frame, struct mvm_proto
 			    struct mvm_proto_unpack *unpack, const char **reason);
 int mvm_proto_decode_stat(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
 			  struct mvm_proto_stat *stat, const char **reason);
+int mvm_proto_decode_refresh(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			     struct mvm_proto_refresh *refresh, const char **reason);
 int mvm_proto_decode_processes(const struct mvm_wire_frame *frame, struct mvm_proto_processes *processes,
 			       const char **reason);
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason);

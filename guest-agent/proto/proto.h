@@ -47,6 +47,7 @@ enum mvm_proto_type {
 	MVM_PROTO_UPDATE = 27,
 	MVM_PROTO_PROCESSES = 28,
 	MVM_PROTO_NETWORK = 29,
+	MVM_PROTO_REFRESH = 30,
 
 	MVM_PROTO_PROCESS_EXITED = 32, /* guest: event, request id 0 */
 
@@ -59,6 +60,8 @@ enum mvm_proto_type {
 #define MVM_SHARE_TAG "mvm"
 /* Where the agent mounts it in its own root, before any process starts. */
 #define MVM_SHARE_ROOT "/share"
+/* The time that REFRESH sets, in seconds: the host's server takes it for no time, but for a touch without effect. */
+#define MVM_SHARE_TOUCH 0x7761746368
 /* The folder of a volume that containers see. */
 #define MVM_PROTO_VOLUME "data"
 
@@ -156,6 +159,7 @@ enum mvm_proto_tag {
 	MVM_FIELD_SIZE = 122,	     /* u64 */
 	MVM_FIELD_LINK_TARGET = 123, /* text: what a link says; of STAT's answer where it leads in the end */
 	MVM_FIELD_XATTR = 124,	     /* bytes, repeated: name, NUL, value */
+	MVM_FIELD_CHANGED = 125,     /* text, repeated: path in a share; "": the share itself */
 
 	MVM_FIELD_CA_CERTIFICATES = 128, /* text: PEM, authorities that processes are to trust beside the image's */
 	MVM_FIELD_CA_BUNDLE = 129,	 /* text: PEM, those to trust beside them where the image has none */

@@ -15,7 +15,7 @@
 #include "runtime/state/restart_policy.h"
 
 struct values {
-	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy, rosetta;
+	bool interactive, tty, detach, rm, read_only, init, quiet, sig_proxy, rosetta, watch;
 	const char *restart;
 	struct cli_health_flags health;
 	struct cli_network_flags network;
@@ -136,6 +136,7 @@ static const struct cli_option options[] = {
 	 "Of volumes that are made: disk (the default) or shared", CLI_WORDS("disk", "shared")},
 	{"volumes-from", 0, CLI_LIST, AT(volumes_from), "CONTAINER[:ro]", "Mount what this container mounts",
 	 .complete = cli_complete_containers},
+	{"watch", 0, CLI_FLAG, AT(watch), NULL, "Tell the container what changes on the host in all that is mounted"},
 	{"workdir", 'w', CLI_STRING, AT(workdir), "FOLDER", "Working folder inside"},
 	CLI_OPTIONS_END,
 };
@@ -249,6 +250,7 @@ static int make_request(const struct values *values, char **args, struct made *m
 		.publish_sockets = &values->publish_sockets,
 		.ssh = values->ssh,
 		.translate = &made->translate,
+		.watch = values->watch,
 		.warnings = &made->warnings,
 	};
 	if (cli_detach_init(&detach, values->detach_keys, err) < 0 || check_restart(values, err) < 0 ||

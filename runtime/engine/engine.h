@@ -218,6 +218,7 @@ struct mvm_create_request {
 
 	/* docker's -v and --mount (share/mount.h); what is relative in them is so to the current folder. */
 	const struct mvm_strv *volumes, *mounts;
+	bool watch;			     /* all of these that are the host's */
 	const struct mvm_strv *volumes_from; /* CONTAINER[:ro] */
 	const char *volume_driver;	     /* of those that are made for it */
 

@@ -34,7 +34,7 @@ static int check_source(const struct mvm_mount *mount, const char *home, const c
 }
 
 /* Docker's command line makes what begins with "." absolute, and no more. */
-static int add_bind(const char *text, struct mvm_container_config *config, struct mvm_error **err)
+static int add_bind(const char *text, bool watch, struct mvm_container_config *config, struct mvm_error **err)
 {
 	struct mvm_mount mount MVM_CLEAN_MOUNT = {0};
 	size_t length = strcspn(text, ":");
@@ -47,16 +47,20 @@ static int add_bind(const char *text, struct mvm_container_config *config, struc
 	whole = mvm_format("%s%s", full, text + length);
 	if (mvm_mount_parse_short(whole, &mount, err) < 0)
 		return -1;
+	if (watch)
+		mvm_mount_set_watched(&mount);
 	mvm_strv_take(&config->binds, mvm_mount_format(&mount));
 	return 0;
 }
 
-static int add_mount(const char *text, struct mvm_container_config *config, struct mvm_error **err)
+static int add_mount(const char *text, bool watch, struct mvm_container_config *config, struct mvm_error **err)
 {
 	struct mvm_mount mount MVM_CLEAN_MOUNT = {0};
 
 	if (mvm_mount_parse_long(text, &mount, err) < 0)
 		return -1;
+	if (watch)
+		mvm_mount_set_watched(&mount);
 	mvm_strv_take(&config->mounts, mvm_mount_format(&mount));
 	return 0;
 }
@@ -73,6 +77,14 @@ static int check_tmpfs(const struct mvm_mounts *mounts, const struct mvm_strv *t
 	return 0;
 }
 
+static bool any_watched(const struct mvm_mounts *mounts)
+{
+	for (size_t i = 0; i < mounts->count; i++)
+		if (mounts->items[i].watch)
+			return true;
+	return false;
+}
+
 int engine_set_mounts(const struct mvm_create_request *request, struct mvm_container_config *config,
 		      struct mvm_error **err)
 {
@@ -80,10 +92,10 @@ int engine_set_mounts(const struct mvm_create_request *request, struct mvm_conta
 	char *home MVM_CLEAN_FREE = NULL, *runtime MVM_CLEAN_FREE = NULL;
 
 	for (size_t i = 0; request->volumes && i < request->volumes->count; i++)
-		if (add_bind(request->volumes->items[i], config, err) < 0)
+		if (add_bind(request->volumes->items[i], request->watch, config, err) < 0)
 			return -1;
 	for (size_t i = 0; request->mounts && i < request->mounts->count; i++)
-		if (add_mount(request->mounts->items[i], config, err) < 0)
+		if (add_mount(request->mounts->items[i], request->watch, config, err) < 0)
 			return -1;
 	if (mvm_mounts_parse(&config->binds, &config->mounts, &mounts, err) < 0 || mvm_home(&home, err) < 0 ||
 	    mvm_runtime_folder(home, &runtime, err) < 0)
@@ -93,5 +105,9 @@ int engine_set_mounts(const struct mvm_create_request *request, struct mvm_conta
 	for (size_t i = 0; i < mounts.count; i++)
 		if (check_source(&mounts.items[i], home, runtime, config, err) < 0)
 			return -1;
+	if (request->watch && !any_watched(&mounts))
+		return mvm_fail(err, MVM_ERR_USAGE,
+				"--watch: nothing of the host is mounted; name a folder or a file with -v or --mount "
+				"type=bind");
 	return check_tmpfs(&mounts, &config->tmpfs, err);
 }

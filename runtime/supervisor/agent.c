@@ -401,6 +401,14 @@ void agent_stat(struct agent *agent, const struct mvm_proto_stat *order, agent_d
 	queued(agent, length);
 }
 
+void agent_refresh(struct agent *agent, const struct mvm_proto_refresh *order, agent_done_fn done, void *arg)
+{
+	size_t length = 0;
+
+	mvm_proto_encode_refresh(order, orders_add(&agent->orders, done, arg), frame_space(agent), &length);
+	queued(agent, length);
+}
+
 const struct mvm_proto_reply *agent_reply(const struct agent *agent)
 {
 	return agent->reply;

@@ -256,6 +256,7 @@ void agent_update(struct agent *agent, const struct mvm_container_update *update
 void agent_network(struct agent *agent, const struct mvm_proto_network *order, agent_done_fn done, void *arg);
 void agent_unpack(struct agent *agent, const struct mvm_proto_unpack *order, agent_done_fn done, void *arg);
 void agent_stat(struct agent *agent, const struct mvm_proto_stat *order, agent_done_fn done, void *arg);
+void agent_refresh(struct agent *agent, const struct mvm_proto_refresh *order, agent_done_fn done, void *arg);
 /* What the guest says beside success, for the time of a `done`. */
 const struct mvm_proto_reply *agent_reply(const struct agent *agent);
 void agent_shutdown(struct agent *agent);

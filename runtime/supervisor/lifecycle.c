@@ -6,6 +6,7 @@
 #include "internal.h"
 #include "network.h"
 #include "publish.h"
+#include "shares.h"
 #include "sockets.h"
 #include "volumes.h"
 
@@ -177,6 +178,7 @@ static void note_running(struct supervisor *supervisor)
 	publish_open(supervisor->publish, supervisor->vsock);
 	sockets_open(supervisor->sockets);
 	health_start(supervisor);
+	shares_watch(supervisor->shares, true);
 	supervisor_save(supervisor);
 	network_note_events(supervisor->network, "connect");
 	events_note(supervisor, "start", NULL);
@@ -193,6 +195,7 @@ static void note_running(struct supervisor *supervisor)
 static void drain(struct supervisor *supervisor)
 {
 	health_end(supervisor);
+	shares_watch(supervisor->shares, false);
 	mvm_timer_stop(supervisor->stop_timer);
 	if (supervisor->stopping)
 		mvm_timer_start(supervisor->stop_timer, KILL_LIMIT_MS);
@@ -210,6 +213,7 @@ static void note_paused(struct supervisor *supervisor)
 {
 	set_status(supervisor, MVM_STATUS_PAUSED);
 	health_pause(supervisor);
+	shares_watch(supervisor->shares, false);
 	events_note(supervisor, "pause", NULL);
 	clients_answer(supervisor, WAIT_PAUSED, NULL);
 	/* A stop that came while it was asked to stand still. */
@@ -223,6 +227,7 @@ static void note_resumed(struct supervisor *supervisor)
 	agent_set_clock(supervisor->agent);
 	set_status(supervisor, MVM_STATUS_RUNNING);
 	health_resume(supervisor);
+	shares_watch(supervisor->shares, true);
 	events_note(supervisor, "unpause", NULL);
 	clients_answer(supervisor, WAIT_RESUMED, NULL);
 	network_run_changes(supervisor->network);

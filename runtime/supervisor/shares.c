@@ -15,12 +15,14 @@
 #include "share/translator.h"
 #include "sockets.h"
 #include "volumes.h"
+#include "watches.h"
 
 struct shares {
 	struct mvm_shares list;
 	struct mvm_strv mounts, translators;
 	struct mvm_share_server *server;
 	int device;
+	struct watches *watches; /* NULL where none are */
 };
 
 static size_t depth(const char *text)
@@ -86,6 +88,12 @@ static int add_bind(struct supervisor *supervisor, const struct mvm_mount *mount
 	number = mvm_shares_add(&shares->list, mount->source, kind, mount->read_only);
 	mvm_strv_addf(&shares->mounts, "share=%zu%s%s:%s", number, kind == MVM_SHARE_FILE ? ",file" : "",
 		      mount->read_only ? ",ro" : "", mount->target);
+	if (!mount->watch)
+		return 0;
+	shares->list.watched = true;
+	if (!shares->watches)
+		shares->watches = watches_create(supervisor);
+	watches_add(shares->watches, mount, roots);
 	return 0;
 }
 
@@ -187,12 +195,19 @@ void shares_close(struct shares *shares)
 {
 	if (!shares)
 		return;
+	watches_destroy(shares->watches);
 	mvm_share_server_destroy(shares->server);
 	mvm_close(&shares->device);
 	mvm_shares_finish(&shares->list);
 	mvm_strv_finish(&shares->mounts);
 	mvm_strv_finish(&shares->translators);
 	free(shares);
+}
+
+void shares_watch(struct shares *shares, bool on)
+{
+	if (shares && shares->watches)
+		watches_run(shares->watches, on);
 }
 
 int shares_device(const struct shares *shares)

@@ -18,6 +18,9 @@ int shares_open(struct supervisor *supervisor, struct shares **shares, struct mv
 int shares_find_roots(const struct mvm_container_config *config, struct mvm_share_roots *roots, struct mvm_error **err);
 /* NULL is fine here and below. Ends the server, whose machine has gone. */
 void shares_close(struct shares *shares);
+/* While the container's program runs and its machine does not stand still, it is told what changes in those that are
+ * watched. */
+void shares_watch(struct shares *shares, bool on);
 /* For the machine; -1 where nothing is shared. Borrowed. */
 int shares_device(const struct shares *shares);
 /* For the agent: PROTOCOL.md, MOUNT. Borrowed. */

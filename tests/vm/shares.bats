@@ -3,6 +3,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # bats, and words for the guest's shell
 
 load ../lib/vm
+load ../lib/user
 
 setup() {
   # Not in a folder of bats: other users are to reach it.
@@ -11,7 +12,7 @@ setup() {
 }
 
 test_teardown() {
-  [ -z "${USER_MADE:-}" ] || userdel -rf "$USER_MADE" 2>/dev/null || true
+  remove_user
   rm -rf "$HOST"
 }
 
@@ -168,24 +169,6 @@ server_of() { pgrep -P "$(mvm inspect -f '{{.State.Pid}}' "$1")" virtiofsd; }
   mvm run --rm -v "$HOST/src:/data" "$IMAGE" true
   eventually no_own_processes
   run ! pgrep -f "virtiofsd.*$MVM_HOME"
-}
-
-# A user of this system, who can reach mvm: USER_MADE with subordinate ids or without. as_user COMMAND...
-make_user() {
-  [ "$(id -u)" = 0 ] || skip 'only root can make users'
-  USER_MADE=mvm-test-$$
-  useradd -M -d "$HOST/home" -s /bin/sh "$USER_MADE"
-  if [ "$1" = without ]; then sed -i "/^$USER_MADE:/d" /etc/subuid /etc/subgid; fi
-  mkdir -p "$HOST/mvm/initfs" "$HOST/home"
-  echo "{}" >"$HOST/config.json"
-  cp "$(dirname "$MVM")"/mvm{,-net,-share,-supervisor,-vsock} "$HOST/mvm/"
-  cp -L "$(dirname "$MVM")"/initfs/{vmlinux,initramfs.cpio} "$HOST/mvm/initfs/"
-  chown "$USER_MADE" "$HOST/home"
-}
-
-as_user() {
-  MVM_HOME=$HOST/home/.mvm MVM_CONFIG=$HOST/config.json setpriv --reuid "$USER_MADE" --regid "$USER_MADE" --init-groups \
-    env HOME="$HOST/home" MVM_ACCEL=tcg XDG_RUNTIME_DIR= PATH="$PATH" "$@"
 }
 
 WRITE_AS_ALL='id -u; echo x >/data/root; chown 70:71 /data/given; chmod 1777 /data/open; stat -c "%u:%g %n" /data/given'

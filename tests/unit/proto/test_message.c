@@ -584,6 +584,32 @@ static void test_unpack_and_stat(void **state)
 	assert_int_equal(mvm_proto_decode_stat(&frame, &arena, &stat, NULL), -1);
 }
 
+static void test_refresh(void **state)
+{
+	char file[] = "file", itself[] = "", below[] = "folder/file";
+	char *changed[] = {file, itself, below, NULL};
+	const struct mvm_proto_refresh sent = {.path = "/src", .changed = changed};
+	const struct mvm_proto_refresh bad[] = {
+		{.path = "/src"}, {.path = "src", .changed = changed}, {.changed = changed}};
+	struct mvm_proto_refresh got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_refresh(&sent, 9, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(frame.type, MVM_PROTO_REFRESH);
+	assert_int_equal(mvm_proto_decode_refresh(&frame, &arena, &got, NULL), 0);
+	assert_string_equal(got.path, "/src");
+	for (size_t i = 0; changed[i]; i++)
+		assert_string_equal(got.changed[i], changed[i]);
+	assert_null(got.changed[3]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(mvm_proto_encode_refresh(&bad[i], 9, buffer(), &length), 0);
+		frame = received(length);
+		assert_int_equal(mvm_proto_decode_refresh(&frame, &arena, &got, NULL), -1);
+	}
+}
+
 static void test_an_answer_to_stat(void **state)
 {
 	const struct mvm_proto_reply sent = {.type = MVM_PROTO_OK,
@@ -691,6 +717,7 @@ int main(void)
 		cmocka_unit_test(test_archive),
 		cmocka_unit_test(test_incomplete_archives_are_refused),
 		cmocka_unit_test(test_unpack_and_stat),
+		cmocka_unit_test(test_refresh),
 		cmocka_unit_test(test_an_answer_to_stat),
 		cmocka_unit_test(test_exited),
 		cmocka_unit_test(test_random_payloads_do_no_harm),

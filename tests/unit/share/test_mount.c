@@ -8,12 +8,12 @@ static char *described(const struct mvm_mount *mount)
 	char *options MVM_CLEAN_FREE = mvm_strv_join(&mount->driver_options, " ");
 	char *labels MVM_CLEAN_FREE = mvm_strv_join(&mount->labels, " ");
 
-	return mvm_format("%s %s %s%s%s%s%s%s%s%s%s%s%s%s%s", mvm_mount_type_name(mount->type),
+	return mvm_format("%s %s %s%s%s%s%s%s%s%s%s%s%s%s%s%s", mvm_mount_type_name(mount->type),
 			  mount->source ? mount->source : "-", mount->target, mount->read_only ? " ro" : "",
-			  mount->no_copy ? " nocopy" : "", mount->subpath ? " subpath=" : "",
-			  mount->subpath ? mount->subpath : "", mount->driver ? " driver=" : "",
-			  mount->driver ? mount->driver : "", *options ? " opt=" : "", options,
-			  *labels ? " label=" : "", labels, mount->tmpfs_size ? " sized" : "",
+			  mount->watch ? " watch" : "", mount->no_copy ? " nocopy" : "",
+			  mount->subpath ? " subpath=" : "", mount->subpath ? mount->subpath : "",
+			  mount->driver ? " driver=" : "", mount->driver ? mount->driver : "", *options ? " opt=" : "",
+			  options, *labels ? " label=" : "", labels, mount->tmpfs_size ? " sized" : "",
 			  mount->tmpfs_mode >= 0 ? " with mode" : "");
 }
 
@@ -37,13 +37,21 @@ static void check(parse_fn parse, const char *text, const char *expected)
 static void short_forms(void **state)
 {
 	static const char *const cases[][2] = {
-		{"/data", "volume - /data"},	   {"/a:/b", "bind /a /b"},
-		{"/a:/b:ro", "bind /a /b ro"},	   {"/a:/b:rw", "bind /a /b"},
-		{"/a:/b:z,ro", "bind /a /b ro"},   {"/a:/b:ro,Z,cached,rprivate", "bind /a /b ro"},
-		{"/a:/b:delegated", "bind /a /b"}, {"/a/../c//d/.:/b/./x/../y/", "bind /c/d /b/y"},
-		{"/:/host", "bind / /host"},	   {"name:/b:nocopy", "volume name /b nocopy"},
-		{"~/x:/b", "volume ~/x /b"},	   {"ro:/b", "volume ro /b"},
+		{"/data", "volume - /data"},
+		{"/a:/b", "bind /a /b"},
+		{"/a:/b:ro", "bind /a /b ro"},
+		{"/a:/b:rw", "bind /a /b"},
+		{"/a:/b:z,ro", "bind /a /b ro"},
+		{"/a:/b:ro,Z,cached,rprivate", "bind /a /b ro"},
+		{"/a:/b:delegated", "bind /a /b"},
+		{"/a/../c//d/.:/b/./x/../y/", "bind /c/d /b/y"},
+		{"/:/host", "bind / /host"},
+		{"name:/b:nocopy", "volume name /b nocopy"},
+		{"~/x:/b", "volume ~/x /b"},
+		{"ro:/b", "volume ro /b"},
 		{"/a:/ro", "bind /a /ro"},
+		{"/a:/b:watch", "bind /a /b watch"},
+		{"/a:/b:watch,ro", "bind /a /b ro watch"},
 	};
 
 	for (size_t i = 0; i < MVM_COUNT(cases); i++)
@@ -57,6 +65,9 @@ static void long_forms(void **state)
 		{"type=bind,src=/a,dst=/b,readonly", "bind /a /b ro"},
 		{"TYPE=Bind,SRC=/a,destination=/b,ro=true", "bind /a /b ro"},
 		{"type=bind,src=/a,dst=/b,readonly=0", "bind /a /b"},
+		{"type=bind,src=/a,dst=/b,watch", "bind /a /b watch"},
+		{"type=bind,src=/a,dst=/b,watch=false", "bind /a /b"},
+		{"type=bind,src=/a,dst=/b,ro,watch=1", "bind /a /b ro watch"},
 		{"type=bind,src=/a,dst=/b,consistency=cached,bind-propagation=rprivate,bind-recursive=enabled",
 		 "bind /a /b"},
 		{"\"type=bind\",\"src=/a,b\",\"dst=/say \"\"so\"\"\"", "bind /a,b /say \"so\""},

@@ -2,6 +2,7 @@
 
 #include "runtime/supervisor/network.h"
 #include "runtime/supervisor/publish.h"
+#include "runtime/supervisor/shares.h"
 #include "runtime/supervisor/sockets.h"
 #include "runtime/supervisor/volumes.h"
 #include "tests/unit/unit.h"
@@ -78,6 +79,10 @@ void network_note_events(const struct network *network, const char *action)
 }
 
 void network_run_changes(struct network *network)
+{
+}
+
+void shares_watch(struct shares *shares, bool on)
 {
 }
 
