@@ -3,14 +3,18 @@
 # what it was made from. A second call with the same source and options only
 # prints where the kernel is.
 #
-#   initfs/build-kernel.sh x86_64|arm64     print the kernel's path on stdout
+#   initfs/build-kernel.sh x86_64|arm64                print the kernel's path on stdout
+#   initfs/build-kernel.sh --missing x86_64|arm64      print what is needed and not there
+#   initfs/build-kernel.sh --packages x86_64|arm64     print the Debian packages with all that is needed
 #
 # Source: the tar ball of Debian's linux-source-* package, or the one named by
 # MVM_KERNEL_SOURCE (any Linux >= 6.1). Progress goes to stderr.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-arch=${1:?usage: build-kernel.sh x86_64|arm64}
+query=
+case ${1-} in --missing | --packages) query=$1; shift ;; esac
+arch=${1:?usage: build-kernel.sh [--missing|--packages] x86_64|arm64}
 jobs=$(getconf _NPROCESSORS_ONLN)
 # Raise when the steps below change what comes out of the same options.
 recipe=1
@@ -28,11 +32,33 @@ case $(uname -m) in
   aarch64) [ "$arch" = arm64 ] && cross= || cross=x86_64-linux-gnu- ;;
 esac
 
+packages() {
+  local list="make flex bison bc libelf-dev libc6-dev xz-utils cpio gcc"
+  case $cross in '') ;; *) list="$list gcc-${cross%-}" ;; esac
+  [ -n "${MVM_KERNEL_SOURCE:-}" ] || list="$list linux-source-6.1"
+  printf '%s\n' "$list" | sed 's/x86_64/x86-64/'
+}
+
+missing() {
+  local program
+  for program in make flex bison bc xz awk flock gcc "${cross}gcc" "${cross}ld"; do
+    command -v "$program" >/dev/null || printf '%s ' "$program"
+  done
+  [ -n "${MVM_KERNEL_SOURCE:-}" ] || [ -n "$(debian_source)" ] || printf 'linux-source '
+}
+
+debian_source() { find /usr/src -maxdepth 1 -name 'linux-source-*.tar.xz' 2>/dev/null | sort -V | tail -n 1; }
+
+case $query in
+  --missing) missing; exit 0 ;;
+  --packages) packages; exit 0 ;;
+esac
+
 source_tarball() {
   if [ -n "${MVM_KERNEL_SOURCE:-}" ]; then printf '%s\n' "$MVM_KERNEL_SOURCE"; return; fi
   local newest
-  newest=$(find /usr/src -maxdepth 1 -name 'linux-source-*.tar.xz' 2>/dev/null | sort -V | tail -n 1)
-  [ -n "$newest" ] || die "no kernel source; install linux-source-6.1, or set MVM_KERNEL_SOURCE to a Linux tar ball"
+  newest=$(debian_source)
+  [ -n "$newest" ] || die "no kernel source; install linux-source-6.1, or name a tar ball of Linux (MVM_KERNEL_SOURCE, mvm kernel build --source)"
   printf '%s\n' "$newest"
 }
 
@@ -58,6 +84,9 @@ out=$cache/$arch-$key
 image=$out/$(basename "$product")
 
 if [ -f "$image" ]; then printf '%s\n' "$image"; exit 0; fi
+
+lacking=$(missing)
+[ -z "$lacking" ] || die "a build needs programs that are not here: ${lacking% }; on Debian: apt-get install $(packages)"
 
 mkdir -p "$cache"
 # One build at a time; whoever waited finds the result there.

@@ -37,6 +37,7 @@ static const struct cli_command *const commands[] = {
 	&cli_image_prune,
 	&cli_import,
 	&cli_inspect,
+	&cli_kernel_build,
 	&cli_kernel_ls,
 	&cli_kernel_pull,
 	&cli_kernel_push,

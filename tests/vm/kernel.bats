@@ -311,3 +311,123 @@ refused() {
   has "$(mvm __complete run --kernel '')" "$PLACE/k:own" arm64
   has "$(mvm __complete kernel '')" pull push ls use rm
 }
+
+# tiny_linux [RECIPE]: a source of Linux that a build is done with at once: as much of its Makefile as build-kernel.sh
+# asks for, and for a kernel a program with a banner.
+tiny_linux() {
+  local tree=$BATS_TEST_TMPDIR/linux-tiny
+  mkdir -p "$tree/arch/x86/kernel/apic"
+  : >"$tree/arch/x86/kernel/apic/apic.c"
+  echo 'const char banner[] = "Linux version 6.1.7-tiny (x)"; void _start(void) { for (;;); }' >"$tree/kernel.c"
+  printf 'tinyconfig:\n\t: >.config\n\t: >System.map\nolddefconfig:\n\t@:\nvmlinux:\n\t%s\n' \
+    "${1:-\$(CROSS_COMPILE)gcc -nostdlib -static -o vmlinux kernel.c}" >"$tree/Makefile"
+  tar -C "$BATS_TEST_TMPDIR" -cf "$BATS_TEST_TMPDIR/linux-tiny.tar" linux-tiny
+  export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache
+}
+
+tiny() { echo "$BATS_TEST_TMPDIR/linux-tiny.tar"; }
+
+@test "build on the host" {
+  local digest
+  # The one that the tests boot was built by this script.
+  digest=$(mvm kernel build -q)
+  same "$(sha "$(dirname "$MVM")/initfs/vmlinux")" "$(sha "$(find "$MVM_HOME/kernels/blobs" -size +4M)")"
+  same "$digest" "$(mvm kernel ls -q --no-trunc)"
+  [ "$OWN" = amd64 ] || skip "the tiny kernel is one for amd64"
+  tiny_linux
+  run --separate-stderr -0 mvm kernel build --source "$(tiny)" -t mine
+  has "$stderr" "kernel: building x86_64 from linux-tiny.tar"
+  same "Successfully built $(mvm kernel ls --format '{{.Name}} {{.ID}}' | sed -n 's/^mine:latest //p')" "${lines[0]}"
+  same "Successfully tagged mine:latest" "${lines[1]}"
+  same "amd64 6.1.7-tiny" "$(mvm kernel ls --format '{{.Name}} {{.Architecture}} {{.Version}}' | sed -n 's/^mine:latest //p')"
+  # From the cache, and the same.
+  run --separate-stderr -0 mvm kernel build --source "$(tiny)" -q
+  same '' "$stderr"
+  same "$output" "$(mvm kernel ls --no-trunc --format '{{.Name}} {{.ID}}' | sed -n 's/^mine:latest //p')"
+}
+
+@test "an installed mvm brings no kernel, builds one, and boots it" {
+  meson install -C "$(dirname "$MVM")" --no-rebuild --quiet --destdir "$BATS_TEST_TMPDIR/root"
+  MVM=$(echo "$BATS_TEST_TMPDIR"/root/*/*/bin/mvm)
+  export MVM
+  with_image
+  run --separate-stderr -125 mvm run --rm "$IMAGE" true
+  has "$stderr" "there is no kernel for $OWN machines here" "\`mvm kernel build --arch $OWN\`"
+  run --separate-stderr -0 mvm kernel build -t built
+  has "$stderr" "It is used for $OWN machines from now on, which had no kernel"
+  same '*' "$(mvm kernel ls --format '{{.Name}}={{.Used}}' | sed -n 's/^built:latest=//p')"
+  same Linux "$(mvm run --rm "$IMAGE" uname -s)"
+}
+
+@test "build: what is missing or wrong is named, and nothing is left" {
+  [ "$OWN" = amd64 ] || skip "the tiny kernel is one for amd64"
+  mkdir "$BATS_TEST_TMPDIR/path"
+  ln -s /usr/bin/* /bin/* "$BATS_TEST_TMPDIR/path/" 2>/dev/null || true
+  rm "$BATS_TEST_TMPDIR/path/flex" "$BATS_TEST_TMPDIR/path/bc"
+  tiny_linux
+  PATH=$BATS_TEST_TMPDIR/path run --separate-stderr -1 mvm kernel build --source "$(tiny)"
+  has "$stderr" "kernel: a build needs programs that are not here: flex bc; on Debian: apt-get install make flex bison bc" \
+    "mvm: cannot build a kernel for amd64: the reason stands above"
+  tiny_linux '@echo fatal error: no such luck; exit 1'
+  run --separate-stderr -1 mvm kernel build --source "$(tiny)"
+  has "$stderr" "kernel: build failed: fatal error: no such luck; the whole log is $XDG_CACHE_HOME/mvm/kernel/failed-x86_64.log"
+  run --separate-stderr -1 mvm kernel build --source "$(tiny)" -q
+  error_says "cannot build a kernel for amd64: without --quiet it says why"
+  same '' "$(find "$XDG_CACHE_HOME/mvm/kernel" -name '.build*' -o -name '.staged*')"
+  run --separate-stderr -1 mvm kernel build --source /nowhere/linux.tar
+  error_says "cannot read /nowhere/linux.tar: No such file or directory"
+  run --separate-stderr -125 mvm kernel build --image "$IMAGE"
+  error_says "--image needs --in-vm"
+  run --separate-stderr -125 mvm kernel build -t "x@sha256:$(printf '0%.0s' {1..64})"
+  error_says "a digest is no tag"
+  run --separate-stderr -1 mvm kernel build --source "$(tiny)" --initramfs /nowhere/initramfs
+  error_says "cannot read /nowhere/initramfs"
+  same '' "$(mvm kernel ls -q)"
+}
+
+@test "build: a signal ends it, and nothing is left" {
+  local pid code=0
+  [ "$OWN" = amd64 ] || skip "the tiny kernel is one for amd64"
+  # shellcheck disable=SC2016 # make's variable
+  tiny_linux ': >$(CURDIR)/../begun; sleep 1000'
+  "$MVM" kernel build --source "$(tiny)" >/dev/null 2>"$BATS_TEST_TMPDIR/said" 3>&- &
+  pid=$!
+  eventually test -e "$XDG_CACHE_HOME/mvm/kernel/begun"
+  kill -TERM "$pid"
+  wait "$pid" || code=$?
+  same 1 "$code"
+  has "$(cat "$BATS_TEST_TMPDIR/said")" "interrupted"
+  same '' "$(find "$XDG_CACHE_HOME/mvm/kernel" -name '.build*' -o -name '.staged*')"
+}
+
+@test "build --in-vm" {
+  local program pid code=0
+  [ "$OWN" = amd64 ] || skip "the tiny kernel is one for amd64"
+  mvm pull -q "$REGISTRY/deb" >/dev/null
+  # With all that a build needs the image installs nothing.
+  mvm create --name tools "$REGISTRY/deb" true
+  for program in make flex bison bc xz; do mvm cp -L "$(command -v "$program")" "tools:/usr/bin/$program"; done
+  mvm commit tools tools:latest
+  mvm rm tools
+  tiny_linux
+  run --separate-stderr -0 mvm kernel build --in-vm --image tools --source "$(tiny)" -t mine
+  has "$stderr" "kernel: building x86_64 from source"
+  has "$output" "Successfully built " "Successfully tagged mine:latest"
+  same 6.1.7-tiny "$(mvm kernel ls --format '{{.Name}} {{.Version}}' | sed -n 's/^mine:latest //p')"
+  no_containers
+  # An image without them, and without apt-get.
+  mvm pull -q "$IMAGE" >/dev/null
+  run --separate-stderr -1 mvm kernel build --in-vm --image "$IMAGE" --source "$(tiny)"
+  has "$stderr" "kernel: the image has neither what a build needs (bash) nor apt-get; choose one like debian:bookworm" \
+    "cannot build a kernel for amd64: the reason stands above"
+  tiny_linux 'sleep 1000'
+  "$MVM" kernel build --in-vm --image tools --source "$(tiny)" >/dev/null 2>"$BATS_TEST_TMPDIR/said" 3>&- &
+  pid=$!
+  eventually grep -q "unpacking the source" "$BATS_TEST_TMPDIR/said"
+  kill -TERM "$pid"
+  wait "$pid" || code=$?
+  same 1 "$code"
+  has "$(cat "$BATS_TEST_TMPDIR/said")" "interrupted"
+  no_containers
+  same '' "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'mvm-kernel-??????' -user "$(id -u)")"
+}
