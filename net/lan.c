@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "flows.h"
 #include "fragments.h"
 #include "runtime/base/error.h"
 #include "runtime/base/loop.h"
@@ -155,12 +156,14 @@ json_t *mvm_guest_status(const struct mvm_guest *guest)
 			 (json_int_t)refused);
 }
 
-json_t *mvm_lan_status(const struct mvm_lan *lan)
+json_t *mvm_lan_status(struct mvm_lan *lan)
 {
 	const struct mvm_dns_counters *dns = mvm_resolver_counters(lan->resolver);
+	size_t count;
+	json_t *flows = mvm_flows_status(mvm_switch_flows(lan->sw), mvm_now_ns(), &count);
 
-	return json_pack("{sI, sI, sI, sI, sI, sI}", "queries", (json_int_t)dns->queries, "local",
+	return json_pack("{s{sI, sI, sI, sI, sI, sI}, so, sI}", "dns", "queries", (json_int_t)dns->queries, "local",
 			 (json_int_t)dns->local, "forwarded", (json_int_t)dns->forwarded, "failed",
 			 (json_int_t)dns->failed, "malformed", (json_int_t)dns->malformed, "dropped",
-			 (json_int_t)dns->dropped);
+			 (json_int_t)dns->dropped, "flows", flows, "flow_count", (json_int_t)count);
 }

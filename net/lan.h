@@ -37,8 +37,8 @@ void mvm_guest_revise(struct mvm_guest *guest, bool another);
 void mvm_lan_remove(struct mvm_guest *guest);
 const struct mvm_identity *mvm_guest_identity(const struct mvm_guest *guest);
 
-/* What `network inspect` shows of a guest, and of the server; the caller's. */
+/* What `network inspect` shows of a guest, and of the whole: dns, flows (flows.h), flow_count. The caller's. */
 json_t *mvm_guest_status(const struct mvm_guest *guest);
-json_t *mvm_lan_status(const struct mvm_lan *lan);
+json_t *mvm_lan_status(struct mvm_lan *lan);
 
 #endif

@@ -192,3 +192,17 @@ void mvm_leases_expire(struct mvm_leases *leases)
 			drop(leases, lease);
 	}
 }
+
+json_t *mvm_leases_status(const struct mvm_leases *leases)
+{
+	json_t *list = json_array();
+
+	for (const struct lease *lease = leases->first; lease; lease = lease->next) {
+		char address[MVM_SUBNET_TEXT];
+
+		mvm_address_format(lease->address, address);
+		json_array_append_new(list, json_pack("{ss, ss, sb}", "ip", address, "container", lease->holder, "live",
+						      (int)!lease->inherited));
+	}
+	return list;
+}

@@ -4,6 +4,8 @@
 #ifndef MVM_NET_LEASES_H
 #define MVM_NET_LEASES_H
 
+#include <jansson.h>
+
 #include "subnet.h"
 
 struct mvm_error;
@@ -21,5 +23,8 @@ int mvm_leases_take(struct mvm_leases *leases, const char *holder, uint32_t want
 void mvm_leases_release(struct mvm_leases *leases, const char *holder);
 /* Those of a predecessor whose holders have not come back are free. */
 void mvm_leases_expire(struct mvm_leases *leases);
+
+/* [{ip, container, live: bool}]. One of a predecessor's, whose holder has not come back yet, is not live. */
+json_t *mvm_leases_status(const struct mvm_leases *leases);
 
 #endif

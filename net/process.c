@@ -310,13 +310,18 @@ static int revise(struct client *client, const json_t *request, json_t **message
 
 static int status(struct client *client, const json_t *request, json_t **message, struct mvm_error **err)
 {
-	json_t *guests = json_array();
+	const struct process *process = client->process;
+	json_t *guests = json_array(), *whole MVM_CLEAN_JSON = NULL;
 
-	for (const struct client *other = client->process->clients; other; other = other->next)
+	for (const struct client *other = process->clients; other; other = other->next)
 		if (other->guest)
 			json_array_append_new(guests, mvm_guest_status(other->guest));
-	*message = json_pack("{sb, so, so*}", "ok", 1, "guests", guests, "dns",
-			     client->process->lan ? mvm_lan_status(client->process->lan) : NULL);
+	*message = json_pack("{sb, so}", "ok", 1, "guests", guests);
+	if (!process->lan)
+		return 0;
+	whole = mvm_lan_status(process->lan);
+	json_object_update(*message, whole);
+	json_object_set_new(*message, "leases", mvm_leases_status(process->leases));
 	return 0;
 }
 

@@ -21,7 +21,8 @@
  *           dns: list of addresses;
  *           another, ndots: bool (dns.h)
  *   revise  another: bool                by who has joined, when its guest's resolv.conf has changed
- *   status                               with guests: [{container, mac, ip, ip6, counters}], and dns: counters
+ *   status                               with guests: [{container, mac, ip, ip6, counters}], and once somebody has
+ * joined leases (leases.h), flows and flow_count (flows.h), and dns: counters
  */
 #ifndef MVM_NET_PROCESS_H
 #define MVM_NET_PROCESS_H

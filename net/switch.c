@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "flows.h"
 #include "runtime/base/io.h"
 #include "runtime/base/loop.h"
 #include "runtime/base/mem.h"
@@ -47,6 +48,7 @@ struct mvm_port {
 struct mvm_switch {
 	struct mvm_loop *loop;
 	struct mvm_port *ports;
+	struct mvm_flows *flows;
 	struct mvm_gateway gateway;
 	mvm_uplink_fn uplink;
 	void *arg;
@@ -144,8 +146,10 @@ static bool distribute(struct mvm_switch *sw, const struct mvm_port *from, const
 
 void mvm_switch_deliver(struct mvm_switch *sw, const uint8_t *frame, size_t length)
 {
-	if (length >= MVM_FRAME_HEADER)
-		distribute(sw, NULL, frame, length);
+	if (length < MVM_FRAME_HEADER)
+		return;
+	mvm_flows_note(sw->flows, frame, length, mvm_now_ns());
+	distribute(sw, NULL, frame, length);
 }
 
 static bool is_for_gateway(const struct mvm_switch *sw, const uint8_t *frame)
@@ -164,6 +168,7 @@ static void take_frame(struct mvm_port *port, uint8_t *frame, size_t length)
 	}
 	port->counters.frames_in++;
 	port->counters.bytes_in += length;
+	mvm_flows_note(sw->flows, frame, length, mvm_now_ns());
 	if (distribute(sw, port, frame, length) && (is_group(frame) || is_for_gateway(sw, frame)))
 		sw->uplink(sw->arg, port, frame, length);
 }
@@ -205,6 +210,7 @@ struct mvm_switch *mvm_switch_create(struct mvm_loop *loop, const struct mvm_gat
 	struct mvm_switch *sw = mvm_alloc(sizeof(*sw));
 
 	sw->loop = loop;
+	sw->flows = mvm_flows_create();
 	sw->gateway = *gateway;
 	sw->uplink = uplink;
 	sw->arg = arg;
@@ -217,6 +223,7 @@ void mvm_switch_destroy(struct mvm_switch *sw)
 		return;
 	while (sw->ports)
 		mvm_port_remove(sw->ports);
+	mvm_flows_destroy(sw->flows);
 	free(sw);
 }
 
@@ -243,6 +250,7 @@ void mvm_port_remove(struct mvm_port *port)
 	for (at = &port->sw->ports; *at != port; at = &(*at)->next)
 		;
 	*at = port->next;
+	mvm_flows_forget(port->sw->flows, port->identity.mac);
 	mvm_watch_remove(port->watch);
 	mvm_close(&port->fd);
 	port->gone = true;
@@ -271,4 +279,9 @@ bool mvm_switch_is_congested(const struct mvm_switch *sw)
 		if (port->queued > QUEUE_CONGESTED)
 			return true;
 	return false;
+}
+
+struct mvm_flows *mvm_switch_flows(const struct mvm_switch *sw)
+{
+	return sw->flows;
 }

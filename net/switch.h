@@ -16,6 +16,7 @@
 
 #include "guard.h"
 
+struct mvm_flows;
 struct mvm_loop;
 struct mvm_port;
 struct mvm_switch;
@@ -54,5 +55,7 @@ struct mvm_port_counters {
 	uint64_t refused[MVM_FRAME_VERDICTS];
 };
 const struct mvm_port_counters *mvm_port_counters(const struct mvm_port *port);
+/* Of all its guests. */
+struct mvm_flows *mvm_switch_flows(const struct mvm_switch *sw);
 
 #endif

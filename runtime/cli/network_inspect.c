@@ -90,10 +90,76 @@ static json_t *guests_json(struct mvm_engine *engine, const struct mvm_network *
 	return object;
 }
 
+/* The members of an object under other names: pairs of ours and the process's. */
+static json_t *renamed(const json_t *object, const char *const (*names)[2])
+{
+	json_t *json = json_object();
+
+	for (; (*names)[0]; names++)
+		json_object_set(json, (*names)[0], json_object_get(object, (*names)[1]));
+	return json;
+}
+
+static json_t *leases_json(const struct mvm_network *network, const json_t *status)
+{
+	static const char *const names[][2] = {{"Container", "container"}, {"Live", "live"}, {NULL, NULL}};
+	const json_t *leases = json_object_get(status, "leases"), *lease;
+	json_t *list = json_array();
+	size_t i;
+
+	json_array_foreach(leases, i, lease)
+	{
+		json_t *json = renamed(lease, names);
+
+		json_object_set_new(json, "IPv4Address", with_prefix(text_of(lease, "ip"), network->subnet));
+		json_array_append_new(list, json);
+	}
+	return list;
+}
+
+static json_t *seconds_json(const json_t *object, const char *key)
+{
+	return json_integer(json_integer_value(json_object_get(object, key)) / 1000);
+}
+
+static json_t *flows_json(const json_t *status)
+{
+	static const char *const names[][2] = {
+		{"Protocol", "protocol"},	{"State", "state"},	     {"Source", "source"},
+		{"Destination", "destination"}, {"FramesOut", "frames_out"}, {"BytesOut", "bytes_out"},
+		{"FramesIn", "frames_in"},	{"BytesIn", "bytes_in"},     {NULL, NULL}};
+	const json_t *flows = json_object_get(status, "flows"), *flow;
+	json_t *list = json_array();
+	size_t i;
+
+	json_array_foreach(flows, i, flow)
+	{
+		json_t *json = renamed(flow, names);
+
+		json_object_set_new(json, "AgeSeconds", seconds_json(flow, "age_ms"));
+		json_object_set_new(json, "IdleSeconds", seconds_json(flow, "idle_ms"));
+		json_array_append_new(list, json);
+	}
+	return list;
+}
+
+/* mvm's own: what its process knows. Without one there is nothing. */
+static void set_live(json_t *document, const struct mvm_network *network, const json_t *status)
+{
+	json_t *dns = json_object_get(status, "dns");
+
+	json_object_set_new(document, "Leases", leases_json(network, status));
+	json_object_set_new(document, "Flows", flows_json(status));
+	json_object_set_new(document, "FlowCount",
+			    json_integer(json_integer_value(json_object_get(status, "flow_count"))));
+	if (dns)
+		json_object_set(document, "Dns", dns);
+}
+
 static json_t *describe(struct mvm_engine *engine, const struct mvm_network *network, const json_t *status)
 {
 	char created[MVM_TIME_LENGTH + 1];
-	json_t *document = json_object(), *dns = json_object_get(status, "dns");
+	json_t *document = json_object();
 
 	mvm_format_time(&network->created, created);
 	json_object_set_new(document, "Name", json_string(network->name));
@@ -116,8 +182,7 @@ static json_t *describe(struct mvm_engine *engine, const struct mvm_network *net
 		document, "Options",
 		json_pack("{s:o}", "com.docker.network.driver.mtu", json_sprintf("%lld", (long long)network->mtu)));
 	json_object_set_new(document, "Labels", labels_json(&network->labels));
-	if (dns)
-		json_object_set(document, "Dns", dns);
+	set_live(document, network, status);
 	return document;
 }
 

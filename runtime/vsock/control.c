@@ -30,7 +30,7 @@ static void abandon(struct device *device, struct stream *stream)
 	if (stream->asked_by_host)
 		stream->errnum = EMFILE;
 	else
-		list_remove(&stream->node);
+		mvm_list_remove(&stream->node);
 	mvm_close(&stream->handout);
 	stream_release(device, stream);
 }
@@ -53,8 +53,8 @@ static int announce(struct device *device, struct stream *stream)
 
 static void flush(struct device *device)
 {
-	while (!list_empty(&device->announcing)) {
-		struct stream *stream = list_entry(device->announcing.next, struct stream, node);
+	while (!mvm_list_empty(&device->announcing)) {
+		struct stream *stream = mvm_list_entry(device->announcing.next, struct stream, node);
 
 		if (announce(device, stream) < 0) {
 			if (errno != ETOOMANYREFS)
@@ -62,17 +62,17 @@ static void flush(struct device *device)
 			abandon(device, stream);
 			continue;
 		}
-		list_remove(&stream->node);
+		mvm_list_remove(&stream->node);
 		if (stream->served)
-			list_append(&device->asked, &stream->node);
+			mvm_list_append(&device->asked, &stream->node);
 		else if (stream->gone && stream->fd < 0)
-			list_append(&device->dead, &stream->node);
+			mvm_list_append(&device->dead, &stream->node);
 	}
 }
 
 void control_announce(struct device *device, struct stream *stream)
 {
-	list_append(&device->announcing, &stream->node);
+	mvm_list_append(&device->announcing, &stream->node);
 	flush(device);
 }
 
@@ -90,15 +90,15 @@ static void connect_to_guest(struct device *device, uint32_t id, uint32_t port, 
 	}
 	stream->fd = stream->handout = -1;
 	stream->source.kind = SOURCE_STREAM;
-	list_init(&stream->node);
+	mvm_list_init(&stream->node);
 	stream->id = id;
 	stream->asked_by_host = true;
 }
 
 static struct stream *find_asked(struct device *device, uint32_t id)
 {
-	for (struct list *node = device->asked.next; node != &device->asked; node = node->next) {
-		struct stream *stream = list_entry(node, struct stream, node);
+	for (struct mvm_list *node = device->asked.next; node != &device->asked; node = node->next) {
+		struct stream *stream = mvm_list_entry(node, struct stream, node);
 
 		if (stream->id == id)
 			return stream;
@@ -115,7 +115,7 @@ static void answered(struct device *device, uint32_t id, int fd)
 		mvm_close(&fd);
 		return;
 	}
-	list_remove(&stream->node);
+	mvm_list_remove(&stream->node);
 	stream->fd = fd;
 	stream->published = true;
 	if (fd >= 0 && stream_open(device, stream) == 0) {

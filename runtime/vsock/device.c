@@ -147,7 +147,7 @@ static void handle_source(struct device *device, struct source *source, uint32_t
 		vhost_user_ready(device);
 		break;
 	case SOURCE_STREAM:
-		stream_ready(device, list_entry(source, struct stream, source), events);
+		stream_ready(device, mvm_list_entry(source, struct stream, source), events);
 		break;
 	case SOURCE_PUBLISHED:
 		published_ready(device, source);
@@ -224,10 +224,10 @@ int device_init(struct device *device, uint64_t guest_cid, int control, int vhos
 	device->control = control;
 	for (unsigned i = 0; i < SOURCE_STREAM; i++)
 		device->sources[i].kind = (enum source_kind)i;
-	list_init(&device->announcing);
-	list_init(&device->asked);
-	list_init(&device->dead);
-	list_init(&device->published);
+	mvm_list_init(&device->announcing);
+	mvm_list_init(&device->asked);
+	mvm_list_init(&device->dead);
+	mvm_list_init(&device->published);
 	device->tell_at = UINT64_MAX;
 	mux_init(&device->mux, guest_cid, sizeof(struct stream));
 	vhost_user_init(&device->vu, vhost_user, guest_cid, &vhost_user_ops, device);

@@ -29,11 +29,11 @@ struct source {
 struct stream {
 	struct conn conn; /* first: the mux allocates it */
 	struct source source;
-	struct list node; /* in device->announcing, device->asked or device->dead */
-	int fd;		  /* -1 before it is open and after it is closed */
-	int handout;	  /* the other side, until the supervisor has it */
-	uint32_t id;	  /* of the CONNECT that asked for it, or the ASKED that it waits for an answer to */
-	int errnum;	  /* why it was refused */
+	struct mvm_list node; /* in device->announcing, device->asked or device->dead */
+	int fd;		      /* -1 before it is open and after it is closed */
+	int handout;	      /* the other side, until the supervisor has it */
+	uint32_t id;	      /* of the CONNECT that asked for it, or the ASKED that it waits for an answer to */
+	int errnum;	      /* why it was refused */
 	bool asked_by_host;
 	bool published; /* the supervisor knows nothing of it, or no more */
 	bool served;	/* the guest asked, and the supervisor says what for */
@@ -53,15 +53,15 @@ struct device {
 	struct source sources[SOURCE_STREAM];
 	struct mux mux;
 	struct vhost_user vu;
-	bool again;		/* there is work without an event */
-	unsigned untold;	/* transmit buffers that are used, which the guest wants to be told of */
-	uint64_t tell_at;	/* when it is told at the latest; UINT64_MAX: nothing is owed */
-	struct list announcing; /* streams that the supervisor is still to be told of */
-	struct list asked;	/* those that it has been asked about */
+	bool again;		    /* there is work without an event */
+	unsigned untold;	    /* transmit buffers that are used, which the guest wants to be told of */
+	uint64_t tell_at;	    /* when it is told at the latest; UINT64_MAX: nothing is owed */
+	struct mvm_list announcing; /* streams that the supervisor is still to be told of */
+	struct mvm_list asked;	    /* those that it has been asked about */
 	uint32_t last_asked;
 	uint32_t served_first, served_count; /* ports */
-	struct list dead;		     /* streams to be freed when no event can refer to them */
-	struct list published;		     /* struct published */
+	struct mvm_list dead;		     /* streams to be freed when no event can refer to them */
+	struct mvm_list published;	     /* struct published */
 	bool published_full;		     /* none of them is watched: there are too many connections */
 	uint64_t now;
 	char reason[CONTROL_REASON_SIZE]; /* what broke the device, or empty */

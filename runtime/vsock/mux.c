@@ -42,10 +42,10 @@ void mux_init(struct mux *mux, uint64_t guest_cid, size_t conn_size)
 	mux->guest_cid = guest_cid;
 	mux->conn_size = conn_size;
 	for (size_t i = 0; i < MVM_COUNT(mux->buckets); i++)
-		list_init(&mux->buckets[i]);
-	list_init(&mux->ready);
-	list_init(&mux->requesting);
-	list_init(&mux->closing);
+		mvm_list_init(&mux->buckets[i]);
+	mvm_list_init(&mux->ready);
+	mvm_list_init(&mux->requesting);
+	mvm_list_init(&mux->closing);
 }
 
 static unsigned listener_index(const struct mux *mux, uint32_t port)
@@ -77,7 +77,7 @@ void mux_unlisten(struct mux *mux, uint32_t port)
 		mux->listeners[index] = mux->listeners[--mux->listener_count];
 }
 
-static struct list *bucket_of(struct mux *mux, uint32_t guest_port, uint32_t host_port)
+static struct mvm_list *bucket_of(struct mux *mux, uint32_t guest_port, uint32_t host_port)
 {
 	uint32_t hash = (guest_port * 0x9e3779b1u) ^ (host_port * 0x85ebca6bu);
 
@@ -86,10 +86,10 @@ static struct list *bucket_of(struct mux *mux, uint32_t guest_port, uint32_t hos
 
 static struct conn *find(struct mux *mux, uint32_t guest_port, uint32_t host_port)
 {
-	struct list *bucket = bucket_of(mux, guest_port, host_port);
+	struct mvm_list *bucket = bucket_of(mux, guest_port, host_port);
 
-	for (struct list *node = bucket->next; node != bucket; node = node->next) {
-		struct conn *conn = list_entry(node, struct conn, bucket);
+	for (struct mvm_list *node = bucket->next; node != bucket; node = node->next) {
+		struct conn *conn = mvm_list_entry(node, struct conn, bucket);
 
 		if (conn->guest_port == guest_port && conn->host_port == host_port)
 			return conn;
@@ -107,17 +107,17 @@ static struct conn *add(struct mux *mux, uint32_t guest_port, uint32_t host_port
 	conn->buf_alloc = MUX_WINDOW_SMALL;
 	mux->promised += conn->buf_alloc;
 	mux->count++;
-	list_append(bucket_of(mux, guest_port, host_port), &conn->bucket);
-	list_init(&conn->ready);
-	list_init(&conn->timer);
+	mvm_list_append(bucket_of(mux, guest_port, host_port), &conn->bucket);
+	mvm_list_init(&conn->ready);
+	mvm_list_init(&conn->timer);
 	return conn;
 }
 
 static void take_out(struct mux *mux, struct conn *conn)
 {
-	list_remove(&conn->bucket);
-	list_remove(&conn->ready);
-	list_remove(&conn->timer);
+	mvm_list_remove(&conn->bucket);
+	mvm_list_remove(&conn->ready);
+	mvm_list_remove(&conn->timer);
 	conn->state = CONN_GONE;
 	mux->promised -= conn->buf_alloc;
 	mux->count--;
@@ -135,8 +135,8 @@ static void schedule(struct mux *mux, struct conn *conn)
 		conn->asked = true;
 		conn->pending |= 1u << OP_CREDIT_REQUEST;
 	}
-	if (list_empty(&conn->ready) && (conn->pending || sends_data(conn)))
-		list_append(&mux->ready, &conn->ready);
+	if (mvm_list_empty(&conn->ready) && (conn->pending || sends_data(conn)))
+		mvm_list_append(&mux->ready, &conn->ready);
 }
 
 static void send_later(struct mux *mux, struct conn *conn, enum packet_op op)
@@ -197,7 +197,7 @@ static struct mux_event receive_requesting(struct mux *mux, struct conn *conn, c
 		return end(mux, conn, EVENT_REFUSED, ECONNREFUSED);
 	if (packet->op != OP_RESPONSE)
 		return reset(mux, conn, EVENT_REFUSED, EPROTO);
-	list_remove(&conn->timer);
+	mvm_list_remove(&conn->timer);
 	conn->state = CONN_OPEN;
 	return (struct mux_event){.type = EVENT_OPENED, .conn = conn};
 }
@@ -300,7 +300,7 @@ struct conn *mux_connect(struct mux *mux, uint32_t guest_port, uint16_t tag, uin
 	while (find(mux, guest_port, port));
 	conn = add(mux, guest_port, port, CONN_REQUESTING);
 	conn->deadline = now + REQUEST_TIMEOUT;
-	list_append(&mux->requesting, &conn->timer);
+	mvm_list_append(&mux->requesting, &conn->timer);
 	send_later(mux, conn, OP_REQUEST);
 	return conn;
 }
@@ -331,7 +331,7 @@ void mux_shutdown(struct mux *mux, struct conn *conn, unsigned flags, uint64_t n
 	if (conn->host_shut == SHUT_BOTH) {
 		conn->state = CONN_CLOSING;
 		conn->deadline = now + CLOSE_TIMEOUT;
-		list_append(&mux->closing, &conn->timer);
+		mvm_list_append(&mux->closing, &conn->timer);
 	}
 	send_later(mux, conn, OP_SHUTDOWN);
 }
@@ -434,7 +434,7 @@ static void next_control(struct mux *mux, struct conn *conn, struct packet *pack
 
 bool mux_wants_buffers(const struct mux *mux)
 {
-	return mux->reset_count || !list_empty(&mux->ready);
+	return mux->reset_count || !mvm_list_empty(&mux->ready);
 }
 
 enum mux_next mux_next(struct mux *mux, struct packet *packet, struct conn **conn)
@@ -443,10 +443,10 @@ enum mux_next mux_next(struct mux *mux, struct packet *packet, struct conn **con
 		next_reset(mux, packet);
 		return NEXT_CONTROL;
 	}
-	while (!list_empty(&mux->ready)) {
-		struct conn *first = list_entry(mux->ready.next, struct conn, ready);
+	while (!mvm_list_empty(&mux->ready)) {
+		struct conn *first = mvm_list_entry(mux->ready.next, struct conn, ready);
 
-		list_remove(&first->ready);
+		mvm_list_remove(&first->ready);
 		if (first->pending) {
 			next_control(mux, first, packet);
 			return NEXT_CONTROL;
@@ -471,9 +471,9 @@ void mux_sent(struct mux *mux, struct conn *conn)
 	schedule(mux, conn);
 }
 
-static const struct conn *first_timer(const struct list *timers)
+static const struct conn *first_timer(const struct mvm_list *timers)
 {
-	return list_empty(timers) ? NULL : list_entry(timers->next, struct conn, timer);
+	return mvm_list_empty(timers) ? NULL : mvm_list_entry(timers->next, struct conn, timer);
 }
 
 uint64_t mux_deadline(const struct mux *mux)
@@ -486,7 +486,7 @@ uint64_t mux_deadline(const struct mux *mux)
 
 struct mux_event mux_expire(struct mux *mux, uint64_t now)
 {
-	struct list *const timers[] = {&mux->requesting, &mux->closing};
+	struct mvm_list *const timers[] = {&mux->requesting, &mux->closing};
 
 	for (size_t i = 0; i < MVM_COUNT(timers); i++) {
 		struct conn *conn = (struct conn *)first_timer(timers[i]);
@@ -508,10 +508,10 @@ struct conn *mux_drain(struct mux *mux, bool unsent)
 {
 	mux->reset_count = 0;
 	for (size_t i = 0; i < MVM_COUNT(mux->buckets); i++) {
-		struct list *bucket = &mux->buckets[i];
+		struct mvm_list *bucket = &mux->buckets[i];
 
-		for (struct list *node = bucket->next; node != bucket; node = node->next) {
-			struct conn *conn = list_entry(node, struct conn, bucket);
+		for (struct mvm_list *node = bucket->next; node != bucket; node = node->next) {
+			struct conn *conn = mvm_list_entry(node, struct conn, bucket);
 
 			if (unsent || !is_unsent(conn)) {
 				take_out(mux, conn);

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "list.h"
+#include "runtime/base/list.h"
 #include "packet.h"
 
 enum {
@@ -40,9 +40,9 @@ enum conn_state {
 
 /* Embedded first in what the caller keeps for a connection. */
 struct conn {
-	struct list bucket; /* with others of the same hash */
-	struct list ready;  /* in mux->ready while it has something to send */
-	struct list timer;  /* in one of the mux's timer lists */
+	struct mvm_list bucket; /* with others of the same hash */
+	struct mvm_list ready;	/* in mux->ready while it has something to send */
+	struct mvm_list timer;	/* in one of the mux's timer lists */
 	uint64_t deadline;
 	uint32_t guest_port;
 	uint32_t host_port;
@@ -75,10 +75,10 @@ enum { MUX_BUCKETS = 512, MUX_MAX_RESETS = 256 };
 struct mux {
 	uint64_t guest_cid;
 	size_t conn_size;
-	struct list buckets[MUX_BUCKETS];
-	struct list ready;
-	struct list requesting;
-	struct list closing;
+	struct mvm_list buckets[MUX_BUCKETS];
+	struct mvm_list ready;
+	struct mvm_list requesting;
+	struct mvm_list closing;
 	unsigned count;
 	uint64_t promised; /* sum of buf_alloc */
 	uint16_t turn;	   /* of host ports */

@@ -25,7 +25,7 @@ enum { ACCEPTS = 32 }; /* in one go */
 
 struct published {
 	struct source source;
-	struct list node;
+	struct mvm_list node;
 	int fd;
 	uint32_t port;
 	uint16_t tag;
@@ -44,8 +44,8 @@ static void watch_all(struct device *device, bool full)
 	if (device->published_full == full)
 		return;
 	device->published_full = full;
-	for (struct list *node = device->published.next; node != &device->published; node = node->next)
-		watch(device, list_entry(node, struct published, node), EPOLL_CTL_MOD);
+	for (struct mvm_list *node = device->published.next; node != &device->published; node = node->next)
+		watch(device, mvm_list_entry(node, struct published, node), EPOLL_CTL_MOD);
 }
 
 void published_add(struct device *device, int fd, uint32_t port, uint16_t tag, bool tcp)
@@ -57,7 +57,7 @@ void published_add(struct device *device, int fd, uint32_t port, uint16_t tag, b
 	published->port = port;
 	published->tag = tag;
 	published->tcp = tcp;
-	list_append(&device->published, &published->node);
+	mvm_list_append(&device->published, &published->node);
 	if (watch(device, published, EPOLL_CTL_ADD) < 0)
 		mvm_log(MVM_LOG_WARN, "port %u is not published: %s", tag, strerror(errno));
 }
@@ -83,7 +83,7 @@ static bool accept_one(struct device *device, const struct published *published)
 	stream->fd = fd;
 	stream->handout = -1;
 	stream->source.kind = SOURCE_STREAM;
-	list_init(&stream->node);
+	mvm_list_init(&stream->node);
 	stream->asked_by_host = stream->published = true;
 	stream->resets = published->tcp;
 	return true;
@@ -91,7 +91,7 @@ static bool accept_one(struct device *device, const struct published *published)
 
 void published_ready(struct device *device, struct source *source)
 {
-	const struct published *published = list_entry(source, struct published, source);
+	const struct published *published = mvm_list_entry(source, struct published, source);
 
 	for (int i = 0; i < ACCEPTS && accept_one(device, published); i++)
 		;

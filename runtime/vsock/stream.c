@@ -84,8 +84,8 @@ static void close_if_done(struct device *device, struct stream *stream)
 		discard_input(stream->fd);
 	mvm_close(&stream->fd);
 	mvm_buf_finish(&stream->overflow);
-	if (list_empty(&stream->node))
-		list_append(&device->dead, &stream->node);
+	if (mvm_list_empty(&stream->node))
+		mvm_list_append(&device->dead, &stream->node);
 }
 
 /* Nobody reads any more: what the guest sends is counted and dropped. */
@@ -224,7 +224,7 @@ void stream_release(struct device *device, struct stream *stream)
 		break_off(stream);
 	/* The supervisor never heard of a connection that the guest gave up before, or gets no word for its answer. */
 	if ((stream->handout >= 0 && !stream->asked_by_host) || (stream->served && stream->fd < 0)) {
-		list_remove(&stream->node);
+		mvm_list_remove(&stream->node);
 		mvm_close(&stream->handout);
 	}
 	if (stream->fd >= 0)
@@ -258,12 +258,12 @@ void stream_ready(struct device *device, struct stream *stream, uint32_t events)
 
 bool stream_free_dead(struct device *device)
 {
-	bool any = !list_empty(&device->dead);
+	bool any = !mvm_list_empty(&device->dead);
 
-	while (!list_empty(&device->dead)) {
-		struct stream *stream = list_entry(device->dead.next, struct stream, node);
+	while (!mvm_list_empty(&device->dead)) {
+		struct stream *stream = mvm_list_entry(device->dead.next, struct stream, node);
 
-		list_remove(&stream->node);
+		mvm_list_remove(&stream->node);
 		mvm_close(&stream->fd);
 		mvm_close(&stream->handout);
 		mvm_buf_finish(&stream->overflow);

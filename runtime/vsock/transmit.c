@@ -35,7 +35,7 @@ static void request(struct device *device, struct stream *stream)
 {
 	stream->fd = stream->handout = -1;
 	stream->source.kind = SOURCE_STREAM;
-	list_init(&stream->node);
+	mvm_list_init(&stream->node);
 	if (ask(device, stream))
 		return;
 	if (device->control < 0 || stream_open(device, stream) < 0) {

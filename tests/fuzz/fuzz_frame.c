@@ -1,8 +1,8 @@
 /*
  * Frames of a guest: a file is frames, the length of each in two bytes before it. Those that pass the guard say nothing
- * that is not the guest's; the DNS server's place in the network keeps them well-formed; and a whole internal network,
- * libslirp included, takes them all, counts them, and gives the neighbour what is for it. Taken: the guard admits every
- * frame.
+ * that is not the guest's; the DNS server's place in the network keeps them well-formed; whatever they are, of no more
+ * than one flow each; and a whole internal network, libslirp included, takes them all, counts them, and gives the
+ * neighbour what is for it. Taken: the guard admits every frame.
  */
 #include "fuzz.h"
 
@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/flows.h"
 #include "net/fragments.h"
 #include "net/gate.h"
 #include "net/lan.h"
@@ -151,6 +152,18 @@ static void check_whole(struct mvm_fragments *fragments, const uint8_t *frame, s
 	fuzz_check(get16(whole + 12) != TYPE_IPV4 || !(get16(whole + MVM_FRAME_HEADER + 6) & 0x3fff));
 }
 
+/* --- flows --- */
+
+static void check_flows(struct mvm_flows *flows, size_t frames)
+{
+	size_t count;
+	json_t *list MVM_CLEAN_JSON = mvm_flows_status(flows, frames, &count);
+
+	fuzz_check(list && count <= frames && json_array_size(list) == count);
+	for (int i = 0; i < 2; i++)
+		mvm_flows_forget(flows, macs[i]);
+}
+
 /* --- a network --- */
 
 struct world {
@@ -236,6 +249,7 @@ bool fuzz_one(const uint8_t *data, size_t size)
 	const struct mvm_identity own = identity_of(0);
 	json_int_t admitted = 0, refused = 0;
 	struct mvm_fragments fragments = {0};
+	struct mvm_flows *flows = mvm_flows_create();
 	struct mvm_gate_query query;
 	struct world world;
 	size_t at = 0;
@@ -249,6 +263,7 @@ bool fuzz_one(const uint8_t *data, size_t size)
 		at += 2 + length;
 		if (send(world.machines[0], frame, length, MSG_DONTWAIT) < 0)
 			break; /* so large are its frames */
+		mvm_flows_note(flows, frame, length, (uint64_t)(admitted + refused));
 		if (mvm_guard(&own, frame, length) != MVM_FRAME_ADMITTED) {
 			refused++;
 			continue;
@@ -264,7 +279,9 @@ bool fuzz_one(const uint8_t *data, size_t size)
 	for (int i = 0; i < 3; i++)
 		turn(&world);
 	check_counters(&world, admitted, refused);
+	check_flows(flows, (size_t)(admitted + refused));
 	end(&world);
+	mvm_flows_destroy(flows);
 	mvm_fragments_finish(&fragments);
 	return admitted && !refused;
 }

@@ -51,6 +51,19 @@ for name, family in ("nosuch.docker.internal", socket.AF_INET), ("host.docker.in
   same "server.near True" "$output"
   run -0 mvm exec client iperf3 -c server -n 64M -J
   echo "$output" | jq -e '.end.sum_received.bytes > 60000000'
+  # Seen from outside: who has which address, and who has talked to whom.
+  run -0 mvm network inspect near
+  local server_ip client_ip
+  server_ip=$(jq -r '.[0].Containers[] | select(.Name == "server").IPv4Address' <<<"$output")
+  client_ip=$(jq -r '.[0].Containers[] | select(.Name == "client").IPv4Address' <<<"$output")
+  same "$(jq -c '[.[0].Containers | to_entries[] | [.key, .value.IPv4Address, true]] | sort' <<<"$output")" \
+    "$(jq -c '[.[0].Leases[] | [.Container, .IPv4Address, .Live]] | sort' <<<"$output")"
+  flow() { jq -e "[.[0].Flows[] | select(.Protocol == \"$1\" and (.Source | startswith(\"${client_ip%/*}:\")) and (.Destination | startswith(\"$2\")))] | $3" <<<"$output"; }
+  flow tcp "${server_ip%/*}:5201" 'map(.BytesOut) | max > 60000000'
+  flow tcp "${server_ip%/*}:8080" 'all(.State == "closed" and .BytesIn > 100)'
+  flow icmp "${server_ip%/*}:" 'any(.FramesOut >= 2 and .FramesIn == .FramesOut and .State == "established")'
+  flow udp "$(jq -r '.[0].IPAM.Config[0].Gateway' <<<"$output"):53" 'length > 0'
+  jq -e '.[0].FlowCount == (.[0].Flows | length)' <<<"$output"
   local ip
   ip=$(mvm inspect -f '{{.NetworkSettings.Networks.near.IPAddress}}' server)
   # Whatever the host's own network makes of that address, it is not the server.
@@ -129,6 +142,7 @@ print(open("/etc/resolv.conf").read())'
   error_says "no matching subnet for gateway 10.214.0.1"
   run --separate-stderr -1 mvm network create taken
   error_says "network with name taken already exists"
+  same "[] [] 0" "$(mvm network inspect -f "{{json .Leases}} {{json .Flows}} {{.FlowCount}}" taken)"
   run --separate-stderr -1 mvm network create no/name
   error_says "no/name"
   run --separate-stderr -1 mvm network create -d overlay second
