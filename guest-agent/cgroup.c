@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -81,6 +82,19 @@ int cgroup_open(struct failure *failure)
 int cgroup_fd(void)
 {
 	return group;
+}
+
+int cgroup_open_of(pid_t pid)
+{
+	static const char root[] = "/cgroup", prefix[] = "0::";
+	char text[PATH_MAX] = "", path[sizeof(root) + sizeof(text)];
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	if (file_read_at(AT_FDCWD, path, text, sizeof(text)) < 0 || strncmp(text, prefix, sizeof(prefix) - 1) != 0)
+		return -1;
+	text[strcspn(text, "\n")] = '\0';
+	snprintf(path, sizeof(path), "%s%s", root, text + sizeof(prefix) - 1);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 void cgroup_kill(void)

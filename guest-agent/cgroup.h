@@ -5,6 +5,7 @@
 #define AGENT_CGROUP_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 struct failure;
 struct mvm_proto_limits;
@@ -15,6 +16,8 @@ int cgroup_open(struct failure *failure);
 int cgroup_limit(const struct mvm_proto_limits *limits, struct failure *failure);
 /* The container's group, for CLONE_INTO_CGROUP. */
 int cgroup_fd(void);
+/* The group that a process of the container is in, to be closed; -1 with errno set. */
+int cgroup_open_of(pid_t pid);
 void cgroup_kill(void);
 /* Of a file of the container's group: its text, "" where it cannot be read, which lasts until the next call; or the
  * value of a key in it. */

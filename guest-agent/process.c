@@ -202,18 +202,16 @@ static void report_ready(struct watch *watch, uint32_t events)
 
 /* The start. */
 
-static int check_order(const struct mvm_proto_process *order, int *join, struct failure *failure)
+static int check_order(const struct mvm_proto_process *order, const struct process **other, struct failure *failure)
 {
-	struct process *other = order->join ? find(order->join) : NULL;
-
+	*other = order->join ? find(order->join) : NULL;
 	if (!machine_ready())
 		return failure_set(failure, MVM_PROTO_BAD_STATE, "the machine has no root yet");
 	if (find(order->id))
 		return failure_set(failure, MVM_PROTO_BAD_STATE, "there is a process %u already", order->id);
-	if (order->join && !other)
+	if (order->join && !*other)
 		return failure_set(failure, MVM_PROTO_NO_PROCESS,
 				   "there is no process %u whose container could be entered", order->join);
-	*join = other ? other->pidfd : -1;
 	return 0;
 }
 
@@ -221,29 +219,44 @@ static int check_order(const struct mvm_proto_process *order, int *join, struct 
  * setns() sets the one for children only. */
 static int enter_pid_space(int join)
 {
-	if (join < 0)
-		return 0;
 	if (own_pid_space < 0)
 		own_pid_space = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	return own_pid_space < 0 ? -1 : setns(join, CLONE_NEWPID);
 }
 
-/* Into a running container. */
-static int start_joined(struct process *process, int join, const int stdio[3], struct failure *failure)
+/* The container's group can have no processes of its own where an init such as systemd has made others in it, to which
+ * it gives controllers. Then that init's own is the place. */
+static pid_t clone_into_container(const struct process *other)
 {
 	struct clone_args args = {
 		.flags = CLONE_INTO_CGROUP,
 		.exit_signal = SIGCHLD,
 		.cgroup = (uint64_t)cgroup_fd(),
 	};
+	pid_t pid = sys_clone(&args);
+	int group;
+
+	if (pid >= 0 || errno != EBUSY || (group = cgroup_open_of(other->pid)) < 0)
+		return pid;
+	args.cgroup = (uint64_t)group;
+	pid = sys_clone(&args);
+	if (pid != 0)
+		close(group);
+	return pid;
+}
+
+/* Into a running container. */
+static int start_joined(struct process *process, const struct process *other, const int stdio[3],
+			struct failure *failure)
+{
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
 		return failure_set_errno(failure, MVM_PROTO_RESOURCE, "cannot make a socket pair");
-	process->pid = enter_pid_space(join) ? -1 : sys_clone(&args);
+	process->pid = enter_pid_space(other->pidfd) ? -1 : clone_into_container(other);
 	if (process->pid == 0) {
 		close(ends[0]);
-		child_join(ends[1], join, stdio);
+		child_join(ends[1], other->pidfd, stdio);
 	}
 	/* ENOMEM is how the kernel says that the first process of that space is on its way out. */
 	if (process->pid < 0)
@@ -268,9 +281,9 @@ static int start_first(struct process *process, const int stdio[3], struct failu
 	return stage_go(&stage, stdio, failure);
 }
 
-static int launch(struct process *process, int join, const int stdio[3], struct failure *failure)
+static int launch(struct process *process, const struct process *other, const int stdio[3], struct failure *failure)
 {
-	int rc = join < 0 ? start_first(process, stdio, failure) : start_joined(process, join, stdio, failure);
+	int rc = other ? start_joined(process, other, stdio, failure) : start_first(process, stdio, failure);
 
 	process->report.ready = report_ready;
 	if (rc == 0 && (process->pidfd = sys_pidfd_open(process->pid)) < 0)
@@ -311,14 +324,15 @@ int process_start(const struct mvm_proto_process *order, uint32_t request, struc
 {
 	int stdio[3] = {-1, -1, -1};
 	struct process *process;
-	int join = -1, rc;
+	const struct process *other;
+	int rc;
 
-	if (check_order(order, &join, failure))
+	if (check_order(order, &other, failure))
 		return -1;
 	process = create(order, request);
 	if (!process)
 		return failure_set(failure, MVM_PROTO_RESOURCE, "no memory for a process");
-	rc = make_streams(order, stdio, failure) || launch(process, join, stdio, failure) ? -1 : 0;
+	rc = make_streams(order, stdio, failure) || launch(process, other, stdio, failure) ? -1 : 0;
 	for (int i = 0; i < 3; i++)
 		close_fd(&stdio[i]);
 	if (rc) {

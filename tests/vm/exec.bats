@@ -254,3 +254,15 @@ box_has() { in_box test -e "$1"; }
   wait "$client" || status=$?
   same 137 "$status"
 }
+
+@test "into a container whose init has made cgroups of its own, as systemd does" {
+  local box
+  box=$(mvm run -d --privileged "$IMAGE" sh -c '
+    cd /sys/fs/cgroup && mkdir init.scope other.slice && echo 1 >init.scope/cgroup.procs &&
+    echo "+pids +memory" >cgroup.subtree_control && echo ready; while :; do sleep 1000 & wait; done')
+  eventually log_has "$box" ready
+  same 0::/init.scope "$(mvm exec "$box" cat /proc/self/cgroup)"
+  mvm exec "$box" sh -c 'sleep 1000 & echo $! >/sys/fs/cgroup/other.slice/cgroup.procs'
+  has "$(mvm top "$box")" 'sleep 1000'
+  mvm rm -f "$box"
+}
