@@ -149,6 +149,15 @@ void control_exited(struct mvm_proto_exited *exited)
 	sent(rc, length);
 }
 
+void control_listening(const char *ports)
+{
+	const struct mvm_proto_listening listening = {.ports = ports};
+	size_t length = 0;
+	int rc = mvm_proto_encode_listening(&listening, outbox_room(), &length);
+
+	sent(rc, length);
+}
+
 static void say_hello(void)
 {
 	struct mvm_proto_hello hello = {

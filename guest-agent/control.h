@@ -21,6 +21,7 @@ void control_reply_answer(uint32_t request, const struct job_answer *answer);
 void control_reply_started(uint32_t request, uint64_t pid);
 void control_reply_failure(uint32_t request, const struct failure *failure);
 void control_exited(struct mvm_proto_exited *exited);
+void control_listening(const char *ports);
 
 /* No further order is looked at until it is released. */
 void control_hold(void);

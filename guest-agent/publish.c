@@ -20,6 +20,7 @@
 #include "loop.h"
 #include "machine.h"
 #include "process.h"
+#include "ports.h"
 #include "publish_internal.h"
 #include "sys.h"
 
@@ -243,6 +244,8 @@ int publish_start(const struct mvm_proto_machine *order, struct failure *failure
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot raise the limit of open files");
 	if (order->publish & MVM_PUBLISH_TCP && listen_for_host(&tcp, MVM_PROTO_PUBLISH_TCP_PORT, failure))
 		return -1;
+	if (order->publish & MVM_PUBLISH_FOUND)
+		ports_watch();
 	if (order->publish & MVM_PUBLISH_UDP && listen_for_host(&udp, MVM_PROTO_PUBLISH_UDP_PORT, failure))
 		return -1;
 	if (path && listen_for_host(&sockets, MVM_PROTO_PUBLISH_SOCKET_PORT, failure))

@@ -20,7 +20,8 @@ struct mvm_id_range {
 
 struct mvm_share_id_map {
 	enum mvm_share_ids kind;
-	struct mvm_id_range users, groups; /* of MAPPED: for the ids 1 and up */
+	struct mvm_id_range users, groups; /* of MAPPED: for the others, from 0 on */
+	uint32_t uid, gid;		   /* inside, who is the user outside */
 };
 
 /* Of the user that this process belongs to. */

@@ -26,6 +26,10 @@ struct tree_entry {
 /* namespaces.c: a mount name space of our own, and for a user a user name space with these ids. */
 int namespaces_enter(const struct mvm_share_id_map *map, struct mvm_error **err);
 
+/* After the tree is there: the user, who is somebody else in that name space, becomes its root, as the server must be.
+ */
+int namespaces_become_root(const struct mvm_share_id_map *map, struct mvm_error **err);
+
 /* tree.c: mounts a tree on `root`, with the folders 0, 1, ... of which each shows an entry, and nothing else. */
 int tree_mount(const char *root, const struct tree_entry *entries, size_t count, struct mvm_error **err);
 

@@ -1,7 +1,7 @@
 /*
  * mvm-share: builds what a VM is to see of the host and becomes the virtiofsd that shows it.
  *
- *   mvm-share VIRTIOFSD ROOT watched|unwatched [ro|rw SOURCE]...
+ *   mvm-share VIRTIOFSD ROOT UID:GID watched|unwatched [ro|rw SOURCE]...
  *   mvm-share remove FOLDER
  *
  * Descriptor 3 is the listening socket of the vhost-user device, 4 a pipe for what fails; it is closed without a word
@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -26,7 +27,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/spawn.h"
 
-enum { FIRST_ENTRY = 4, FILES_WANTED = 1000000, VERSION_SECONDS = 20 };
+enum { FIRST_ENTRY = 5, FILES_WANTED = 1000000, VERSION_SECONDS = 20 };
 
 /* Each file that the guest knows takes one. */
 static void raise_file_limit(void)
@@ -76,18 +77,21 @@ static void add_options(bool rust, const char *root, struct mvm_strv *argv)
 	mvm_strv_add(argv, "sandbox=namespace,cache=auto,xattr,announce_submounts,log_level=warn");
 }
 
-static int serve(const char *program, const char *root, bool watched, const struct tree_entry *entries, size_t count,
-		 struct mvm_error **err)
+/* The words of the command line as above. */
+static int serve(char **words, const struct tree_entry *entries, size_t count, struct mvm_error **err)
 {
+	const char *program = words[1], *root = words[2], *user = words[3];
 	struct mvm_strv argv MVM_CLEAN_STRV = {0};
 	struct mvm_share_id_map map;
 	bool rust = false;
 
 	mvm_share_ids_find(&map);
+	map.uid = (uint32_t)strtoul(user, NULL, 10);
+	map.gid = (uint32_t)strtoul(user + strcspn(user, ":") + 1, NULL, 10);
 	raise_file_limit();
 	if (namespaces_enter(&map, err) < 0 || tree_mount(root, entries, count, err) < 0 ||
-	    (map.kind == MVM_SHARE_IDS_SQUASHED && squash_owners(err) < 0) || is_rust(program, &rust, err) < 0 ||
-	    (watched && touch_answer(err) < 0))
+	    namespaces_become_root(&map, err) < 0 || (map.kind == MVM_SHARE_IDS_SQUASHED && squash_owners(err) < 0) ||
+	    is_rust(program, &rust, err) < 0 || (!strcmp(words[4], "watched") && touch_answer(err) < 0))
 		return -1;
 	umask(0);
 	/* A change of credentials may have undone it. */
@@ -124,7 +128,7 @@ int main(int argc, char **argv)
 		fputs("mvm-share: started by mvm-supervisor only\n", stderr);
 		return 1;
 	}
-	serve(argv[1], argv[2], !strcmp(argv[3], "watched"), entries, count, &err);
+	serve(argv, entries, count, &err);
 	dprintf(SHARE_STATUS_FD, "%s", mvm_error_message(err));
 	return 1;
 }

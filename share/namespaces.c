@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,22 +14,31 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/spawn.h"
 
-/* newuidmap PID 0 OWN 1 1 FIRST COUNT */
-static int run_mapper(const char *program, pid_t pid, unsigned own, struct mvm_id_range range, struct mvm_error **err)
+static void add_run(struct mvm_strv *argv, uint32_t inside, uint32_t outside, uint32_t count)
+{
+	if (!count)
+		return;
+	mvm_strv_addf(argv, "%u", (unsigned)inside);
+	mvm_strv_addf(argv, "%u", (unsigned)outside);
+	mvm_strv_addf(argv, "%u", (unsigned)count);
+}
+
+/* newuidmap PID 0 FIRST INSIDE, INSIDE OWN 1, INSIDE+1 FIRST+INSIDE ...: the user at one place, the subordinate ids at
+ * all others. */
+static int run_mapper(const char *program, pid_t pid, uint32_t own, uint32_t inside, struct mvm_id_range range,
+		      struct mvm_error **err)
 {
 	struct mvm_strv argv MVM_CLEAN_STRV = {0};
 	const struct mvm_spawn_fd fds[] = {{STDERR_FILENO, STDERR_FILENO}};
 	struct mvm_spawn spawn = {.program = program, .fds = fds, .fd_count = 1};
+	uint32_t below = inside < range.count ? inside : range.count;
 	int status;
 
 	mvm_strv_add(&argv, program);
 	mvm_strv_addf(&argv, "%d", (int)pid);
-	mvm_strv_add(&argv, "0");
-	mvm_strv_addf(&argv, "%u", own);
-	mvm_strv_add(&argv, "1");
-	mvm_strv_add(&argv, "1");
-	mvm_strv_addf(&argv, "%u", (unsigned)range.first);
-	mvm_strv_addf(&argv, "%u", (unsigned)range.count);
+	add_run(&argv, 0, range.first, below);
+	add_run(&argv, inside, own, 1);
+	add_run(&argv, inside + 1, range.first + below, range.count - below);
 	spawn.argv = argv.items;
 	if (mvm_spawn(&spawn, &pid, err) < 0)
 		return -1;
@@ -43,9 +53,9 @@ static int run_mapper(const char *program, pid_t pid, unsigned own, struct mvm_i
 static int map_from_outside(const struct mvm_share_id_map *map, pid_t pid, unsigned uid, unsigned gid,
 			    struct mvm_error **err)
 {
-	if (run_mapper("newuidmap", pid, uid, map->users, err) < 0)
+	if (run_mapper("newuidmap", pid, uid, map->uid, map->users, err) < 0)
 		return -1;
-	return run_mapper("newgidmap", pid, gid, map->groups, err);
+	return run_mapper("newgidmap", pid, gid, map->gid, map->groups, err);
 }
 
 static int enter_mapped(const struct mvm_share_id_map *map, struct mvm_error **err)
@@ -114,5 +124,14 @@ int namespaces_enter(const struct mvm_share_id_map *map, struct mvm_error **err)
 		return -1;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return mvm_fail_errno(err, errno, "cannot make mounts private");
+	return 0;
+}
+
+int namespaces_become_root(const struct mvm_share_id_map *map, struct mvm_error **err)
+{
+	if (map->kind != MVM_SHARE_IDS_MAPPED || (!map->uid && !map->gid))
+		return 0;
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return mvm_fail_errno(err, errno, "cannot become root of a user namespace");
 	return 0;
 }

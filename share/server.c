@@ -90,6 +90,7 @@ static int spawn(const struct mvm_shares *shares, const char *root, int listenin
 	mvm_strv_add(&argv, "mvm-share");
 	mvm_strv_add(&argv, virtiofsd);
 	mvm_strv_add(&argv, root);
+	mvm_strv_addf(&argv, "%u:%u", (unsigned)shares->uid, (unsigned)shares->gid);
 	mvm_strv_add(&argv, shares->watched ? "watched" : "unwatched");
 	for (size_t i = 0; i < shares->count; i++) {
 		mvm_strv_add(&argv, shares->items[i].read_only ? "ro" : "rw");

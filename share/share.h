@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct mvm_error;
 
@@ -23,7 +24,8 @@ struct mvm_share {
 struct mvm_shares {
 	struct mvm_share *items;
 	size_t count;
-	bool watched; /* some of them: watch.h */
+	bool watched;	   /* some of them: watch.h */
+	uint32_t uid, gid; /* inside, of whom the user's own files are: usually root */
 };
 
 /* What is at that path, links followed. NOT_FOUND where nothing is; INVALID for what cannot be shared, such as a FIFO

@@ -200,6 +200,11 @@ static const struct spec exited_specs[] = {
 	END,
 };
 
+static const struct spec listening_specs[] = {
+	{MVM_FIELD_PORTS, KIND_TEXT, offsetof(struct mvm_proto_listening, ports)},
+	END,
+};
+
 /* Encoding. */
 
 static uint64_t number_at(const void *at, unsigned kind)
@@ -367,6 +372,11 @@ int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size
 int mvm_proto_encode_exited(const struct mvm_proto_exited *exited, struct mvm_proto_buffer to, size_t *length)
 {
 	return encode(MVM_PROTO_PROCESS_EXITED, 0, exited_specs, exited, to, length);
+}
+
+int mvm_proto_encode_listening(const struct mvm_proto_listening *listening, struct mvm_proto_buffer to, size_t *length)
+{
+	return encode(MVM_PROTO_LISTENING, 0, listening_specs, listening, to, length);
 }
 
 /* Decoding. */
@@ -743,4 +753,11 @@ int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto
 	if (exited->signal < 0 || exited->signal > 64 || exited->status < 0 || exited->status > 255)
 		return refuse(reason, "the exit status is out of range");
 	return 0;
+}
+
+int mvm_proto_decode_listening(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			       struct mvm_proto_listening *listening, const char **reason)
+{
+	*listening = (struct mvm_proto_listening){0};
+	return decode(frame, listening_specs, arena, listening, reason);
 }

@@ -189,6 +189,10 @@ struct mvm_proto_exited {
 	uint64_t uptime;
 };
 
+struct mvm_proto_listening {
+	const char *ports; /* "22 8080", in order */
+};
+
 struct mvm_proto_buffer {
 	void *data;
 	size_t capacity;
@@ -225,6 +229,7 @@ int mvm_proto_encode_processes(const struct mvm_proto_processes *processes, uint
 			       struct mvm_proto_buffer to, size_t *length);
 int mvm_proto_encode_shutdown(uint32_t request, struct mvm_proto_buffer to, size_t *length);
 int mvm_proto_encode_exited(const struct mvm_proto_exited *exited, struct mvm_proto_buffer to, size_t *length);
+int mvm_proto_encode_listening(const struct mvm_proto_listening *listening, struct mvm_proto_buffer to, size_t *length);
 
 int mvm_proto_decode_hello(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
 			   struct mvm_proto_hello *hello, const char **reason);
@@ -254,5 +259,7 @@ int mvm_proto_decode_refresh(const struct mvm_wire_frame *frame, struct mvm_prot
 int mvm_proto_decode_processes(const struct mvm_wire_frame *frame, struct mvm_proto_processes *processes,
 			       const char **reason);
 int mvm_proto_decode_exited(const struct mvm_wire_frame *frame, struct mvm_proto_exited *exited, const char **reason);
+int mvm_proto_decode_listening(const struct mvm_wire_frame *frame, struct mvm_proto_arena *arena,
+			       struct mvm_proto_listening *listening, const char **reason);
 
 #endif

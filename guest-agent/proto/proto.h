@@ -49,7 +49,8 @@ enum mvm_proto_type {
 	MVM_PROTO_NETWORK = 29,
 	MVM_PROTO_REFRESH = 30,
 
-	MVM_PROTO_PROCESS_EXITED = 32, /* guest: event, request id 0 */
+	MVM_PROTO_PROCESS_EXITED = 32, /* guest: events, request id 0 */
+	MVM_PROTO_LISTENING = 33,
 
 	MVM_PROTO_ENTRY = 64, /* host: on the connection of UNPACK, as the next two */
 	MVM_PROTO_DATA = 65,
@@ -164,12 +165,14 @@ enum mvm_proto_tag {
 	MVM_FIELD_CA_CERTIFICATES = 128, /* text: PEM, authorities that processes are to trust beside the image's */
 	MVM_FIELD_CA_BUNDLE = 129,	 /* text: PEM, those to trust beside them where the image has none */
 	MVM_FIELD_EDIT = 130,		 /* text, repeated: of NETWORK, in threes */
+	MVM_FIELD_PORTS = 131,		 /* text: TCP ports in order, "22 8080" */
 };
 
 /* Published ports are there, of this kind. */
 enum mvm_proto_publish {
 	MVM_PUBLISH_TCP = 1,
 	MVM_PUBLISH_UDP = 2,
+	MVM_PUBLISH_FOUND = 4, /* TCP ports at which programs listen are, as LISTENING tells of them */
 };
 
 /* Unix sockets, each way. */

@@ -81,6 +81,8 @@ extern const struct cli_command cli_attach, cli_build, cli_commit, cli_completio
 	cli_volume_ls, cli_volume_prune, cli_volume_rm, cli_wait;
 extern const struct cli_command cli_kernel_build, cli_kernel_ls, cli_kernel_pull, cli_kernel_push, cli_kernel_rm,
 	cli_kernel_use;
+extern const struct cli_command cli_machine_create, cli_machine_default, cli_machine_inspect, cli_machine_ls,
+	cli_machine_rm, cli_machine_shell, cli_machine_start, cli_machine_stop;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
@@ -115,6 +117,11 @@ int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *opt
 /* Stays with a process that runs beside the container's own until it has ended, or a signal to us has ended our
  * part. Takes the exec's streams. Its exit code as above. */
 int cli_attach_exec(struct mvm_exec *exec, const struct cli_attach *options, int *exit_code, struct mvm_error **err);
+/* exec.c: runs it with our streams, unless it is to be left behind; the exit code as above. */
+int cli_exec_in(struct mvm_engine *engine, const struct mvm_container *container,
+		const struct mvm_exec_request *request, const struct cli_detach *detach, int *exit_code,
+		struct mvm_error **err);
+int cli_exec_status(const struct mvm_error *err);
 /* Rows and columns of the user's terminal, 0 where there is none. */
 void cli_window_size(int *rows, int *cols);
 /* A notice of the supervisor, on stderr. */
@@ -146,6 +153,9 @@ struct cli_network_flags {
 /* The request borrows the flags and `networks`, which is the caller's to finish. */
 int cli_parse_networks(const struct cli_network_flags *flags, struct mvm_strv *networks,
 		       struct mvm_create_request *request, struct mvm_error **err);
+
+/* run.c: what MVM_KERNEL says; NULL where it says nothing. */
+const char *cli_default_kernel(void);
 
 /* each.c: does one thing to each argument, whatever becomes of the others. All failures are printed; the
  * last one is the error. */

@@ -48,6 +48,9 @@ void cli_complete_unpaused(struct cli_completion *completion);	   /* running and
 void cli_complete_unpaused_one(struct cli_completion *completion); /* the first argument only */
 void cli_complete_paused(struct cli_completion *completion);
 void cli_complete_stopped(struct cli_completion *completion); /* never started, or exited */
+/* Machines by name: all, or the first argument only. */
+void cli_complete_machines(struct cli_completion *completion);
+void cli_complete_machine(struct cli_completion *completion);
 /* CONTAINER:PATH or a local path. */
 void cli_complete_copy(struct cli_completion *completion);
 

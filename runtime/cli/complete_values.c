@@ -33,35 +33,43 @@ static char *home_with(const char *folder)
 	return NULL;
 }
 
-typedef bool (*state_fn)(enum mvm_status status);
+typedef bool (*fits_fn)(const struct mvm_container *container);
 
-static bool is_any(enum mvm_status status)
+static bool is_any(const struct mvm_container *container)
 {
-	return true;
+	return !container->config.login.user;
 }
 
-static bool is_running(enum mvm_status status)
+static bool is_machine(const struct mvm_container *container)
 {
-	return status == MVM_STATUS_RUNNING || status == MVM_STATUS_PAUSED || status == MVM_STATUS_RESTARTING;
+	return container->config.login.user != NULL;
 }
 
-static bool is_unpaused(enum mvm_status status)
+static bool is_running(const struct mvm_container *container)
 {
-	return status == MVM_STATUS_RUNNING;
+	enum mvm_status status = container->state.status;
+
+	return is_any(container) &&
+	       (status == MVM_STATUS_RUNNING || status == MVM_STATUS_PAUSED || status == MVM_STATUS_RESTARTING);
 }
 
-static bool is_paused(enum mvm_status status)
+static bool is_unpaused(const struct mvm_container *container)
 {
-	return status == MVM_STATUS_PAUSED;
+	return is_any(container) && container->state.status == MVM_STATUS_RUNNING;
 }
 
-static bool is_stopped(enum mvm_status status)
+static bool is_paused(const struct mvm_container *container)
 {
-	return !is_running(status);
+	return is_any(container) && container->state.status == MVM_STATUS_PAUSED;
+}
+
+static bool is_stopped(const struct mvm_container *container)
+{
+	return is_any(container) && !is_running(container);
 }
 
 /* `suffix` stands behind each name. */
-static void offer_containers(struct cli_completion *completion, state_fn fits, const char *suffix)
+static void offer_containers(struct cli_completion *completion, fits_fn fits, const char *suffix)
 {
 	char *home MVM_CLEAN_FREE = home_with("containers");
 	struct mvm_strv damaged MVM_CLEAN_STRV = {0};
@@ -75,7 +83,7 @@ static void offer_containers(struct cli_completion *completion, state_fn fits, c
 	for (size_t i = 0; i < count; i++) {
 		char *word MVM_CLEAN_FREE = mvm_format("%s%s", list[i]->config.name, suffix);
 
-		if (fits(list[i]->state.status))
+		if (fits(list[i]))
 			cli_offer(completion, word, list[i]->config.image);
 	}
 	mvm_container_list_free(list, count);
@@ -91,6 +99,17 @@ void cli_complete_container(struct cli_completion *completion)
 {
 	if (!cli_completed_args(completion))
 		offer_containers(completion, is_any, "");
+}
+
+void cli_complete_machines(struct cli_completion *completion)
+{
+	offer_containers(completion, is_machine, "");
+}
+
+void cli_complete_machine(struct cli_completion *completion)
+{
+	if (!cli_completed_args(completion))
+		cli_complete_machines(completion);
 }
 
 void cli_complete_networks(struct cli_completion *completion)

@@ -146,7 +146,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 const struct cli_command cli_cp = {
 	.name = "cp",
-	.names = {"container cp", "cp"},
+	.names = {"container cp", "machine cp", "cp"},
 	.usage = "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|- | SRC_PATH|- CONTAINER:DEST_PATH",
 	.summary = "Copy files between a container and the local file system",
 	.options = options,

@@ -26,9 +26,9 @@ static const struct cli_option options[] = {
 	CLI_OPTIONS_END,
 };
 
-static int run_in(struct mvm_engine *engine, const struct mvm_container *container,
-		  const struct mvm_exec_request *request, const struct cli_detach *detach, int *exit_code,
-		  struct mvm_error **err)
+int cli_exec_in(struct mvm_engine *engine, const struct mvm_container *container,
+		const struct mvm_exec_request *request, const struct cli_detach *detach, int *exit_code,
+		struct mvm_error **err)
 {
 	const struct cli_attach attach = {.tty = request->tty, .stdin_on = request->open_stdin, .detach = *detach};
 	struct mvm_exec exec;
@@ -57,7 +57,7 @@ static int find_and_run(struct mvm_engine *engine, const char *what, struct mvm_
 		return mvm_fail(err, MVM_ERR_CONFLICT, "the input device is not a TTY");
 	if (request->tty)
 		cli_window_size(&request->rows, &request->cols);
-	return run_in(engine, container, request, detach, exit_code, err);
+	return cli_exec_in(engine, container, request, detach, exit_code, err);
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)
@@ -88,7 +88,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	return result < 0 ? -1 : exit_code;
 }
 
-static int status(const struct mvm_error *err)
+int cli_exec_status(const struct mvm_error *err)
 {
 	switch (mvm_error_code(err)) {
 	case MVM_ERR_NO_PROGRAM:
@@ -113,5 +113,5 @@ const struct cli_command cli_exec = {
 	.complete = cli_complete_unpaused_one,
 	.values_size = sizeof(struct values),
 	.run = run,
-	.status = status,
+	.status = cli_exec_status,
 };

@@ -29,9 +29,14 @@ static const struct cli_option options[] = {
 
 static void count_containers(struct mvm_engine *engine, json_t *info, struct mvm_container **list, size_t count)
 {
-	size_t running = 0, paused = 0;
+	size_t running = 0, paused = 0, all = count;
 
-	for (size_t i = 0; i < count; i++) {
+	/* Machines are not among them. */
+	for (size_t i = 0; i < all; i++) {
+		if (list[i]->config.login.user) {
+			count--;
+			continue;
+		}
 		running += list[i]->state.status == MVM_STATUS_RUNNING;
 		paused += list[i]->state.status == MVM_STATUS_PAUSED;
 	}

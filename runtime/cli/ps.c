@@ -219,7 +219,8 @@ static size_t choose(struct mvm_container **list, size_t count, const struct cli
 	for (size_t i = 0; i < count && (!limit || chosen < limit); i++) {
 		struct mvm_container *container = list[i];
 
-		if ((!all && !limit && !filter->any_status && !shown_running(container)) ||
+		if (container->config.login.user ||
+		    (!all && !limit && !filter->any_status && !shown_running(container)) ||
 		    !cli_container_filter_takes(filter, container))
 			continue;
 		/* Those left out only need to be kept for being freed. */

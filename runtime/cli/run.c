@@ -173,7 +173,7 @@ static int confine_request(const struct values *values, struct mvm_create_reques
 	return mvm_engine_check(request, err);
 }
 
-static const char *default_kernel(void)
+const char *cli_default_kernel(void)
 {
 	const char *path = getenv("MVM_KERNEL");
 
@@ -234,7 +234,7 @@ static int make_request(const struct values *values, char **args, struct made *m
 		.working_dir = values->workdir,
 		.user = values->user,
 		.hostname = values->hostname,
-		.kernel = values->kernel ? values->kernel : default_kernel(),
+		.kernel = values->kernel ? values->kernel : cli_default_kernel(),
 		.log_driver = values->log_driver,
 		.log_options = &values->log_options,
 		.tty = values->tty,

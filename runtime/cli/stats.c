@@ -155,7 +155,7 @@ static int list_all(struct listing *listing, struct mvm_error **err)
 	if (mvm_state_list_readable(mvm_engine_state(listing->engine), &listing->list, &count, &damaged, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		if (listing->values->all || runs(listing->list[i]))
+		if (!listing->list[i]->config.login.user && (listing->values->all || runs(listing->list[i])))
 			listing->list[kept++] = listing->list[i];
 		else
 			mvm_container_free(listing->list[i]);

@@ -206,6 +206,11 @@ static int configure(const struct mvm_create_request *request, const struct mvm_
 	config->read_only = request->read_only;
 	config->auto_remove = request->auto_remove;
 	config->restart_policy = mvm_strdup(restart);
+	if (request->login)
+		config->login = (struct mvm_login){.user = mvm_strdup(request->login->user),
+						   .uid = request->login->uid,
+						   .gid = request->login->gid,
+						   .home = mvm_strdup(request->login->home)};
 	if (config->working_dir && *config->working_dir != '/')
 		return mvm_fail(err, MVM_ERR_USAGE,
 				"the working directory '%s' is invalid, it needs to be an absolute path",

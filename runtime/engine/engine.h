@@ -227,6 +227,7 @@ struct mvm_create_request {
 	bool publish_all;
 	const struct mvm_strv *publish_sockets; /* HOST:GUEST */
 	bool ssh;				/* the user's ssh-agent is passed on */
+	const struct mvm_login *login;		/* it is that user's machine; NULL: nobody's */
 	bool has_stop_timeout;
 	int64_t stop_timeout; /* seconds; negative: for ever */
 	int64_t pids_limit, oom_score_adj, cpu_shares;
@@ -239,6 +240,24 @@ int mvm_engine_check(const struct mvm_create_request *request, struct mvm_error 
 /* Makes a container that has not been started. *lock is held: hand it to mvm_engine_supervise() or close it. */
 int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request *request,
 		      struct mvm_container **container, int *lock, struct mvm_error **err);
+
+/* Machines: containers that are a user's, with the image's own init, an account of the user's, home and the current
+ * folder shared. Names are those of containers; lists of containers leave them out. The request says what else it is to
+ * be; what makes it a machine, such as its command, is ours. Without a name it is called "default". */
+int mvm_engine_create_machine(struct mvm_engine *engine, const struct mvm_create_request *request,
+			      struct mvm_container **container, struct mvm_error **err);
+/* By name; without one the default machine: the one that was chosen, or else "default", or else the only one. NOT_FOUND
+ * says how to make one. */
+int mvm_engine_find_machine(struct mvm_engine *engine, const char *name, struct mvm_container **container,
+			    struct mvm_error **err);
+/* Newest first; mvm_container_list_free(). */
+int mvm_engine_list_machines(struct mvm_engine *engine, struct mvm_container ***list, size_t *count,
+			     struct mvm_error **err);
+/* Chooses the default one. */
+int mvm_engine_set_default_machine(struct mvm_engine *engine, const char *name, struct mvm_error **err);
+/* Returns when its user has an account, starting it where it does not run. `notice` as for mvm_engine_start(). */
+int mvm_engine_ready_machine(struct mvm_engine *engine, const struct mvm_container *container,
+			     void (*notice)(void *arg, const json_t *event), struct mvm_error **err);
 
 /* Starts a supervisor for the container and connects to it. The container does not run yet: the client attaches,
  * then orders "start". Takes the lock. */

@@ -7,6 +7,8 @@
 #include "image/disk.h"
 #include "runtime/state/net_endpoint.h"
 
+#define ENGINE_DEFAULT_MACHINE "default"
+
 /* Starts a supervisor, or a helper for looking into the disk of a container that does not run, or for changing it.
  * Takes the lock. */
 enum engine_role { ENGINE_SUPERVISOR, ENGINE_READER, ENGINE_WRITER };

@@ -57,7 +57,8 @@ static int prune_containers(struct mvm_engine *engine, const struct mvm_prune_fi
 		struct mvm_error *local MVM_CLEAN_ERROR = NULL;
 		const char *id = list[i]->config.id;
 
-		if (mvm_status_alive(list[i]->state.status) || !container_is_meant(filter, list[i]))
+		if (mvm_status_alive(list[i]->state.status) || list[i]->config.login.user ||
+		    !container_is_meant(filter, list[i]))
 			continue;
 		if (mvm_engine_remove(engine, id, false, false, &local) == 0)
 			mvm_strv_add(deleted, id);

@@ -27,6 +27,14 @@ struct mvm_state;
 
 enum { MVM_ID_LENGTH = 64, MVM_SHORT_ID_LENGTH = 12 };
 
+/* Whose machine it is (`mvm machine`), where it is one: the user of the host who has the same name, numbers and home
+ * inside. */
+struct mvm_login {
+	char *user; /* NULL: a container like others */
+	int64_t uid, gid;
+	char *home; /* an absolute path, inside and out */
+};
+
 /* What was asked for (config.json); written once, but for the name and what update.h may change. All strings owned,
  * NULL where not set. */
 struct mvm_container_config {
@@ -74,7 +82,8 @@ struct mvm_container_config {
 
 	struct mvm_strv published_sockets; /* host_socket.h */
 	struct mvm_strv host_sockets;	   /* targets of binds whose source was a socket */
-	char *ssh_agent;		   /* its socket when the container was made; NULL: not passed on */
+	struct mvm_login login;
+	char *ssh_agent; /* its socket when the container was made; NULL: not passed on */
 
 	/* What the processes may do; confinement.h says what the texts mean, and they have been checked. */
 	bool privileged;

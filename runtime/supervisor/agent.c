@@ -509,6 +509,18 @@ static int got_exited(struct agent *agent, const struct mvm_wire_frame *frame, c
 	return 0;
 }
 
+static int got_listening(struct agent *agent, const struct mvm_wire_frame *frame, const char **reason)
+{
+	char memory[4096] __attribute__((aligned(16)));
+	struct mvm_proto_arena arena = {.data = memory, .size = sizeof(memory)};
+	struct mvm_proto_listening listening;
+
+	if (mvm_proto_decode_listening(frame, &arena, &listening, reason) < 0)
+		return -1;
+	publish_found(agent->supervisor->publish, listening.ports ? listening.ports : "");
+	return 0;
+}
+
 static int handle_frame(struct agent *agent, const struct mvm_wire_frame *frame, const char **reason)
 {
 	switch (frame->type) {
@@ -522,6 +534,8 @@ static int handle_frame(struct agent *agent, const struct mvm_wire_frame *frame,
 		return got_figures(agent, frame, reason);
 	case MVM_PROTO_PROCESS_EXITED:
 		return got_exited(agent, frame, reason);
+	case MVM_PROTO_LISTENING:
+		return got_listening(agent, frame, reason);
 	default:
 		return 0;
 	}

@@ -1,5 +1,7 @@
 #include "publish.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "guest-agent/proto/proto.h"
@@ -8,9 +10,12 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 
+enum { FOUND_MAX = 256 };
+
 struct publish {
 	struct supervisor *supervisor;
 	struct bound_list bound;
+	struct bound_list found; /* as publish_found() has it */
 	struct mvm_vsock *vsock; /* while it is open */
 	struct datagrams *datagrams;
 };
@@ -53,7 +58,7 @@ int publish_bind(struct supervisor *supervisor, struct publish **out, struct mvm
 		bound_list_finish(&bound);
 		return -1;
 	}
-	if (!bound.count)
+	if (!bound.count && !supervisor->container->config.login.user)
 		return 0;
 	publish = mvm_alloc(sizeof(*publish));
 	publish->supervisor = supervisor;
@@ -77,6 +82,8 @@ uint64_t publish_kinds(const struct publish *publish)
 
 	for (size_t i = 0; publish && i < publish->bound.count; i++)
 		kinds |= publish->bound.items[i].port.protocol == MVM_PORT_TCP ? MVM_PUBLISH_TCP : MVM_PUBLISH_UDP;
+	if (publish && publish->supervisor->container->config.login.user)
+		kinds |= MVM_PUBLISH_TCP | MVM_PUBLISH_FOUND;
 	return kinds;
 }
 
@@ -105,10 +112,78 @@ void publish_open(struct publish *publish, struct mvm_vsock *vsock)
 	}
 }
 
+static bool has_port(const struct bound_list *list, uint16_t port)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].port.guest == port && list->items[i].port.protocol == MVM_PORT_TCP)
+			return true;
+	return false;
+}
+
+/* Those that are not among the ports now. */
+static void drop_found(struct publish *publish, const struct bound_list *now)
+{
+	struct bound_list kept = {0}, gone = {0};
+
+	for (size_t i = 0; i < publish->found.count; i++) {
+		struct bound_list *to = has_port(now, publish->found.items[i].port.guest) ? &kept : &gone;
+
+		to->items = mvm_realloc(to->items, to->count + 1, sizeof(*to->items));
+		to->items[to->count++] = publish->found.items[i];
+	}
+	bound_list_finish(&gone);
+	free(publish->found.items);
+	publish->found = kept;
+}
+
+/* A port that is taken, or not for this user, stays the host's. */
+static void add_found(struct publish *publish, uint16_t port)
+{
+	static const char *const addresses[] = {"127.0.0.1", "::1"};
+	size_t first = publish->found.count;
+
+	for (size_t i = 0; i < MVM_COUNT(addresses); i++) {
+		struct mvm_port wanted = {.protocol = MVM_PORT_TCP, .guest = port, .first = port, .last = port};
+		struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+
+		snprintf(wanted.ip, sizeof(wanted.ip), "%s", addresses[i]);
+		if (bind_port(&wanted, &publish->found, &err) < 0)
+			mvm_log(MVM_LOG_INFO, "%s", mvm_error_message(err));
+	}
+	for (size_t i = first; i < publish->found.count; i++)
+		mvm_vsock_publish(publish->vsock, publish->found.items[i].fd, MVM_PROTO_PUBLISH_TCP_PORT, port, NULL);
+}
+
+void publish_found(struct publish *publish, const char *ports)
+{
+	struct bound_list now = {0};
+
+	if (!publish || !publish->vsock || !publish->supervisor->container->config.login.user)
+		return;
+	for (char *end; now.count < FOUND_MAX; ports = end) {
+		unsigned long port = strtoul(ports, &end, 10);
+
+		if (end == ports || port == 0 || port > UINT16_MAX)
+			break;
+		now.items = mvm_realloc(now.items, now.count + 1, sizeof(*now.items));
+		now.items[now.count++] =
+			(struct bound){.fd = -1, .port = {.protocol = MVM_PORT_TCP, .guest = (uint16_t)port}};
+	}
+	drop_found(publish, &now);
+	for (size_t i = 0; i < now.count; i++) {
+		uint16_t port = now.items[i].port.guest;
+
+		if (!has_port(&publish->found, port) && !has_port(&publish->bound, port))
+			add_found(publish, port);
+	}
+	free(now.items);
+}
+
 void publish_close(struct publish *publish)
 {
 	if (!publish)
 		return;
+	bound_list_finish(&publish->found);
 	datagrams_destroy(publish->datagrams);
 	publish->datagrams = NULL;
 	publish->vsock = NULL;

@@ -30,6 +30,9 @@ uint64_t publish_kinds(const struct publish *publish);
 /* The program runs in the machine that this device belongs to, and does not any more. */
 void publish_open(struct publish *publish, struct mvm_vsock *vsock);
 void publish_close(struct publish *publish);
+/* The programs of a machine (`mvm machine`) listen at these TCP ports now, "22 8080": they can be reached at the same
+ * ports of the host's loopback addresses, as far as these are free. */
+void publish_found(struct publish *publish, const char *ports);
 /* What the ports have become, as state.json keeps it. */
 void publish_note(const struct publish *publish, struct mvm_strv *ports);
 

@@ -181,12 +181,16 @@ static int serve(struct supervisor *supervisor, struct shares *shares, struct mv
 
 int shares_open(struct supervisor *supervisor, struct shares **out, struct mvm_error **err)
 {
+	const struct mvm_container_config *config = &supervisor->container->config;
 	struct shares *shares = mvm_alloc(sizeof(*shares));
 
 	shares->device = -1;
+	if (config->login.user) {
+		shares->list.uid = (uint32_t)config->login.uid;
+		shares->list.gid = (uint32_t)config->login.gid;
+	}
 	*out = shares;
-	if (!supervisor->helper &&
-	    (collect(supervisor, shares, err) < 0 || add_translators(&supervisor->container->config, shares, err) < 0))
+	if (!supervisor->helper && (collect(supervisor, shares, err) < 0 || add_translators(config, shares, err) < 0))
 		return -1;
 	return serve(supervisor, shares, err);
 }

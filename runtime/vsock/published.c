@@ -62,8 +62,15 @@ void published_add(struct device *device, int fd, uint32_t port, uint16_t tag, b
 		mvm_log(MVM_LOG_WARN, "port %u is not published: %s", tag, strerror(errno));
 }
 
-/* False where there is nobody, or no room. */
-static bool accept_one(struct device *device, const struct published *published)
+static void forget(struct published *published)
+{
+	mvm_list_remove(&published->node);
+	close(published->fd);
+	free(published);
+}
+
+/* False where there is nobody, or no room, or it is not published any more: then it is gone. */
+static bool accept_one(struct device *device, struct published *published)
 {
 	struct stream *stream;
 	int fd;
@@ -75,7 +82,9 @@ static bool accept_one(struct device *device, const struct published *published)
 	fd = accept4(published->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		/* Without descriptors there is no room either. */
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+		if (errno == EINVAL)
+			forget(published);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			watch_all(device, true);
 		return errno == ECONNABORTED || errno == EINTR;
 	}
@@ -91,7 +100,7 @@ static bool accept_one(struct device *device, const struct published *published)
 
 void published_ready(struct device *device, struct source *source)
 {
-	const struct published *published = mvm_list_entry(source, struct published, source);
+	struct published *published = mvm_list_entry(source, struct published, source);
 
 	for (int i = 0; i < ACCEPTS && accept_one(device, published); i++)
 		;

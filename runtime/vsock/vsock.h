@@ -58,7 +58,7 @@ int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, uint16_t tag, mvm_
 
 /* From now on connects everybody who connects to a listening TCP or unix socket of the host's to a port of the guest,
  * `tag` as above. Bytes, each direction's end and resets pass without a part of ours; a connection that the guest does
- * not take or breaks off is reset. `listening` is non-blocking, and borrowed until mvm_vsock_destroy(). */
+ * not take or breaks off is reset. `listening` is non-blocking; its shutdown() ends it. */
 int mvm_vsock_publish(struct mvm_vsock *vsock, int listening, uint32_t port, uint16_t tag, struct mvm_error **err);
 
 /* The other way: `count` ports from `first` on lead to sockets of the host's that we connect for each connection of the

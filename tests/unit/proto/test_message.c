@@ -654,6 +654,24 @@ static void test_exited(void **state)
 	assert_int_equal(mvm_proto_decode_exited(&frame, &got, NULL), -1);
 }
 
+static void test_listening(void **state)
+{
+	const struct mvm_proto_listening some = {.ports = "22 8080"}, none = {.ports = ""};
+	struct mvm_proto_listening got;
+	struct mvm_wire_frame frame;
+	size_t length;
+
+	assert_int_equal(mvm_proto_encode_listening(&some, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(frame.type, MVM_PROTO_LISTENING);
+	assert_int_equal(mvm_proto_decode_listening(&frame, &arena, &got, NULL), 0);
+	assert_string_equal(got.ports, "22 8080");
+	assert_int_equal(mvm_proto_encode_listening(&none, buffer(), &length), 0);
+	frame = received(length);
+	assert_int_equal(mvm_proto_decode_listening(&frame, &arena, &got, NULL), 0);
+	assert_true(!got.ports || !*got.ports);
+}
+
 static void test_random_payloads_do_no_harm(void **state)
 {
 	/* Seeded: the same every time. The sanitizers are what looks. */
@@ -720,6 +738,7 @@ int main(void)
 		cmocka_unit_test(test_refresh),
 		cmocka_unit_test(test_an_answer_to_stat),
 		cmocka_unit_test(test_exited),
+		cmocka_unit_test(test_listening),
 		cmocka_unit_test(test_random_payloads_do_no_harm),
 	};
 
