@@ -1,7 +1,8 @@
 /*
  * manual PAGE FRAGMENT: writes a man page in scdoc(5)'s language on stdout. Names, usage and options come from the
  * tables that the program itself runs by, all else from the fragment: sections that begin with DESCRIPTION, behind
- * which the options are put. The page is "run" for mvm-run(1), "container-prune", or "mvm" for mvm(1) itself.
+ * which the options are put. The page is "run" for mvm-run(1), "container-prune", the
+ * name of a group, or "mvm" for mvm(1) itself.
  */
 #include <stdio.h>
 #include <string.h>
@@ -52,9 +53,14 @@ static char *page_name(const char *command)
 	return name;
 }
 
+/* A group has a page where it has options. */
 static const struct cli_command *find_command(const char *page)
 {
+	const struct cli_group *group = cli_find_group(page);
 	const struct cli_command *command;
+
+	if (group)
+		return group->options;
 
 	for (size_t i = 0; (command = cli_command_at(i)); i++) {
 		char *name MVM_CLEAN_FREE = page_name(command->name);

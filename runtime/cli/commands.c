@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "compose.h"
 #include "guess.h"
 
 /* In the order of the help: docker's. */
@@ -23,6 +24,7 @@ static const struct cli_command *const commands[] = {
 	&cli_attach,
 	&cli_build,
 	&cli_completion,
+	&cli_compose_config,
 	&cli_commit,
 	&cli_container_inspect,
 	&cli_container_prune,
@@ -90,6 +92,7 @@ static const struct cli_command *const commands[] = {
 };
 
 static const struct cli_group groups[] = {
+	{"compose", "Define and run multi-container applications", &cli_compose_group, &cli_compose_given},
 	{"container", "Manage containers"},
 	{"image", "Manage images"},
 	{"kernel", "Manage the kernels that machines boot"},
@@ -160,7 +163,7 @@ static const struct cli_command *find_command(const char *first, const char *sec
 	return NULL;
 }
 
-static const struct cli_group *find_group(const char *name)
+const struct cli_group *cli_find_group(const char *name)
 {
 	for (size_t i = 0; i < MVM_COUNT(groups); i++)
 		if (!strcmp(groups[i].name, name))
@@ -173,11 +176,6 @@ const struct cli_command *cli_command_at(size_t index)
 	return index < MVM_COUNT(commands) ? commands[index] : NULL;
 }
 
-bool cli_is_group(const char *word)
-{
-	return find_group(word) != NULL;
-}
-
 static bool is_flag(const char *word)
 {
 	return word[0] == '-';
@@ -185,7 +183,7 @@ static bool is_flag(const char *word)
 
 int cli_find(char *const *words, struct cli_found *found)
 {
-	*found = (struct cli_found){.group = find_group(words[0]), .words = 1};
+	*found = (struct cli_found){.group = cli_find_group(words[0]), .words = 1};
 	if (!found->group) {
 		found->command = find_command(words[0], NULL, &found->name);
 		return found->command ? 0 : -1;
@@ -295,7 +293,13 @@ void cli_print_group(const struct cli_group *group, FILE *out)
 	}
 	if (lines.count)
 		qsort(lines.items, lines.count, sizeof(*lines.items), by_text);
-	fprintf(out, "Usage:  mvm %s COMMAND\n\n%s\n\nCommands:\n", group->name, group->summary);
+	fprintf(out, "Usage:  mvm %s %s\n\n%s\n", group->name, group->options ? group->options->usage : "COMMAND",
+		group->summary);
+	if (group->options) {
+		fputs("\nOptions:\n", out);
+		cli_print_options(group->options, out);
+	}
+	fputs("\nCommands:\n", out);
 	for (size_t i = 0; i < lines.count; i++)
 		fprintf(out, "%s\n", lines.items[i]);
 	fprintf(out, "\nRun 'mvm %s COMMAND --help' for more information on a command.\n", group->name);

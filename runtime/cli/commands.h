@@ -10,6 +10,9 @@
 /* "mvm image", "mvm container", ... */
 struct cli_group {
 	const char *name, *summary;
+	/* What stands between it and its command, with where that goes; NULL: nothing does. */
+	const struct cli_command *options;
+	void *values;
 };
 
 /* What the first words of the command line stand for. */
@@ -35,7 +38,8 @@ const char *cli_nearest(const char *group, const char *typed);
 /* One after the other; NULL after the last. */
 const struct cli_command *cli_command_at(size_t index);
 
-bool cli_is_group(const char *word);
+/* NULL where the word is none. */
+const struct cli_group *cli_find_group(const char *word);
 /* Commands within the group, or all first words for NULL; each by its first name. */
 void cli_offer_commands(struct cli_completion *completion, const char *group);
 

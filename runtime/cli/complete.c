@@ -247,24 +247,51 @@ static void offer(struct cli_completion *completion, struct walk *walk)
 	}
 }
 
-/* The command's own words, of which `count` stand before the cursor; they begin with its name. */
-static void complete_command(struct cli_completion *completion, char *const *words, size_t count)
+/* A group's words, of which `count` stand before the cursor; they begin with its name. 1: a command of it follows, and
+ * `words` and `count` are without what stands between. */
+static int complete_group(struct cli_completion *completion, const struct cli_group *group, char **words, size_t *count)
 {
+	struct walk walk CLEAN_WALK = {0};
+	int first;
+
+	if (!group->options) {
+		if (*count > 1)
+			return 1;
+		if (completion->typed[0] == '-')
+			cli_offer(completion, "--help", "Print usage");
+		else
+			cli_offer_commands(completion, group->name);
+		return 0;
+	}
+	walk_init(&walk, group->options, words + 1, *count - 1);
+	if (!walk.arg_count) {
+		offer(completion, &walk);
+		return 0;
+	}
+	if (cli_parse(group->options, (int)*count - 1, words + 1, group->values, &first, NULL) != 0)
+		return 0;
+	for (*count = 0; words[*count];)
+		++*count;
+	return 1;
+}
+
+/* The command's own words, of which `count` stand before the cursor; they begin with its name. */
+static void complete_command(struct cli_completion *completion, char *const *given, size_t count)
+{
+	char **words MVM_CLEAN_FREE = mvm_alloc((count + 1) * sizeof(*words));
+	const struct cli_group *group = cli_find_group(given[0]);
 	struct walk walk CLEAN_WALK = {0};
 	struct cli_found found;
 
+	memcpy(words, given, count * sizeof(*words));
 	if (!strcmp(words[0], "help")) {
 		if (count <= 2)
 			cli_offer_commands(completion, count == 2 ? words[1] : NULL);
 		return;
 	}
-	if (cli_is_group(words[0]) && count == 1) {
-		if (completion->typed[0] == '-')
-			cli_offer(completion, "--help", "Print usage");
-		else
-			cli_offer_commands(completion, words[0]);
+	if (group && !complete_group(completion, group, words, &count))
 		return;
-	}
+	words[count] = NULL;
 	if (cli_find(words, &found) < 0 || !found.command)
 		return;
 	walk_init(&walk, found.command, words + found.words, count - (size_t)found.words);

@@ -165,13 +165,36 @@ static int answer_shell(char **words)
 	return 0;
 }
 
+/* What stands between a group and its command. -1, or 1 and the exit status; 0: the command follows the group. */
+static int take_group_options(char **words, int *count, int *status)
+{
+	const struct cli_group *group = *count ? cli_find_group(words[0]) : NULL;
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	int first, result;
+
+	if (!group || !group->options)
+		return 0;
+	result = cli_parse(group->options, *count - 1, words + 1, group->values, &first, &err);
+	if (result < 0)
+		*status = wrong_usage(group->options, err);
+	if (result > 0) {
+		cli_print_group(group, stdout);
+		*status = finish_stdout(0);
+	}
+	for (*count = 0; words[*count];)
+		++*count;
+	return result;
+}
+
 static int run_words(char **words)
 {
 	struct cli_found found;
-	int count = 0;
+	int count = 0, status;
 
 	while (words[count])
 		count++;
+	if (take_group_options(words, &count, &status) != 0)
+		return status;
 	if (!count) {
 		cli_print_overview(stderr);
 		return 0;

@@ -144,7 +144,7 @@ static void help_lists_each_command_once(void **state)
 	cli_print_overview(stdout);
 	overview = capture_end(&capture);
 	assert_non_null(strstr(overview, "\nCommon Commands:\n  run  "));
-	assert_non_null(strstr(overview, "\nManagement Commands:\n  container  "));
+	assert_non_null(strstr(overview, "\nManagement Commands:\n  compose  "));
 	assert_non_null(strstr(overview, "\n  rmi "));
 	assert_null(strstr(overview, "\n  ls "));
 	assert_non_null(strstr(overview, "Usage:  mvm [OPTIONS] COMMAND\n"));
@@ -158,6 +158,22 @@ static void help_lists_each_command_once(void **state)
 	assert_non_null(strstr(group, "\n  ls          List containers\n"));
 	assert_null(strstr(group, "\n  list "));
 	assert_null(strstr(group, "\n  ps "));
+	assert_null(strstr(group, "Options:"));
+}
+
+static void help_of_a_group_with_options(void **state)
+{
+	struct cli_found found;
+	struct capture capture;
+	char *group MVM_CLEAN_FREE = NULL;
+
+	find("compose", "config", &found);
+	capture_begin(&capture, stdout);
+	cli_print_group(found.group, stdout);
+	group = capture_end(&capture);
+	assert_non_null(strstr(group, "Usage:  mvm compose [OPTIONS] COMMAND\n"));
+	assert_non_null(strstr(group, "\nOptions:\n      --all-resources "));
+	assert_non_null(strstr(group, "\n  config      Parse"));
 }
 
 int main(void)
@@ -169,6 +185,7 @@ int main(void)
 		cmocka_unit_test(a_group_alone),
 		cmocka_unit_test(guesses),
 		cmocka_unit_test(help_lists_each_command_once),
+		cmocka_unit_test(help_of_a_group_with_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,7 @@ static void check_offers(const char *line, const char *word, bool offered)
 
 static void commands_and_groups(void **state)
 {
-	char *text MVM_CLEAN_FREE = answer("comp");
+	char *text MVM_CLEAN_FREE = answer("compl");
 
 	assert_string_equal(text, "completion\tPrint the completion script for bash, fish or zsh\n:4\n");
 	check("ima", "images|image|:4");
@@ -78,9 +78,21 @@ static void options_before_the_command(void **state)
 	check("--log-level d", "debug|:4");
 	check("--log-level=e", "--log-level=error|:4");
 	check("-l w", "warn|:4");
-	check("-D --config /tmp comp", "completion|:4");
+	check("-D --config /tmp compl", "completion|:4");
 	check("--config ", ":0");
 	check("-D run --pull n", "never|:4");
+}
+
+static void options_between_a_group_and_its_command(void **state)
+{
+	check("compose conf", "config|:4");
+	check("compose --pro", "--profile|--project-directory|--project-name|:4");
+	check("compose -p x --project-n", ":4");
+	check("compose -f ", ":0");
+	check("compose -f x -p y conf", "config|:4");
+	check("compose -f x config --form", "--format|:4");
+	check("compose --profile=a config --format ", "json|yaml|:4");
+	check("compose -p", "-p|:4");
 }
 
 static void options_that_are_there_and_not_given_yet(void **state)
@@ -186,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_and_groups),
 		cmocka_unit_test(options_before_the_command),
+		cmocka_unit_test(options_between_a_group_and_its_command),
 		cmocka_unit_test(options_that_are_there_and_not_given_yet),
 		cmocka_unit_test(values_of_options),
 		cmocka_unit_test(values_behind_a_letter),

@@ -1,0 +1,76 @@
+#include "compose.h"
+
+#include <stddef.h>
+
+#include "commands.h"
+
+struct cli_compose cli_compose_given;
+
+#define AT(member) offsetof(struct cli_compose, member)
+
+static const struct cli_option options[] = {
+	{"all-resources", 0, CLI_FLAG, AT(all_resources), NULL,
+	 "Include all resources, even those not used by services"},
+	{"env-file", 0, CLI_LIST, AT(env_files), "FILE", "Specify an alternate environment file",
+	 .complete = cli_complete_files},
+	{"file", 'f', CLI_LIST, AT(files), "FILE", "Compose configuration files; - is the standard input",
+	 .complete = cli_complete_files},
+	{"profile", 0, CLI_LIST, AT(profiles), "NAME", "Specify a profile to enable; * is all of them"},
+	{"project-directory", 0, CLI_STRING, AT(project_directory), "FOLDER",
+	 "Specify an alternate working directory (default: the path of the first compose file)",
+	 .complete = cli_complete_files},
+	{"project-name", 'p', CLI_STRING, AT(project_name), "NAME", "Project name"},
+	CLI_OPTIONS_END,
+};
+
+static void complete_commands(struct cli_completion *completion)
+{
+	cli_offer_commands(completion, "compose");
+}
+
+const struct cli_command cli_compose_group = {
+	.name = "compose",
+	.usage = "[OPTIONS] COMMAND",
+	.summary = "Define and run multi-container applications",
+	.options = options,
+	.max_args = SIZE_MAX,
+	.options_first = true,
+	.complete = complete_commands,
+	.values_size = sizeof(struct cli_compose),
+};
+
+static void print_warning(void *arg, const char *text)
+{
+	fprintf(stderr, "WARNING: %s\n", text);
+}
+
+static void take_given(struct mvm_compose_options *load)
+{
+	load->files = &cli_compose_given.files;
+	load->profiles = &cli_compose_given.profiles;
+	load->env_files = &cli_compose_given.env_files;
+	load->project_name = cli_compose_given.project_name;
+	load->project_directory = cli_compose_given.project_directory;
+	load->all_resources = cli_compose_given.all_resources;
+}
+
+int cli_compose_load(struct mvm_compose_options *load, struct mvm_compose **compose, struct mvm_error **err)
+{
+	take_given(load);
+	load->warn = print_warning;
+	return mvm_compose_load(load, compose, err);
+}
+
+void cli_complete_services(struct cli_completion *completion)
+{
+	struct mvm_compose_options load = {.no_env_resolution = true, .no_consistency = true};
+	struct mvm_compose *compose MVM_CLEAN_COMPOSE = NULL;
+	struct mvm_strv names MVM_CLEAN_STRV = {0};
+
+	take_given(&load);
+	if (mvm_compose_load(&load, &compose, NULL) < 0)
+		return;
+	mvm_compose_names(compose, "services", &names);
+	for (size_t i = 0; i < names.count; i++)
+		cli_offer(completion, names.items[i], NULL);
+}

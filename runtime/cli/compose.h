@@ -1,0 +1,26 @@
+/*
+ * What the commands of `mvm compose` share: the options that stand before them, and the project that these name.
+ */
+#ifndef MVM_CLI_COMPOSE_H
+#define MVM_CLI_COMPOSE_H
+
+#include "cli.h"
+#include "runtime/compose/compose.h"
+
+/* Between "compose" and the command. */
+struct cli_compose {
+	struct mvm_strv files, profiles, env_files;
+	const char *project_name, *project_directory;
+	bool all_resources;
+};
+extern const struct cli_command cli_compose_group;
+/* One a process: main() fills it before the command runs. */
+extern struct cli_compose cli_compose_given;
+
+/* Adds what was given to `options`, has warnings printed, and loads. */
+int cli_compose_load(struct mvm_compose_options *options, struct mvm_compose **compose, struct mvm_error **err);
+
+/* Names of the project's services. */
+void cli_complete_services(struct cli_completion *completion);
+
+#endif
