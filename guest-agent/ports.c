@@ -13,6 +13,7 @@
 #include "failure.h"
 #include "files.h"
 #include "loop.h"
+#include "publish.h"
 
 enum {
 	PERIOD_MS = 400,
@@ -78,6 +79,7 @@ static void tick(struct watch *watch, uint32_t events)
 	if (!strcmp(text, told))
 		return;
 	strcpy(told, text);
+	publish_follow(set);
 	control_listening(text);
 }
 

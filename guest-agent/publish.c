@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -36,12 +37,13 @@ enum {
 	NARROW_WINDOW = 16 * 1024,
 
 	RETRY_NS = 20 * 1000 * 1000,
+	FOUND_MAX = 256,
 };
 
 struct listener {
 	struct watch watch;
 	void (*start)(int socket, uint16_t port);
-	uint16_t port; /* of the host, where it is the container that connects */
+	uint16_t port; /* the container's, or a socket's number; the host's where it is the container that connects */
 };
 
 union address {
@@ -53,7 +55,10 @@ union address {
 char publish_buffer[PUBLISH_BUFFER];
 static union address targets[TARGETS];
 static unsigned target_count;
-static struct listener tcp = {.start = publish_tcp}, udp = {.start = publish_udp}, sockets = {.start = publish_socket};
+static struct listener *inward; /* for the host */
+static size_t inward_count;
+static struct listener *found[FOUND_MAX]; /* for it, too: as publish_follow() has it */
+static unsigned found_count;
 static struct listener outward[MVM_SOCKETS_MAX];
 static char *paths[MVM_SOCKETS_MAX];
 
@@ -158,27 +163,28 @@ int publish_dial_socket(uint16_t number, int *done)
 	return fd;
 }
 
-/* The port that the host connects from says which of the container's it is for. Only one, and the loop comes back for
- * the next: where nobody is left, accept() of vsock sleeps until the next tick of the clock, O_NONBLOCK or not. */
+/* Only one, and the loop comes back for the next: where nobody is left, accept() of vsock sleeps until the next tick of
+ * the clock, O_NONBLOCK or not. */
 static void accept_one(struct watch *watch, uint32_t events)
 {
 	const struct listener *listener = container_of(watch, struct listener, watch);
-	struct sockaddr_vm peer = {.port = 0};
+	struct sockaddr_vm peer = {.family = 0};
 	socklen_t length = sizeof(peer);
 	int fd = accept4(watch->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	if (listener->port || peer.cid == MVM_PROTO_HOST_CID)
-		listener->start(fd, listener->port ? listener->port : (uint16_t)peer.port);
+	if (peer.family != AF_VSOCK || peer.cid == MVM_PROTO_HOST_CID)
+		listener->start(fd, listener->port);
 	else
 		close(fd);
 }
 
 static void set_window(uint64_t size)
 {
-	setsockopt(tcp.watch.fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size));
-	setsockopt(sockets.watch.fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size));
+	for (size_t i = 0; i < inward_count; i++)
+		if (inward[i].start != publish_udp)
+			setsockopt(inward[i].watch.fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size));
 }
 
 void publish_count(unsigned connections)
@@ -201,11 +207,38 @@ static int start_listening(struct listener *listener, const void *address, sockl
 	return 0;
 }
 
-static int listen_for_host(struct listener *listener, uint32_t port, struct failure *failure)
+static int listen_with(struct listener *listener, uint32_t base, struct failure *failure)
 {
-	const struct sockaddr_vm address = {.family = AF_VSOCK, .port = port, .cid = UINT32_MAX};
+	const struct sockaddr_vm address = {.family = AF_VSOCK, .port = base + listener->port, .cid = UINT32_MAX};
 
 	return start_listening(listener, &address, sizeof(address), failure);
+}
+
+static int listen_for_host(void (*start)(int, uint16_t), uint32_t base, unsigned port, struct failure *failure)
+{
+	struct listener *listener = &inward[inward_count++];
+
+	listener->start = start;
+	listener->port = (uint16_t)port;
+	return listen_with(listener, base, failure);
+}
+
+/* "80/tcp" */
+static int listen_for_port(const char *text, struct failure *failure)
+{
+	unsigned port = (unsigned)strtoul(text, NULL, 10);
+
+	return strchr(text, 'u') ? listen_for_host(publish_udp, MVM_PROTO_PUBLISH_UDP_PORT, port, failure)
+				 : listen_for_host(publish_tcp, MVM_PROTO_PUBLISH_TCP_PORT, port, failure);
+}
+
+static size_t count(char *const *list)
+{
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	return n;
 }
 
 /* For any user of the container: the host sees who runs it, whoever that is inside. */
@@ -222,6 +255,58 @@ static int listen_for_container(uint64_t number, struct failure *failure)
 	return 0;
 }
 
+static bool is_published(unsigned port)
+{
+	for (size_t i = 0; i < inward_count; i++)
+		if (inward[i].start == publish_tcp && inward[i].port == port)
+			return true;
+	for (unsigned i = 0; i < found_count; i++)
+		if (found[i]->port == port)
+			return true;
+	return false;
+}
+
+static void drop_found(const uint8_t *set)
+{
+	for (unsigned i = 0; i < found_count; i++) {
+		struct listener *listener = found[i];
+
+		if (set[listener->port / 8] & 1 << listener->port % 8)
+			continue;
+		loop_remove(&listener->watch);
+		close(listener->watch.fd);
+		free(listener);
+		found[i--] = found[--found_count];
+	}
+}
+
+static void add_found(unsigned port)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+	struct failure failure;
+
+	if (!listener)
+		return;
+	listener->start = publish_tcp;
+	listener->port = (uint16_t)port;
+	if (listen_with(listener, MVM_PROTO_PUBLISH_TCP_PORT, &failure) == 0) {
+		found[found_count++] = listener;
+		return;
+	}
+	complain("port %u: %s", port, failure.message);
+	if (listener->watch.fd >= 0)
+		close(listener->watch.fd);
+	free(listener);
+}
+
+void publish_follow(const uint8_t *set)
+{
+	drop_found(set);
+	for (unsigned port = 1; port < 65536 && found_count < FOUND_MAX; port++)
+		if (set[port / 8] & 1 << port % 8 && !is_published(port))
+			add_found(port);
+}
+
 void publish_aim(char *const *interfaces)
 {
 	target_count = 0;
@@ -236,23 +321,28 @@ int publish_start(const struct mvm_proto_machine *order, struct failure *failure
 {
 	static const struct rlimit files = {FILES, FILES};
 	char *const *path = order->published_sockets;
+	size_t ports = count(order->published_ports), path_count = count(path);
 
-	if (!order->publish && !path && !order->sockets)
+	if (!ports && !path_count && !order->sockets)
 		return 0;
+	inward = calloc(ports + path_count, sizeof(*inward));
 	publish_aim(order->interfaces);
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot raise the limit of open files");
-	if (order->publish & MVM_PUBLISH_TCP && listen_for_host(&tcp, MVM_PROTO_PUBLISH_TCP_PORT, failure))
-		return -1;
-	if (order->publish & MVM_PUBLISH_FOUND)
-		ports_watch();
-	if (order->publish & MVM_PUBLISH_UDP && listen_for_host(&udp, MVM_PROTO_PUBLISH_UDP_PORT, failure))
-		return -1;
-	if (path && listen_for_host(&sockets, MVM_PROTO_PUBLISH_SOCKET_PORT, failure))
-		return -1;
-	set_window(WINDOW);
-	for (size_t i = 0; path && path[i] && i < MVM_SOCKETS_MAX; i++)
+	for (size_t i = 0; i < ports; i++) {
+		const char *port = order->published_ports[i];
+
+		if (!strcmp(port, MVM_PROTO_ALL_PORTS))
+			ports_watch();
+		else if (listen_for_port(port, failure))
+			return -1;
+	}
+	for (size_t i = 0; i < path_count && i < MVM_SOCKETS_MAX; i++) {
 		paths[i] = strdup(path[i]);
+		if (listen_for_host(publish_socket, MVM_PROTO_PUBLISH_SOCKET_PORT, (unsigned)i, failure))
+			return -1;
+	}
+	set_window(WINDOW);
 	for (uint64_t i = 0; i < order->sockets && i < MVM_SOCKETS_MAX; i++)
 		if (listen_for_container(i, failure))
 			return -1;

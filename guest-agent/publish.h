@@ -10,11 +10,16 @@
 #ifndef AGENT_PUBLISH_H
 #define AGENT_PUBLISH_H
 
+#include <stdint.h>
+
 struct failure;
 struct mvm_proto_machine;
 
 /* Whatever the order asks for, which may be nothing. */
 int publish_start(const struct mvm_proto_machine *order, struct failure *failure);
+
+/* The set of ports (ports.h) at which programs listen: it takes connections for the first 256 of them. */
+void publish_follow(const uint8_t *set);
 
 /* Whether or not there are any: the addresses have changed. */
 void publish_aim(char *const *interfaces);

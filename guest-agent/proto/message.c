@@ -75,7 +75,7 @@ static const struct spec machine_specs[] = {
 	{MVM_FIELD_CA_CERTIFICATES, KIND_TEXT, MACHINE(ca_certificates)},
 	{MVM_FIELD_CA_BUNDLE, KIND_TEXT, MACHINE(ca_bundle)},
 	{MVM_FIELD_INTERFACE, KIND_LIST, MACHINE(interfaces)},
-	{MVM_FIELD_PUBLISH, KIND_U64, MACHINE(publish)},
+	{MVM_FIELD_PUBLISHED_PORT, KIND_LIST, MACHINE(published_ports)},
 	{MVM_FIELD_PUBLISHED_SOCKET, KIND_LIST, MACHINE(published_sockets)},
 	{MVM_FIELD_SOCKETS, KIND_U64, MACHINE(sockets)},
 	{MVM_FIELD_TRANSLATOR, KIND_LIST, MACHINE(translators)},

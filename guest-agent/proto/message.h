@@ -80,7 +80,7 @@ struct mvm_proto_machine {
 	const char *ca_certificates;	/* PEM: authorities to trust beside the image's */
 	const char *ca_bundle;		/* PEM: those to trust as well where the image has none */
 	char *const *interfaces;	/* "mac=... name=... mtu=... ip=ADDRESS/PREFIX via=ADDRESS" */
-	uint64_t publish;		/* MVM_PUBLISH_* */
+	char *const *published_ports;	/* of the container, each once: "80/tcp" */
 	char *const *published_sockets; /* paths in the container that the host connects to */
 	uint64_t sockets;		/* of the host, which the container may connect to */
 	char *const *translators;	/* rules for binfmt_misc */

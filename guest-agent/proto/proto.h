@@ -18,10 +18,11 @@ enum {
 	MVM_PROTO_CONTROL_PORT = 1024, /* the agent's first connection; the host listens */
 	MVM_PROTO_STREAM_PORT = 1025,  /* ports from here on are the host's to give to streams */
 
-	/* Ports of the guest, where the agent listens for the published ports of the container; PROTOCOL.md */
-	MVM_PROTO_PUBLISH_TCP_PORT = 1024,
-	MVM_PROTO_PUBLISH_UDP_PORT = 1025,
-	MVM_PROTO_PUBLISH_SOCKET_PORT = 1026,
+	/* Ports of the guest, where the agent listens for what the container publishes: one for each of its ports,
+	 * which is added to these, and of its sockets, by their number; PROTOCOL.md */
+	MVM_PROTO_PUBLISH_TCP_PORT = 0x10000,
+	MVM_PROTO_PUBLISH_UDP_PORT = 0x20000,
+	MVM_PROTO_PUBLISH_SOCKET_PORT = 0x30000,
 
 	/* Ports of the host from here on lead to unix sockets of its own, one each */
 	MVM_PROTO_SOCKET_PORT = 512,
@@ -92,7 +93,6 @@ enum mvm_proto_tag {
 	MVM_FIELD_ROOT_SCRATCH = 28, /* u64: 1 when the root disk goes with the machine */
 	MVM_FIELD_CPU_WEIGHT = 29,   /* u64: 1 to 10000; usually 100 */
 	MVM_FIELD_INTERFACE = 30,    /* text, repeated: a network interface, see PROTOCOL.md */
-	MVM_FIELD_PUBLISH = 31,	     /* u64: enum mvm_proto_publish: for what connections come */
 
 	MVM_FIELD_PROCESS = 32,	    /* u64: the host's id of a process, 32 bits, not 0 */
 	MVM_FIELD_ARG = 33,	    /* text, repeated */
@@ -145,6 +145,7 @@ enum mvm_proto_tag {
 	MVM_FIELD_PUBLISHED_SOCKET = 104, /* text, repeated: path of a unix socket in the container */
 	MVM_FIELD_SOCKETS = 105,	  /* u64: how many sockets of the host there are, at most MVM_SOCKETS_MAX */
 	MVM_FIELD_SOCKET = 106,		  /* text, repeated: where each of them is in the container */
+	MVM_FIELD_PUBLISHED_PORT = 107,	  /* text, repeated: a port of the container: "80/tcp", "53/udp" */
 	MVM_FIELD_TRANSLATOR = 108, /* text, repeated: a rule for binfmt_misc, with a program below MVM_SHARE_ROOT */
 
 	MVM_FIELD_MOUNTED = 112,     /* u64: 1 when /etc/hosts and its like are those that the container sees */
@@ -168,12 +169,8 @@ enum mvm_proto_tag {
 	MVM_FIELD_PORTS = 131,		 /* text: TCP ports in order, "22 8080" */
 };
 
-/* Published ports are there, of this kind. */
-enum mvm_proto_publish {
-	MVM_PUBLISH_TCP = 1,
-	MVM_PUBLISH_UDP = 2,
-	MVM_PUBLISH_FOUND = 4, /* TCP ports at which programs listen are, as LISTENING tells of them */
-};
+/* In place of a published port: all TCP ports at which programs listen, as LISTENING tells of them. */
+#define MVM_PROTO_ALL_PORTS "*"
 
 /* Unix sockets, each way. */
 enum { MVM_SOCKETS_MAX = 64 };

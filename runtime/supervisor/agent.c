@@ -206,7 +206,7 @@ static void order_machine(struct agent *agent)
 		.sysctls = config->sysctls.items,
 	};
 	char *certificates MVM_CLEAN_FREE = NULL, *bundle MVM_CLEAN_FREE = NULL;
-	struct mvm_strv interfaces MVM_CLEAN_STRV = {0}, hosts MVM_CLEAN_STRV = {0};
+	struct mvm_strv interfaces MVM_CLEAN_STRV = {0}, hosts MVM_CLEAN_STRV = {0}, ports MVM_CLEAN_STRV = {0};
 	char *resolv_conf MVM_CLEAN_FREE = NULL;
 	size_t length = 0;
 
@@ -215,7 +215,8 @@ static void order_machine(struct agent *agent)
 	machine.hosts = hosts.items;
 	machine.resolv_conf = resolv_conf;
 	machine.translators = shares_translators(agent->supervisor->shares);
-	machine.publish = publish_kinds(agent->supervisor->publish);
+	publish_describe(agent->supervisor->publish, &ports);
+	machine.published_ports = ports.items;
 	sockets_describe(agent->supervisor->sockets, &machine);
 	if (!agent->supervisor->helper) {
 		machine.limits = limits_of(config);

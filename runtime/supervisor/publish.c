@@ -76,15 +76,24 @@ void publish_finish(struct publish *publish)
 	free(publish);
 }
 
-uint64_t publish_kinds(const struct publish *publish)
+static bool has(const struct mvm_strv *list, const char *text)
 {
-	uint64_t kinds = 0;
+	for (size_t i = 0; i < list->count; i++)
+		if (!strcmp(list->items[i], text))
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; publish && i < publish->bound.count; i++)
-		kinds |= publish->bound.items[i].port.protocol == MVM_PORT_TCP ? MVM_PUBLISH_TCP : MVM_PUBLISH_UDP;
+void publish_describe(const struct publish *publish, struct mvm_strv *ports)
+{
+	for (size_t i = 0; publish && i < publish->bound.count; i++) {
+		char *port MVM_CLEAN_FREE = mvm_port_guest_text(&publish->bound.items[i].port);
+
+		if (!has(ports, port))
+			mvm_strv_add(ports, port);
+	}
 	if (publish && publish->supervisor->container->config.login.user)
-		kinds |= MVM_PUBLISH_TCP | MVM_PUBLISH_FOUND;
-	return kinds;
+		mvm_strv_add(ports, MVM_PROTO_ALL_PORTS);
 }
 
 static int connect_flow(void *arg, uint16_t port, void (*done)(void *flow, int fd, int errnum), void *flow,
@@ -92,7 +101,7 @@ static int connect_flow(void *arg, uint16_t port, void (*done)(void *flow, int f
 {
 	const struct publish *publish = arg;
 
-	return mvm_vsock_connect(publish->vsock, MVM_PROTO_PUBLISH_UDP_PORT, port, done, flow, err);
+	return mvm_vsock_connect(publish->vsock, MVM_PROTO_PUBLISH_UDP_PORT + port, done, flow, err);
 }
 
 void publish_open(struct publish *publish, struct mvm_vsock *vsock)
@@ -107,7 +116,7 @@ void publish_open(struct publish *publish, struct mvm_vsock *vsock)
 
 		if (bound->port.protocol == MVM_PORT_UDP)
 			datagrams_add(publish->datagrams, bound->fd, bound->port.guest);
-		else if (mvm_vsock_publish(vsock, bound->fd, MVM_PROTO_PUBLISH_TCP_PORT, bound->port.guest, &err) < 0)
+		else if (mvm_vsock_publish(vsock, bound->fd, MVM_PROTO_PUBLISH_TCP_PORT + bound->port.guest, &err) < 0)
 			mvm_log(MVM_LOG_WARN, "%s", mvm_error_message(err));
 	}
 }
@@ -151,7 +160,7 @@ static void add_found(struct publish *publish, uint16_t port)
 			mvm_log(MVM_LOG_INFO, "%s", mvm_error_message(err));
 	}
 	for (size_t i = first; i < publish->found.count; i++)
-		mvm_vsock_publish(publish->vsock, publish->found.items[i].fd, MVM_PROTO_PUBLISH_TCP_PORT, port, NULL);
+		mvm_vsock_publish(publish->vsock, publish->found.items[i].fd, MVM_PROTO_PUBLISH_TCP_PORT + port, NULL);
 }
 
 void publish_found(struct publish *publish, const char *ports)

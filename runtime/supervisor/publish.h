@@ -25,8 +25,8 @@ struct publish;
 int publish_bind(struct supervisor *supervisor, struct publish **publish, struct mvm_error **err);
 /* NULL is fine here and for all that follows: nothing is published. */
 void publish_finish(struct publish *publish);
-/* MVM_PUBLISH_* */
-uint64_t publish_kinds(const struct publish *publish);
+/* For the agent: PROTOCOL.md, "Published ports". */
+void publish_describe(const struct publish *publish, struct mvm_strv *ports);
 /* The program runs in the machine that this device belongs to, and does not any more. */
 void publish_open(struct publish *publish, struct mvm_vsock *vsock);
 void publish_close(struct publish *publish);

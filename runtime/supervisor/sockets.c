@@ -118,8 +118,8 @@ void sockets_open(struct sockets *sockets)
 	for (size_t i = 0; sockets && i < sockets->published_count; i++) {
 		struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
-		if (mvm_vsock_publish(sockets->vsock, sockets->published[i].fd, MVM_PROTO_PUBLISH_SOCKET_PORT,
-				      (uint16_t)i, &err) < 0)
+		if (mvm_vsock_publish(sockets->vsock, sockets->published[i].fd,
+				      MVM_PROTO_PUBLISH_SOCKET_PORT + (uint32_t)i, &err) < 0)
 			mvm_log(MVM_LOG_WARN, "%s", mvm_error_message(err));
 	}
 }

@@ -320,10 +320,10 @@ void mvm_vsock_unlisten(struct mvm_vsock *vsock, uint32_t port)
 		}
 }
 
-int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, uint16_t tag, mvm_vsock_connected_fn fn, void *arg,
+int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, mvm_vsock_connected_fn fn, void *arg,
 		      struct mvm_error **err)
 {
-	struct control_message message = {.type = CONTROL_CONNECT, .port = port, .tag = tag};
+	struct control_message message = {.type = CONTROL_CONNECT, .port = port};
 	struct pending *pending;
 
 	if (vsock->control < 0)
@@ -336,9 +336,9 @@ int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, uint16_t tag, mvm_
 	return 0;
 }
 
-int mvm_vsock_publish(struct mvm_vsock *vsock, int listening, uint32_t port, uint16_t tag, struct mvm_error **err)
+int mvm_vsock_publish(struct mvm_vsock *vsock, int listening, uint32_t port, struct mvm_error **err)
 {
-	struct control_message message = {.type = CONTROL_PUBLISH, .port = port, .tag = tag};
+	struct control_message message = {.type = CONTROL_PUBLISH, .port = port};
 	struct sockaddr address = {.sa_family = AF_UNSPEC};
 	socklen_t length = sizeof(address);
 
@@ -352,7 +352,7 @@ int mvm_vsock_publish(struct mvm_vsock *vsock, int listening, uint32_t port, uin
 
 int mvm_vsock_serve(struct mvm_vsock *vsock, uint32_t first, uint32_t count, struct mvm_error **err)
 {
-	const struct control_message message = {.type = CONTROL_SERVE, .port = first, .tag = count};
+	const struct control_message message = {.type = CONTROL_SERVE, .port = first, .count = count};
 
 	if (vsock->control < 0)
 		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");

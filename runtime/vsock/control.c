@@ -76,9 +76,9 @@ void control_announce(struct device *device, struct stream *stream)
 	flush(device);
 }
 
-static void connect_to_guest(struct device *device, uint32_t id, uint32_t port, uint16_t tag)
+static void connect_to_guest(struct device *device, uint32_t id, uint32_t port)
 {
-	struct stream *stream = (struct stream *)mux_connect(&device->mux, port, tag, device->now);
+	struct stream *stream = (struct stream *)mux_connect(&device->mux, port, device->now);
 
 	if (!stream) {
 		struct control_message refusal = {.type = CONTROL_REFUSED, .id = id, .errnum = EMFILE};
@@ -138,18 +138,18 @@ static void handle(struct device *device, const struct control_message *message,
 		mux_unlisten(&device->mux, message->port);
 		break;
 	case CONTROL_CONNECT:
-		connect_to_guest(device, message->id, message->port, (uint16_t)message->tag);
+		connect_to_guest(device, message->id, message->port);
 		break;
 	case CONTROL_PUBLISH:
 		if (fd >= 0)
-			published_add(device, fd, message->port, (uint16_t)message->tag, message->id != 0);
+			published_add(device, fd, message->port, message->id != 0);
 		else
 			mvm_log(MVM_LOG_WARN, "a published port is lost: too many open files");
 		return;
 	case CONTROL_SERVE:
 		device->served_first = message->port;
-		device->served_count = message->tag;
-		for (uint32_t i = 0; i < message->tag; i++)
+		device->served_count = message->count;
+		for (uint32_t i = 0; i < message->count; i++)
 			mux_listen(&device->mux, message->port + i);
 		break;
 	case CONTROL_ANSWER:

@@ -9,10 +9,12 @@
  *       | SERVE first port, count ----> |    connections of the guest to these ports are asked about:
  *       | <------- ASKED id, port       |
  *       | ANSWER id + fd -------------> |    what it is to be connected to; without a descriptor it is refused
- *       | PUBLISH port, tag + fd -----> |    connections to this listening socket of the host go to the guest's port;
- * id: 1 |                               |    where it is TCP's | CONNECT id, port, tag ------> | | <------- CONNECTED
- * id + fd    |    or | <------- REFUSED id, errnum   | | <------- BROKEN reason        |    the guest or QEMU broke the
- * device; it ends
+ *       | PUBLISH port + fd ----------> |    connections to this listening socket of the host go to the guest's port
+ *       |                               |    (id is 1 where it is TCP's)
+ *       | CONNECT id, port -----------> |
+ *       | <------- CONNECTED id + fd    |    or
+ *       | <------- REFUSED id, errnum   |
+ *       | <------- BROKEN reason        |    the guest or QEMU broke the device; it ends
  *
  * The supervisor closes its end to end the device.
  */
@@ -41,7 +43,7 @@ struct control_message {
 	uint32_t type;
 	uint32_t id;
 	uint32_t port;
-	uint32_t tag; /* 16 bits: mux_connect(); SERVE: how many ports */
+	uint32_t count; /* SERVE: how many ports */
 	int32_t errnum;
 	char reason[CONTROL_REASON_SIZE]; /* BROKEN: NUL-terminated */
 };

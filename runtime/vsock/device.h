@@ -115,7 +115,7 @@ bool stream_free_dead(struct device *device);
 
 struct published;
 /* Takes `fd`, which listens and does not block. */
-void published_add(struct device *device, int fd, uint32_t port, uint16_t tag, bool tcp);
+void published_add(struct device *device, int fd, uint32_t port, bool tcp);
 /* Somebody wants to connect. */
 void published_ready(struct device *device, struct source *source);
 /* Some connections are no more. */

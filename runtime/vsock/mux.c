@@ -31,8 +31,8 @@
 #define REQUEST_TIMEOUT (20 * SECOND)
 #define CLOSE_TIMEOUT	(8 * SECOND)
 
-/* Our own ports: this bit, 14 bits that take turns, the tag. */
-enum { EPHEMERAL_PORT = 1 << 30, TURN_MASK = (1 << 14) - 1, TURN_SHIFT = 16 };
+/* Our own ports: this bit, and the others take turns. */
+enum { EPHEMERAL_PORT = 1 << 30, TURN_MASK = EPHEMERAL_PORT - 1 };
 
 static const struct mux_event no_event = {.type = EVENT_NONE};
 
@@ -287,16 +287,15 @@ struct mux_event mux_receive(struct mux *mux, const struct packet *packet, uint6
 	}
 }
 
-struct conn *mux_connect(struct mux *mux, uint32_t guest_port, uint16_t tag, uint64_t now)
+struct conn *mux_connect(struct mux *mux, uint32_t guest_port, uint64_t now)
 {
 	struct conn *conn;
 	uint32_t port;
 
 	if (mux->count >= MUX_MAX_CONNECTIONS)
 		return NULL;
-	/* There are fewer connections than turns. */
 	do
-		port = EPHEMERAL_PORT | (uint32_t)(++mux->turn & TURN_MASK) << TURN_SHIFT | tag;
+		port = EPHEMERAL_PORT | (++mux->turn & TURN_MASK);
 	while (find(mux, guest_port, port));
 	conn = add(mux, guest_port, port, CONN_REQUESTING);
 	conn->deadline = now + REQUEST_TIMEOUT;

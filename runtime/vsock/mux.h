@@ -81,7 +81,7 @@ struct mux {
 	struct mvm_list closing;
 	unsigned count;
 	uint64_t promised; /* sum of buf_alloc */
-	uint16_t turn;	   /* of host ports */
+	uint32_t turn;	   /* of host ports */
 	uint32_t listeners[MUX_MAX_LISTENERS];
 	unsigned listener_count;
 	/* Resets for connections that do not exist, oldest first. */
@@ -118,9 +118,8 @@ struct mux_event mux_receive(struct mux *mux, const struct packet *packet, uint6
 /* True while too many answers wait for receive buffers: transmit buffers must wait as well (§5.10.6.1.2). */
 bool mux_is_full(const struct mux *mux);
 
-/* Asks the guest for a connection, from a port of the host whose lower 16 bits are `tag`, which tells the guest
- * something before there is a byte. NULL where there are too many. */
-struct conn *mux_connect(struct mux *mux, uint32_t guest_port, uint16_t tag, uint64_t now);
+/* Asks the guest for a connection. NULL where there are too many. */
+struct conn *mux_connect(struct mux *mux, uint32_t guest_port, uint64_t now);
 void mux_accept(struct mux *mux, struct conn *conn);
 /* Resets it; the connection is the caller's to free. */
 void mux_abort(struct mux *mux, struct conn *conn);

@@ -5,8 +5,8 @@
  *
  * Whoever connects is accepted here, and the TCP or unix socket itself becomes the host end of a connection to the
  * guest (stream.c): its bytes are read straight into the guest's memory and written from there, and no other process of
- * the host has any work with them. The guest is asked at once, by a port of ours that tells it which of the container's
- * ports is meant, so that nothing has to be said first. Where it refuses, the socket is closed with a reset.
+ * the host has any work with them. The guest is asked at once, at a port that belongs to what is published, so that
+ * nothing has to be said first. Where it refuses, the socket is closed with a reset.
  *
  * There is a limit to connections, below that of the device, so that streams of processes always find room. At the
  * limit nothing is accepted; who connects waits in the socket's backlog.
@@ -28,7 +28,6 @@ struct published {
 	struct mvm_list node;
 	int fd;
 	uint32_t port;
-	uint16_t tag;
 	bool tcp;
 };
 
@@ -48,18 +47,17 @@ static void watch_all(struct device *device, bool full)
 		watch(device, mvm_list_entry(node, struct published, node), EPOLL_CTL_MOD);
 }
 
-void published_add(struct device *device, int fd, uint32_t port, uint16_t tag, bool tcp)
+void published_add(struct device *device, int fd, uint32_t port, bool tcp)
 {
 	struct published *published = mvm_alloc(sizeof(*published));
 
 	published->source.kind = SOURCE_PUBLISHED;
 	published->fd = fd;
 	published->port = port;
-	published->tag = tag;
 	published->tcp = tcp;
 	mvm_list_append(&device->published, &published->node);
 	if (watch(device, published, EPOLL_CTL_ADD) < 0)
-		mvm_log(MVM_LOG_WARN, "port %u is not published: %s", tag, strerror(errno));
+		mvm_log(MVM_LOG_WARN, "what leads to port %u of the guest is not published: %s", port, strerror(errno));
 }
 
 static void forget(struct published *published)
@@ -88,7 +86,7 @@ static bool accept_one(struct device *device, struct published *published)
 			watch_all(device, true);
 		return errno == ECONNABORTED || errno == EINTR;
 	}
-	stream = (struct stream *)mux_connect(&device->mux, published->port, published->tag, device->now);
+	stream = (struct stream *)mux_connect(&device->mux, published->port, device->now);
 	stream->fd = fd;
 	stream->handout = -1;
 	stream->source.kind = SOURCE_STREAM;

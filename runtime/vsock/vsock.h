@@ -48,18 +48,17 @@ int mvm_vsock_listen(struct mvm_vsock *vsock, uint32_t port, struct mvm_error **
 /* Connections already on their way are closed, not reported. */
 void mvm_vsock_unlisten(struct mvm_vsock *vsock, uint32_t port);
 
-/* Connects to a port of the guest, from one of ours whose lower 16 bits are `tag`. `fn` is called once, later, never
- * from within this call: with a descriptor that is the callee's and errnum 0, or with -1 and ECONNREFUSED (nobody
- * listens), ETIMEDOUT (no answer in 20 s), ECONNRESET (guest or device died), EMFILE, or ECANCELED
- * (mvm_vsock_destroy()). */
+/* Connects to a port of the guest. `fn` is called once, later, never from within this call: with a descriptor that is
+ * the callee's and errnum 0, or with -1 and ECONNREFUSED (nobody listens), ETIMEDOUT (no answer in 20 s), ECONNRESET
+ * (guest or device died), EMFILE, or ECANCELED (mvm_vsock_destroy()). */
 typedef void (*mvm_vsock_connected_fn)(void *arg, int fd, int errnum);
-int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, uint16_t tag, mvm_vsock_connected_fn fn, void *arg,
+int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, mvm_vsock_connected_fn fn, void *arg,
 		      struct mvm_error **err);
 
-/* From now on connects everybody who connects to a listening TCP or unix socket of the host's to a port of the guest,
- * `tag` as above. Bytes, each direction's end and resets pass without a part of ours; a connection that the guest does
- * not take or breaks off is reset. `listening` is non-blocking; its shutdown() ends it. */
-int mvm_vsock_publish(struct mvm_vsock *vsock, int listening, uint32_t port, uint16_t tag, struct mvm_error **err);
+/* From now on connects everybody who connects to a listening TCP or unix socket of the host's to a port of the guest.
+ * Bytes, each direction's end and resets pass without a part of ours; a connection that the guest does not take or
+ * breaks off is reset. `listening` is non-blocking; its shutdown() ends it. */
+int mvm_vsock_publish(struct mvm_vsock *vsock, int listening, uint32_t port, struct mvm_error **err);
 
 /* The other way: `count` ports from `first` on lead to sockets of the host's that we connect for each connection of the
  * guest's, which then passes without a part of ours, too. Before the guest runs, and once. */

@@ -13,9 +13,15 @@
 #include "guest-agent/files.h"
 #include "guest-agent/loop.h"
 #include "guest-agent/ports.h"
+#include "guest-agent/publish.h"
 
 /* What ports_watch() needs, which is not called here. */
 void control_listening(const char *ports)
+{
+	fail();
+}
+
+void publish_follow(const uint8_t *set)
 {
 	fail();
 }

@@ -117,6 +117,7 @@ static void test_machine(void **state)
 	static char *const hosts[] = {(char *)"10.0.0.1 a", (char *)"", (char *)"10.0.0.2 b", NULL};
 	static char *const sysctls[] = {(char *)"net.core.somaxconn=1024", NULL};
 	static char *const published[] = {(char *)"/run/a.sock", (char *)"/run/b.sock", NULL};
+	static char *const ports[] = {(char *)"80/tcp", (char *)"53/udp", NULL};
 	const struct mvm_proto_machine sent = {
 		.hostname = "box",
 		.clock = UINT64_C(1700000000123456789),
@@ -133,6 +134,7 @@ static void test_machine(void **state)
 		.ca_certificates = "one\n",
 		.ca_bundle = "many\n",
 		.published_sockets = published,
+		.published_ports = ports,
 		.sockets = 2,
 	};
 	struct mvm_proto_machine got;
@@ -162,6 +164,8 @@ static void test_machine(void **state)
 	assert_string_equal(got.ca_bundle, "many\n");
 	assert_string_equal(got.published_sockets[1], "/run/b.sock");
 	assert_null(got.published_sockets[2]);
+	assert_string_equal(got.published_ports[1], "53/udp");
+	assert_null(got.published_ports[2]);
 	assert_int_equal(got.sockets, 2);
 }
 

@@ -449,7 +449,7 @@ static void other_ports_are_not_served(void **state)
 
 /* --- published ports --- */
 
-enum { PUBLISHED = 1024, TAG = 8080 };
+enum { PUBLISHED = 0x10000 + 8080 };
 
 /* A published socket and somebody who has connected; the guest has been asked. */
 static int published_peer(int *listening)
@@ -463,11 +463,10 @@ static int published_peer(int *listening)
 	assert_int_equal(bind(*listening, (struct sockaddr *)&address, length), 0);
 	assert_int_equal(listen(*listening, 16), 0);
 	getsockname(*listening, (struct sockaddr *)&address, &length);
-	assert_int_equal(mvm_vsock_publish(vsock, *listening, PUBLISHED, TAG, NULL), 0);
+	assert_int_equal(mvm_vsock_publish(vsock, *listening, PUBLISHED, NULL), 0);
 	assert_int_equal(connect(peer, (struct sockaddr *)&address, length), 0);
 	packet = expect_op(OP_REQUEST);
 	assert_int_equal(packet.dst_port, PUBLISHED);
-	assert_int_equal(packet.src_port & 0xffff, TAG);
 	host_port = packet.src_port;
 	return peer;
 }
@@ -544,7 +543,7 @@ static void ports_that_are_not_listened_on_are_reset(void **state)
 {
 	mvm_vsock_unlisten(vsock, PORT);
 	/* Behind the order that goes before it: both have one reader. */
-	assert_int_equal(mvm_vsock_connect(vsock, 7000, 0, on_connected, NULL, NULL), 0);
+	assert_int_equal(mvm_vsock_connect(vsock, 7000, on_connected, NULL, NULL), 0);
 	expect_op(OP_REQUEST);
 	guest_sends(OP_REQUEST, GUEST_PORT, 0, NULL, 0);
 	assert_int_equal(expect_op(OP_RST).dst_port, GUEST_PORT);
@@ -557,7 +556,7 @@ static void the_guest_refuses(void **state)
 {
 	struct packet request;
 
-	assert_int_equal(mvm_vsock_connect(vsock, 7000, 0, on_connected, NULL, NULL), 0);
+	assert_int_equal(mvm_vsock_connect(vsock, 7000, on_connected, NULL, NULL), 0);
 	request = expect_op(OP_REQUEST);
 	assert_int_equal(request.dst_port, 7000);
 	request = (struct packet){.src_cid = CID,
@@ -612,7 +611,7 @@ static void a_broken_receive_ring_ends_it(void **state)
 {
 	fake_put16(&guest.rings[RX], guest.rings[RX].available + 2, 0x8000);
 	/* Seen when there is something to send. */
-	assert_int_equal(mvm_vsock_connect(vsock, 7000, 0, on_connected, NULL, NULL), 0);
+	assert_int_equal(mvm_vsock_connect(vsock, 7000, on_connected, NULL, NULL), 0);
 	refused = 0;
 	run();
 	assert_int_equal(refused, ECONNRESET);

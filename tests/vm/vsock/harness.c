@@ -319,7 +319,7 @@ static bool answered(const struct harness *harness)
 int harness_connect(struct harness *harness, uint32_t port)
 {
 	harness->answered = false;
-	if (mvm_vsock_connect(harness->vsock, port, 0, on_connected, harness, NULL) < 0)
+	if (mvm_vsock_connect(harness->vsock, port, on_connected, harness, NULL) < 0)
 		return -EPIPE;
 	if (!harness_run(harness, answered))
 		return -ETIMEDOUT;

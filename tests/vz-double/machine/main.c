@@ -74,7 +74,7 @@ static void connect_guest(struct machine *machine, uint32_t id, uint32_t port)
 	struct connecting *connecting = mvm_alloc(sizeof(*connecting));
 
 	*connecting = (struct connecting){id, port};
-	if (mvm_vsock_connect(machine->vsock, port, (uint16_t)id, connected, connecting, NULL) < 0)
+	if (mvm_vsock_connect(machine->vsock, port, connected, connecting, NULL) < 0)
 		connected(connecting, -1, ECONNRESET);
 }
 
