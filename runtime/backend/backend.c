@@ -12,13 +12,17 @@ struct entry {
 };
 
 static const struct entry backends[] = {
-#ifdef __linux__
-	{"auto", &mvm_backend_qemu},
-	{"qemu", &mvm_backend_qemu},
-	{"vz", NULL},
-#else
+#ifdef __APPLE__
+	{"auto", &mvm_backend_vz},
+	{"qemu", NULL},
+	{"vz", &mvm_backend_vz},
+#elif defined(MVM_BACKEND_DOUBLE)
 	{"auto", NULL},
 	{"qemu", NULL},
+	{"vz", &mvm_backend_vz},
+#else
+	{"auto", &mvm_backend_qemu},
+	{"qemu", &mvm_backend_qemu},
 	{"vz", NULL},
 #endif
 };

@@ -42,12 +42,19 @@ struct mvm_machine_disk {
 	const char *serial; /* what the guest sees, at most 20 characters; NULL for none */
 };
 
+/* A folder of the host's, for backends that have shares of their own: the guest finds it by its number. */
+struct mvm_machine_share {
+	const char *path;
+	bool read_only;
+};
+
 /* How many there are at most, and how many of these may be put in later. */
 enum { MVM_MACHINE_NICS_MAX = 8, MVM_MACHINE_HOT_NICS = 4 };
 /* eth0, eth1, ... in this order. */
 struct mvm_machine_nic {
 	int fd; /* a datagram socket, a frame each. Borrowed, as vsock_fd, but it can be used again */
 	uint8_t mac[6];
+	unsigned mtu;
 };
 
 struct mvm_machine_spec {
@@ -68,7 +75,10 @@ struct mvm_machine_spec {
 			       the machine fails; a second start() needs a new one */
 	int fs_fd;	    /* QEMU: the same of the shares' device */
 	const char *fs_tag; /* NULL: there are no shares */
-	uint32_t cid;	    /* for the device's owner; the backend itself has no use for it on QEMU */
+	const struct mvm_machine_share *shares; /* of that tag, where they are the machine's own (own_devices) */
+	size_t share_count;
+	const char *identity; /* VZ: file in which what the machine calls itself is kept; NULL: it is new each time */
+	bool nested;	      /* VZ: the guest may have machines of its own, where that can be */
 	const char *boot_log; /* path; emptied at start, never larger than MVM_BOOT_LOG_MAX */
 	enum mvm_accel accel;
 	bool debug; /* the kernel says everything it has to say on the console */
@@ -96,10 +106,17 @@ struct mvm_machine_events {
 	/* One line that the user should see, such as that emulation is used and how to change it. May come
 	 * from inside start(). At most once per boot of the host for the same cause. */
 	void (*notice)(void *arg, const char *text);
+	/* Of own_devices: the guest has connected to a port of listen(), and what connect() has come to: -1 and an
+	 * errno where it has failed. `fd` is the callee's, blocking and close-on-exec. */
+	void (*accepted)(void *arg, uint32_t port, int fd);
+	void (*connected)(void *arg, uint32_t id, int fd, int errnum);
 };
 
 struct mvm_backend_ops {
 	const char *name;
+	/* Its machines have a vsock device and shares of their own: spec.shares, listen() and connect() are for it, and
+	 * vsock_fd and fs_fd are not. */
+	bool own_devices;
 	/* 0: the machine is on its way, and stopped() will say how it ended. Fails with NOT_FOUND where QEMU,
 	 * the kernel or the initramfs is missing (and says what to do), UNSUPPORTED where the accelerator
 	 * asked for cannot be had. `events` is copied, `arg` is passed on. */
@@ -111,6 +128,9 @@ struct mvm_backend_ops {
 	int (*resume)(struct mvm_machine *machine, struct mvm_error **err);
 	/* Presses the power button. The guest's agent is the better way to ask, since only it can say no. */
 	int (*power_off)(struct mvm_machine *machine, struct mvm_error **err);
+	/* NULL without own_devices. Before the guest runs or later; accepted() and connected() tell. */
+	void (*listen)(struct mvm_machine *machine, uint32_t port, bool on);
+	void (*connect)(struct mvm_machine *machine, uint32_t port, uint32_t id);
 	/* Pulls the plug, now: what the guest has not synced is lost. stopped(KILLED) follows, unless it had
 	 * stopped by itself before. */
 	void (*kill)(struct mvm_machine *machine);
@@ -131,10 +151,16 @@ struct mvm_backend_ops {
 };
 
 extern const struct mvm_backend_ops mvm_backend_qemu;
+extern const struct mvm_backend_ops mvm_backend_vz;
 
 /* "auto", "qemu" or "vz"; NULL or "" reads MVM_BACKEND, which is auto where unset. USAGE for an unknown name,
  * UNSUPPORTED for one that this system has not. */
 int mvm_backend_find(const char *name, const struct mvm_backend_ops **ops, struct mvm_error **err);
+
+/* For those who start no machine themselves: the supervisor program of the backend that MVM_BACKEND names, the
+ * caller's; and whether its machines take raw disks only. */
+int mvm_backend_program(char **path, struct mvm_error **err);
+bool mvm_backend_wants_raw(void);
 
 /* "auto", "kvm" or "tcg"; NULL reads MVM_ACCEL, which is auto where unset or empty. */
 int mvm_accel_parse(const char *name, enum mvm_accel *accel, struct mvm_error **err);
@@ -143,5 +169,7 @@ const char *mvm_accel_name(enum mvm_accel accel);
 /* The last lines of a boot log, at most `lines` (1 or more), without control characters and over-long lines; "" where
  * there is no log. The caller owns the text. */
 char *mvm_boot_log_tail(const char *path, unsigned lines);
+/* The line in which the guest's kernel says that it panicked; NULL for none; the caller owns it. */
+char *mvm_boot_log_panic(const char *path);
 
 #endif

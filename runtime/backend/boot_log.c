@@ -17,7 +17,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 
-enum { QUARTER = MVM_BOOT_LOG_MAX / 4, TAIL_BYTES = 16 * 1024, LINE_MAX_BYTES = 400 };
+enum { QUARTER = MVM_BOOT_LOG_MAX / 4, TAIL_BYTES = 16 * 1024, LINE_MAX_BYTES = 400, PANIC_LINES = 120 };
 
 int boot_log_open(struct boot_log *log, const char *path, struct mvm_error **err)
 {
@@ -110,4 +110,12 @@ char *mvm_boot_log_tail(const char *path, unsigned lines)
 		if (clean.data[start - 1] == '\n' && --lines == 0)
 			break;
 	return mvm_strndup(clean.data ? clean.data + start : "", clean.length - start);
+}
+
+char *mvm_boot_log_panic(const char *path)
+{
+	char *tail MVM_CLEAN_FREE = mvm_boot_log_tail(path, PANIC_LINES);
+	char *found = strstr(tail, "Kernel panic");
+
+	return found ? mvm_strndup(found, strcspn(found, "\n")) : NULL;
 }

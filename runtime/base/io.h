@@ -92,6 +92,8 @@ int mvm_lock(const char *path, unsigned flags, int *fd, struct mvm_error **err);
 
 /* Copy-on-write clone of a file: 0 done, 1 this file system cannot. `to` must not exist. */
 int mvm_clone_file(const char *from, const char *to, struct mvm_error **err);
+/* A copy of `size` bytes, which are no fewer than there are, with the holes that the file has. `to` must not exist. */
+int mvm_copy_sparse(const char *from, const char *to, uint64_t size, struct mvm_error **err);
 
 /* Descriptor -1 is fine; the variable is set to -1. */
 void mvm_close(int *fd);

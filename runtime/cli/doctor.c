@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "runtime/backend/backend.h"
 #include "runtime/base/arch.h"
 #include "runtime/base/config.h"
 #include "runtime/base/io.h"
@@ -128,7 +129,7 @@ static void check_machines(struct doctor *doctor)
 	struct mvm_error *err = NULL;
 	int status;
 
-	if (mvm_own_file("mvm-supervisor", &program, &err) < 0 ||
+	if (mvm_backend_program(&program, &err) < 0 ||
 	    mvm_spawn_output(program, argv, NULL, EXAMINE_SECONDS, &text, &status, &err) < 0) {
 		doctor_add_error(doctor, "machines", DOCTOR_ERROR, err);
 		return;

@@ -8,6 +8,7 @@
 
 #include "image/clone.h"
 #include "image/platform.h"
+#include "runtime/backend/backend.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/text.h"
@@ -233,7 +234,8 @@ static int make_disk(const struct mvm_create_request *request, const char *base,
 {
 	struct mvm_disk_clone clone;
 
-	if (mvm_disk_clone(base, folder, request->disk_size, 0, &clone, err) < 0)
+	if (mvm_disk_clone(base, folder, request->disk_size, mvm_backend_wants_raw() ? MVM_DISK_CLONE_RAW : 0, &clone,
+			   err) < 0)
 		return -1;
 	config->disk_file = mvm_strdup(strrchr(clone.path, '/') + 1);
 	config->disk_format = mvm_strdup(clone.qcow2 ? "qcow2" : "raw");

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/backend/backend.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/loop.h"
@@ -38,7 +39,7 @@ int engine_start_supervisor(struct mvm_engine *engine, const struct mvm_containe
 	int pair[2];
 	pid_t pid;
 
-	if (mvm_own_file("mvm-supervisor", &program, err) < 0)
+	if (mvm_backend_program(&program, err) < 0)
 		return -1;
 	if (mvm_socketpair(SOCK_STREAM, pair) < 0)
 		return mvm_fail_errno(err, errno, "cannot make a socket");

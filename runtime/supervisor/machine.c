@@ -154,6 +154,36 @@ static void machine_resumed(void *arg)
 	supervisor_event(arg, EVENT_MACHINE_RESUMED);
 }
 
+/* A machine's own vsock device. */
+
+static void device_listen(void *arg, uint32_t port, bool on)
+{
+	const struct supervisor *supervisor = arg;
+
+	supervisor->backend->listen(supervisor->machine, port, on);
+}
+
+static void device_connect(void *arg, uint32_t port, uint32_t id)
+{
+	const struct supervisor *supervisor = arg;
+
+	supervisor->backend->connect(supervisor->machine, port, id);
+}
+
+static void machine_accepted(void *arg, uint32_t port, int fd)
+{
+	const struct supervisor *supervisor = arg;
+
+	mvm_vsock_accepted(supervisor->vsock, port, fd);
+}
+
+static void machine_connected(void *arg, uint32_t id, int fd, int errnum)
+{
+	const struct supervisor *supervisor = arg;
+
+	mvm_vsock_answered(supervisor->vsock, id, fd, errnum);
+}
+
 static int listen_for_agent(struct supervisor *supervisor, struct mvm_error **err)
 {
 	if (mvm_vsock_listen(supervisor->vsock, MVM_PROTO_CONTROL_PORT, err) < 0)
@@ -196,11 +226,14 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 		.resumed = machine_resumed,
 		.stopped = machine_stopped,
 		.notice = machine_notice,
+		.accepted = machine_accepted,
+		.connected = machine_connected,
 	};
 	const struct mvm_container_config *config = &supervisor->container->config;
 	const char *folder = supervisor->container->folder;
 	char *kernel MVM_CLEAN_FREE = NULL, *initrd MVM_CLEAN_FREE = NULL;
 	char *boot_log MVM_CLEAN_FREE = supervisor_boot_log(supervisor);
+	char *identity MVM_CLEAN_FREE = mvm_format("%s/machine-id", folder);
 	char *disk_path MVM_CLEAN_FREE = mvm_format("%s/%s", folder, config->disk_file);
 	struct mvm_machine_disk disks[1 + MVM_VOLUME_DISKS_MAX] = {{
 		.path = disk_path,
@@ -220,9 +253,8 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 		.nic_count = network_nics(supervisor->network, nics),
 		.hot_nics = !supervisor->helper,
 		.vsock_fd = vsock_fd,
-		.fs_fd = shares_device(supervisor->shares),
-		.fs_tag = shares_device(supervisor->shares) < 0 ? NULL : MVM_SHARE_TAG,
-		.cid = GUEST_CID,
+		.identity = identity,
+		.nested = config->privileged,
 		.boot_log = boot_log,
 		.accel = supervisor->accel,
 		.debug = level && !strcmp(level, "debug"),
@@ -230,6 +262,7 @@ static int start_machine(struct supervisor *supervisor, int vsock_fd, struct mvm
 
 	if (find_boot_files(supervisor, &kernel, &initrd, err) < 0)
 		return -1;
+	shares_describe(supervisor->shares, &spec);
 	supervisor->booted_memory = config->memory;
 	supervisor->booted_cpus = config->cpus;
 	spec.kernel = kernel;
@@ -247,10 +280,23 @@ static int check_space(const char *folder, struct mvm_error **err)
 	return 0;
 }
 
-int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
+static int start_vsock(struct supervisor *supervisor, int *vsock_fd, struct mvm_error **err)
 {
 	static const struct mvm_vsock_events events = {
 		.accepted = accepted, .asked = asked_for_socket, .died = vsock_died};
+	static const struct mvm_vsock_device device = {.listen = device_listen, .connect = device_connect};
+
+#ifdef __linux__
+	if (!supervisor->backend->own_devices)
+		return mvm_vsock_start(supervisor->loop, GUEST_CID, &events, supervisor, &supervisor->vsock, vsock_fd,
+				       err);
+#endif
+	supervisor->vsock = mvm_vsock_create(supervisor->loop, &device, &events, supervisor);
+	return 0;
+}
+
+int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
+{
 	int vsock_fd MVM_CLEAN_FD = -1;
 
 	mvm_log(MVM_LOG_INFO, "phase boot");
@@ -267,10 +313,12 @@ int machine_boot(struct supervisor *supervisor, struct mvm_error **err)
 		return -1;
 	if (shares_open(supervisor, &supervisor->shares, err) < 0)
 		return -1;
-	if (mvm_vsock_start(supervisor->loop, GUEST_CID, &events, supervisor, &supervisor->vsock, &vsock_fd, err) < 0 ||
-	    listen_for_agent(supervisor, err) < 0 || sockets_serve(supervisor->sockets, supervisor->vsock, err) < 0 ||
+	if (start_vsock(supervisor, &vsock_fd, err) < 0 || listen_for_agent(supervisor, err) < 0 ||
+	    sockets_serve(supervisor->sockets, supervisor->vsock, err) < 0 ||
 	    start_machine(supervisor, vsock_fd, err) < 0)
 		return -1;
+	if (supervisor->backend->own_devices)
+		mvm_vsock_attach(supervisor->vsock);
 	return 0;
 }
 

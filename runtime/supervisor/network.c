@@ -126,6 +126,7 @@ size_t network_nics(struct network *network, struct mvm_machine_nic *nics)
 		place->nic->inside = true;
 		nics[i].fd = place->nic->machine_fd;
 		memcpy(nics[i].mac, place->nic->mac, sizeof(nics[i].mac));
+		nics[i].mtu = (unsigned)place->config->mtu;
 	}
 	return count;
 }

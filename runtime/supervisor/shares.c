@@ -1,7 +1,10 @@
 #include "shares.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "guest-agent/proto/proto.h"
 #include "runtime/base/arch.h"
@@ -23,6 +26,7 @@ struct shares {
 	struct mvm_share_server *server;
 	int device;
 	struct watches *watches; /* NULL where none are */
+	struct mvm_machine_share *own; /* as many as the list has; NULL where there is a server */
 };
 
 static size_t depth(const char *text)
@@ -159,6 +163,48 @@ static int add_translators(const struct mvm_container_config *config, struct sha
 	return 0;
 }
 
+/* A single file, for a machine that shares folders only: a folder that has a link to it, and nothing else. The link is
+ * the same file as long as nobody puts another one in its place, just as docker's mount of a file. */
+static int make_folder_for(const struct supervisor *supervisor, const char *source, size_t number, char **out,
+			   struct mvm_error **err)
+{
+	char *folder MVM_CLEAN_FREE = mvm_format("%s/files/%zu", supervisor->container->folder, number);
+	char *link MVM_CLEAN_FREE = mvm_format("%s/file", folder);
+
+	if (mvm_make_folders(folder, err) < 0)
+		return -1;
+	unlink(link);
+	if (linkat(AT_FDCWD, source, AT_FDCWD, link, AT_SYMLINK_FOLLOW) < 0)
+		return mvm_fail_errno(
+			err, errno,
+			"cannot share the file %s by itself: a link to it in %s cannot be made; share its "
+			"folder",
+			source, folder);
+	*out = folder;
+	folder = NULL;
+	return 0;
+}
+
+static int list_own(const struct supervisor *supervisor, struct shares *shares, struct mvm_error **err)
+{
+	shares->own = mvm_realloc(NULL, shares->list.count + 1, sizeof(*shares->own));
+	memset(shares->own, 0, (shares->list.count + 1) * sizeof(*shares->own));
+	for (size_t i = 0; i < shares->list.count; i++) {
+		const struct mvm_share *share = &shares->list.items[i];
+		char *path = NULL;
+
+		if (share->kind == MVM_SHARE_FILE) {
+			if (make_folder_for(supervisor, share->source, i, &path, err) < 0)
+				return -1;
+		} else {
+			path = mvm_strdup(share->source);
+		}
+		shares->own[i] = (struct mvm_machine_share){.path = path, .read_only = share->read_only};
+	}
+	return 0;
+}
+
+#ifdef __linux__
 /* Every access of the guest hangs from now on, and no machine can be given another server. */
 static void died(void *arg, const char *reason)
 {
@@ -171,12 +217,22 @@ static int serve(struct supervisor *supervisor, struct shares *shares, struct mv
 {
 	static const struct mvm_share_server_events events = {.died = died};
 
-	if (!shares->list.count)
-		return 0;
 	mvm_log(MVM_LOG_INFO, "phase shares");
 	return mvm_share_server_start(supervisor->loop, &shares->list, mvm_state_runtime_folder(supervisor->state),
 				      supervisor->container->folder, &events, supervisor, &shares->server,
 				      &shares->device, err);
+}
+#endif
+
+static int show(struct supervisor *supervisor, struct shares *shares, struct mvm_error **err)
+{
+	if (!shares->list.count)
+		return 0;
+#ifdef __linux__
+	if (!supervisor->backend->own_devices)
+		return serve(supervisor, shares, err);
+#endif
+	return list_own(supervisor, shares, err);
 }
 
 int shares_open(struct supervisor *supervisor, struct shares **out, struct mvm_error **err)
@@ -192,7 +248,7 @@ int shares_open(struct supervisor *supervisor, struct shares **out, struct mvm_e
 	*out = shares;
 	if (!supervisor->helper && (collect(supervisor, shares, err) < 0 || add_translators(config, shares, err) < 0))
 		return -1;
-	return serve(supervisor, shares, err);
+	return show(supervisor, shares, err);
 }
 
 void shares_close(struct shares *shares)
@@ -200,8 +256,13 @@ void shares_close(struct shares *shares)
 	if (!shares)
 		return;
 	watches_destroy(shares->watches);
+#ifdef __linux__
 	mvm_share_server_destroy(shares->server);
+#endif
 	mvm_close(&shares->device);
+	for (size_t i = 0; shares->own && i < shares->list.count; i++)
+		free((char *)shares->own[i].path);
+	free(shares->own);
 	mvm_shares_finish(&shares->list);
 	mvm_strv_finish(&shares->mounts);
 	mvm_strv_finish(&shares->translators);
@@ -214,9 +275,12 @@ void shares_watch(struct shares *shares, bool on)
 		watches_run(shares->watches, on);
 }
 
-int shares_device(const struct shares *shares)
+void shares_describe(const struct shares *shares, struct mvm_machine_spec *spec)
 {
-	return shares->device;
+	spec->fs_fd = shares->device;
+	spec->shares = shares->own;
+	spec->share_count = shares->own ? shares->list.count : 0;
+	spec->fs_tag = spec->share_count || shares->device >= 0 ? MVM_SHARE_TAG : NULL;
 }
 
 char *const *shares_mounts(const struct shares *shares)

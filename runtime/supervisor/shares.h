@@ -16,13 +16,13 @@ struct shares;
 int shares_open(struct supervisor *supervisor, struct shares **shares, struct mvm_error **err);
 /* The folders of the host that the guest may write. */
 int shares_find_roots(const struct mvm_container_config *config, struct mvm_share_roots *roots, struct mvm_error **err);
-/* NULL is fine here and below. Ends the server, whose machine has gone. */
+/* NULL is fine here and below. Ends what serves them, whose machine has gone. */
 void shares_close(struct shares *shares);
 /* While the container's program runs and its machine does not stand still, it is told what changes in those that are
  * watched. */
 void shares_watch(struct shares *shares, bool on);
-/* For the machine; -1 where nothing is shared. Borrowed. */
-int shares_device(const struct shares *shares);
+/* What the machine is to know of them. All of it is borrowed. */
+void shares_describe(const struct shares *shares, struct mvm_machine_spec *spec);
 /* For the agent: PROTOCOL.md, MOUNT. Borrowed. */
 char *const *shares_mounts(const struct shares *shares);
 /* For the agent: PROTOCOL.md, TRANSLATOR. Borrowed. */

@@ -1,5 +1,3 @@
-#include "vsock.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "front.h"
 #include "mux.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
@@ -34,7 +33,8 @@ struct outgoing {
 	bool owned; /* to be closed when it has gone */
 };
 
-struct mvm_vsock {
+struct client {
+	struct mvm_vsock front;
 	struct mvm_loop *loop;
 	const struct mvm_vsock_events *events;
 	void *arg;
@@ -52,13 +52,13 @@ struct mvm_vsock {
 };
 
 /* Callbacks may destroy the object; it stays until the outermost has returned. */
-static void leave(struct mvm_vsock *vsock)
+static void leave(struct client *vsock)
 {
 	if (--vsock->busy == 0 && vsock->destroyed)
 		free(vsock);
 }
 
-static void drop_outgoing(struct mvm_vsock *vsock)
+static void drop_outgoing(struct client *vsock)
 {
 	while (vsock->outgoing.length) {
 		struct outgoing next;
@@ -71,7 +71,7 @@ static void drop_outgoing(struct mvm_vsock *vsock)
 	mvm_buf_finish(&vsock->outgoing);
 }
 
-static void stop_channel(struct mvm_vsock *vsock)
+static void stop_channel(struct client *vsock)
 {
 	mvm_watch_remove(vsock->watch);
 	vsock->watch = NULL;
@@ -81,7 +81,7 @@ static void stop_channel(struct mvm_vsock *vsock)
 
 /* --- out --- */
 
-static void flush(struct mvm_vsock *vsock)
+static void flush(struct client *vsock)
 {
 	struct mvm_buf *outgoing = &vsock->outgoing;
 
@@ -98,7 +98,7 @@ static void flush(struct mvm_vsock *vsock)
 	mvm_watch_set(vsock->watch, outgoing->length ? POLLIN | POLLOUT : POLLIN);
 }
 
-static void queue_with(struct mvm_vsock *vsock, const struct control_message *message, int fd, bool owned)
+static void queue_with(struct client *vsock, const struct control_message *message, int fd, bool owned)
 {
 	struct outgoing last;
 
@@ -112,7 +112,7 @@ static void queue_with(struct mvm_vsock *vsock, const struct control_message *me
 	flush(vsock);
 }
 
-static void queue(struct mvm_vsock *vsock, uint32_t type, uint32_t port)
+static void queue(struct client *vsock, uint32_t type, uint32_t port)
 {
 	const struct control_message message = {.type = type, .port = port};
 
@@ -127,7 +127,7 @@ static void finish_pending(struct pending *pending, int fd, int errnum)
 	free(pending);
 }
 
-static void handle_answer(struct mvm_vsock *vsock, const struct control_message *message, int fd)
+static void handle_answer(struct client *vsock, const struct control_message *message, int fd)
 {
 	for (struct pending **at = &vsock->pending; *at; at = &(*at)->next) {
 		struct pending *found = *at;
@@ -144,7 +144,7 @@ static void handle_answer(struct mvm_vsock *vsock, const struct control_message 
 	mvm_close(&fd);
 }
 
-static bool listens(const struct mvm_vsock *vsock, uint32_t port)
+static bool listens(const struct client *vsock, uint32_t port)
 {
 	for (unsigned i = 0; i < vsock->port_count; i++)
 		if (vsock->ports[i] == port)
@@ -153,7 +153,7 @@ static bool listens(const struct mvm_vsock *vsock, uint32_t port)
 }
 
 /* `fd` is taken over. */
-static void handle(struct mvm_vsock *vsock, const struct control_message *message, int fd)
+static void handle(struct client *vsock, const struct control_message *message, int fd)
 {
 	switch (message->type) {
 	case CONTROL_ACCEPTED:
@@ -180,7 +180,7 @@ static void handle(struct mvm_vsock *vsock, const struct control_message *messag
 }
 
 /* One message; false where none is there. */
-static bool receive(struct mvm_vsock *vsock)
+static bool receive(struct client *vsock)
 {
 	struct control_message message;
 	size_t count;
@@ -195,7 +195,7 @@ static bool receive(struct mvm_vsock *vsock)
 
 static void on_control(void *arg, int fd, short revents)
 {
-	struct mvm_vsock *vsock = arg;
+	struct client *vsock = arg;
 
 	vsock->busy++;
 	if (revents & POLLOUT)
@@ -208,7 +208,7 @@ static void on_control(void *arg, int fd, short revents)
 
 /* --- the process --- */
 
-static void fail_pending(struct mvm_vsock *vsock, int errnum)
+static void fail_pending(struct client *vsock, int errnum)
 {
 	while (vsock->pending) {
 		struct pending *first = vsock->pending;
@@ -218,7 +218,7 @@ static void fail_pending(struct mvm_vsock *vsock, int errnum)
 	}
 }
 
-static void describe_end(struct mvm_vsock *vsock, int status, char *text, size_t size)
+static void describe_end(struct client *vsock, int status, char *text, size_t size)
 {
 	if (vsock->reason[0])
 		snprintf(text, size, "vsock device: %s", vsock->reason);
@@ -230,7 +230,7 @@ static void describe_end(struct mvm_vsock *vsock, int status, char *text, size_t
 
 static void on_end(void *arg, pid_t pid, int status)
 {
-	struct mvm_vsock *vsock = arg;
+	struct client *vsock = arg;
 	char reason[CONTROL_REASON_SIZE + 64];
 
 	vsock->busy++;
@@ -265,11 +265,123 @@ static int spawn(uint32_t guest_cid, int control, int vhost_user, pid_t *pid, st
 	return mvm_spawn(&child, pid, err);
 }
 
+static int listen_op(struct mvm_vsock *front, uint32_t port, struct mvm_error **err)
+{
+	struct client *vsock = (struct client *)front;
+	if (vsock->control < 0)
+		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
+	if (listens(vsock, port))
+		return 0;
+	if (vsock->port_count == MVM_COUNT(vsock->ports))
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "more than %d vsock ports to listen on", MUX_MAX_LISTENERS);
+	vsock->ports[vsock->port_count++] = port;
+	queue(vsock, CONTROL_LISTEN, port);
+	return 0;
+}
+
+static void unlisten_op(struct mvm_vsock *front, uint32_t port)
+{
+	struct client *vsock = (struct client *)front;
+	for (unsigned i = 0; i < vsock->port_count; i++)
+		if (vsock->ports[i] == port) {
+			vsock->ports[i] = vsock->ports[--vsock->port_count];
+			queue(vsock, CONTROL_UNLISTEN, port);
+			return;
+		}
+}
+
+static int connect_op(struct mvm_vsock *front, uint32_t port, mvm_vsock_connected_fn fn, void *arg,
+		      struct mvm_error **err)
+{
+	struct client *vsock = (struct client *)front;
+	struct control_message message = {.type = CONTROL_CONNECT, .port = port};
+	struct pending *pending;
+
+	if (vsock->control < 0)
+		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
+	pending = mvm_alloc(sizeof(*pending));
+	*pending = (struct pending){.next = vsock->pending, .id = ++vsock->next_id, .fn = fn, .arg = arg};
+	vsock->pending = pending;
+	message.id = pending->id;
+	queue_with(vsock, &message, -1, false);
+	return 0;
+}
+
+static int publish_op(struct mvm_vsock *front, int listening, uint32_t port, struct mvm_error **err)
+{
+	struct client *vsock = (struct client *)front;
+	struct control_message message = {.type = CONTROL_PUBLISH, .port = port};
+	struct sockaddr address = {.sa_family = AF_UNSPEC};
+	socklen_t length = sizeof(address);
+
+	getsockname(listening, &address, &length);
+	message.id = address.sa_family != AF_UNIX;
+	if (vsock->control < 0)
+		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
+	queue_with(vsock, &message, listening, false);
+	return 0;
+}
+
+static int serve_op(struct mvm_vsock *front, uint32_t first, uint32_t count, struct mvm_error **err)
+{
+	struct client *vsock = (struct client *)front;
+	const struct control_message message = {.type = CONTROL_SERVE, .port = first, .count = count};
+
+	if (vsock->control < 0)
+		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
+	queue_with(vsock, &message, -1, false);
+	return 0;
+}
+
+static void answer_op(struct mvm_vsock *front, uint32_t id, int fd)
+{
+	struct client *vsock = (struct client *)front;
+	const struct control_message message = {.type = CONTROL_ANSWER, .id = id};
+
+	if (vsock->control < 0)
+		mvm_close(&fd);
+	else
+		queue_with(vsock, &message, fd, fd >= 0);
+}
+
+static pid_t pid_op(const struct mvm_vsock *front)
+{
+	const struct client *vsock = (const struct client *)front;
+	return vsock->pid;
+}
+
+static void destroy_op(struct mvm_vsock *front)
+{
+	struct client *vsock = (struct client *)front;
+	if (vsock->destroyed)
+		return;
+	vsock->destroyed = true;
+	vsock->busy++;
+	if (vsock->pid > 0) {
+		mvm_loop_child_forget(vsock->loop, vsock->pid);
+		kill(vsock->pid, SIGKILL);
+	}
+	stop_channel(vsock);
+	fail_pending(vsock, ECANCELED);
+	leave(vsock);
+}
+
+static const struct vsock_ops ops = {
+	.listen = listen_op,
+	.unlisten = unlisten_op,
+	.connect = connect_op,
+	.publish = publish_op,
+	.serve = serve_op,
+	.answer = answer_op,
+	.pid = pid_op,
+	.destroy = destroy_op,
+};
+
 int mvm_vsock_start(struct mvm_loop *loop, uint32_t guest_cid, const struct mvm_vsock_events *events, void *arg,
 		    struct mvm_vsock **out, int *vhost_user_fd, struct mvm_error **err)
 {
 	int control[2] = {-1, -1}, vhost_user[2] = {-1, -1}, result = -1;
-	struct mvm_vsock *vsock;
+	struct client *vsock;
 	pid_t pid;
 
 	if (mvm_socketpair(SOCK_SEQPACKET, control) < 0 || mvm_socketpair(SOCK_STREAM, vhost_user) < 0 ||
@@ -292,100 +404,8 @@ int mvm_vsock_start(struct mvm_loop *loop, uint32_t guest_cid, const struct mvm_
 	vsock->control = control[0];
 	vsock->watch = mvm_loop_watch(loop, control[0], POLLIN, on_control, vsock);
 	mvm_loop_child(loop, pid, on_end, vsock);
-	*out = vsock;
+	vsock->front.ops = &ops;
+	*out = &vsock->front;
 	*vhost_user_fd = vhost_user[0];
 	return 0;
-}
-
-int mvm_vsock_listen(struct mvm_vsock *vsock, uint32_t port, struct mvm_error **err)
-{
-	if (vsock->control < 0)
-		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
-	if (listens(vsock, port))
-		return 0;
-	if (vsock->port_count == MVM_COUNT(vsock->ports))
-		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "more than %d vsock ports to listen on", MUX_MAX_LISTENERS);
-	vsock->ports[vsock->port_count++] = port;
-	queue(vsock, CONTROL_LISTEN, port);
-	return 0;
-}
-
-void mvm_vsock_unlisten(struct mvm_vsock *vsock, uint32_t port)
-{
-	for (unsigned i = 0; i < vsock->port_count; i++)
-		if (vsock->ports[i] == port) {
-			vsock->ports[i] = vsock->ports[--vsock->port_count];
-			queue(vsock, CONTROL_UNLISTEN, port);
-			return;
-		}
-}
-
-int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, mvm_vsock_connected_fn fn, void *arg,
-		      struct mvm_error **err)
-{
-	struct control_message message = {.type = CONTROL_CONNECT, .port = port};
-	struct pending *pending;
-
-	if (vsock->control < 0)
-		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
-	pending = mvm_alloc(sizeof(*pending));
-	*pending = (struct pending){.next = vsock->pending, .id = ++vsock->next_id, .fn = fn, .arg = arg};
-	vsock->pending = pending;
-	message.id = pending->id;
-	queue_with(vsock, &message, -1, false);
-	return 0;
-}
-
-int mvm_vsock_publish(struct mvm_vsock *vsock, int listening, uint32_t port, struct mvm_error **err)
-{
-	struct control_message message = {.type = CONTROL_PUBLISH, .port = port};
-	struct sockaddr address = {.sa_family = AF_UNSPEC};
-	socklen_t length = sizeof(address);
-
-	getsockname(listening, &address, &length);
-	message.id = address.sa_family != AF_UNIX;
-	if (vsock->control < 0)
-		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
-	queue_with(vsock, &message, listening, false);
-	return 0;
-}
-
-int mvm_vsock_serve(struct mvm_vsock *vsock, uint32_t first, uint32_t count, struct mvm_error **err)
-{
-	const struct control_message message = {.type = CONTROL_SERVE, .port = first, .count = count};
-
-	if (vsock->control < 0)
-		return mvm_fail(err, MVM_ERR_MACHINE, "the vsock device has ended");
-	queue_with(vsock, &message, -1, false);
-	return 0;
-}
-
-void mvm_vsock_answer(struct mvm_vsock *vsock, uint32_t id, int fd)
-{
-	const struct control_message message = {.type = CONTROL_ANSWER, .id = id};
-
-	if (vsock->control < 0)
-		mvm_close(&fd);
-	else
-		queue_with(vsock, &message, fd, fd >= 0);
-}
-
-pid_t mvm_vsock_pid(const struct mvm_vsock *vsock)
-{
-	return vsock->pid;
-}
-
-void mvm_vsock_destroy(struct mvm_vsock *vsock)
-{
-	if (!vsock || vsock->destroyed)
-		return;
-	vsock->destroyed = true;
-	vsock->busy++;
-	if (vsock->pid > 0) {
-		mvm_loop_child_forget(vsock->loop, vsock->pid);
-		kill(vsock->pid, SIGKILL);
-	}
-	stop_channel(vsock);
-	fail_pending(vsock, ECANCELED);
-	leave(vsock);
 }

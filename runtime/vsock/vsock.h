@@ -1,11 +1,14 @@
 /*
- * vsock on Linux: connections between the host and one VM's guest, each an ordinary stream descriptor.
+ * vsock: connections between the host and one VM's guest, each an ordinary stream descriptor.
  *
- * Runs in the supervisor, on its loop; nothing here blocks. The device itself is a process of its own
- * (mvm-vsock) that speaks vhost-user to QEMU, parses what the guest writes and can open nothing; it ends with the
+ * Runs in the supervisor, on its loop; nothing here blocks. There are two kinds of device. For QEMU it is a process of
+ * its own (mvm-vsock) that speaks vhost-user, parses what the guest writes and can open nothing; it ends with the
  * supervisor. QEMU needs shared guest memory and
  *
  *   -chardev socket,id=vs,fd=N -device vhost-user-vsock-pci,chardev=vs
+ *
+ * Other machines have a device of their own (Virtualization.framework), which is asked for connections and tells of
+ * them; what is published and served then passes through here (own.c).
  *
  * A connection is one end of an AF_UNIX stream pair. shutdown(SHUT_WR) tells the guest that no more will come
  * and leaves the other direction open; so does the guest's shutdown here. What the guest wrote before it
@@ -17,6 +20,7 @@
 #ifndef MVM_VSOCK_VSOCK_H
 #define MVM_VSOCK_VSOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -28,7 +32,7 @@ struct mvm_vsock;
 struct mvm_vsock_events {
 	/* The guest connected to a port that is listened on. `fd` is the callee's, blocking and close-on-exec. */
 	void (*accepted)(void *arg, uint32_t port, int fd);
-	/* The device process ended by itself; `reason` is one line, borrowed. Connections that stand read
+	/* Of mvm-vsock: the process ended by itself; `reason` is one line, borrowed. Connections that stand read
 	 * their end of file. Told once, after all pending connects have failed. */
 	void (*died)(void *arg, const char *reason);
 	/* The guest wants to connect to one of the ports of mvm_vsock_serve(): to be answered with mvm_vsock_answer(),
@@ -41,6 +45,22 @@ struct mvm_vsock_events {
  * NOT_FOUND where mvm-vsock is missing. */
 int mvm_vsock_start(struct mvm_loop *loop, uint32_t guest_cid, const struct mvm_vsock_events *events, void *arg,
 		    struct mvm_vsock **vsock, int *vhost_user_fd, struct mvm_error **err);
+
+/* What a machine's own device is asked, with the `arg` of the events. */
+struct mvm_vsock_device {
+	void (*listen)(void *arg, uint32_t port, bool on);
+	/* mvm_vsock_answered() is to follow; where it does not, the connect is over in 20 s. */
+	void (*connect)(void *arg, uint32_t port, uint32_t id);
+};
+/* For such a machine. Nothing is asked of it before mvm_vsock_attach(), which says that it is there, and its guest has
+ * not run. All is borrowed. */
+struct mvm_vsock *mvm_vsock_create(struct mvm_loop *loop, const struct mvm_vsock_device *device,
+				   const struct mvm_vsock_events *events, void *arg);
+void mvm_vsock_attach(struct mvm_vsock *vsock);
+/* The guest has connected. Both take `fd`. */
+void mvm_vsock_accepted(struct mvm_vsock *vsock, uint32_t port, int fd);
+/* -1 and an errno where it has not come about. */
+void mvm_vsock_answered(struct mvm_vsock *vsock, uint32_t id, int fd, int errnum);
 
 /* Takes the guest's connections to this port from now on, before anything that the guest sends later; at most 128
  * ports. Without it the guest's connect() fails with ECONNRESET. */

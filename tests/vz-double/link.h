@@ -31,5 +31,7 @@ void link_forget(struct vz_double_link *link);
 BOOL link_start(struct vz_double_link *link, NSDictionary *description, NSArray *descriptors, NSString **reason);
 /* Lost where no process runs. */
 void link_send(struct vz_double_link *link, const struct wire_message *message);
+/* The same of a WIRE_LISTEN, and the guest can connect when it returns: once it runs, it may do so at once. */
+void link_listen(struct vz_double_link *link, uint32_t port);
 
 #endif

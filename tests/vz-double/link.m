@@ -24,6 +24,8 @@ struct vz_double_link {
 	id<VZDoubleLinkOwner> owner;
 	int fd; /* -1 while no process runs */
 	pid_t pid;
+	bool running; /* atomic: the guest may run */
+	dispatch_semaphore_t done;
 };
 
 /* A message on its way to the queue. */
@@ -38,7 +40,8 @@ struct vz_double_link *link_create(dispatch_queue_t queue, id<VZDoubleLinkOwner>
 	struct vz_double_link *link = mvm_alloc(sizeof(*link));
 
 	dispatch_retain(queue);
-	*link = (struct vz_double_link){.owners = 1, .queue = queue, .owner = owner, .fd = -1};
+	*link = (struct vz_double_link){
+		.owners = 1, .queue = queue, .owner = owner, .fd = -1, .done = dispatch_semaphore_create(0)};
 	return link;
 }
 
@@ -54,6 +57,7 @@ void link_release(struct vz_double_link *link)
 		return;
 	mvm_close(&link->fd);
 	dispatch_release(link->queue);
+	dispatch_release(link->done);
 	free(link);
 }
 
@@ -101,8 +105,17 @@ static void *read_all(void *argument)
 		count = 0;
 		if (mvm_recv_fds(link->fd, &message, sizeof(message), &fd, 1, &count) != (ssize_t)sizeof(message))
 			break;
+		if (message.type == WIRE_DONE) {
+			dispatch_semaphore_signal(link->done);
+			continue;
+		}
+		if (message.type == WIRE_RUNNING)
+			__atomic_store_n(&link->running, true, __ATOMIC_SEQ_CST);
 		put(link, &message, count ? fd : -1);
 	}
+	/* Nobody is to wait for it any more. */
+	__atomic_store_n(&link->running, false, __ATOMIC_SEQ_CST);
+	dispatch_semaphore_signal(link->done);
 	while (waitpid(link->pid, NULL, 0) < 0 && errno == EINTR)
 		continue;
 	put(link, &(struct wire_message){.type = WIRE_GONE}, -1);
@@ -174,4 +187,14 @@ void link_send(struct vz_double_link *link, const struct wire_message *message)
 		return;
 	while (send(link->fd, message, sizeof(*message), MSG_NOSIGNAL) < 0 && errno == EINTR)
 		continue;
+}
+
+void link_listen(struct vz_double_link *link, uint32_t port)
+{
+	const struct wire_message message = {
+		.type = WIRE_LISTEN, .port = port, .id = __atomic_load_n(&link->running, __ATOMIC_SEQ_CST)};
+
+	link_send(link, &message);
+	if (message.id)
+		dispatch_semaphore_wait(link->done, DISPATCH_TIME_FOREVER);
 }

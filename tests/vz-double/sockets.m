@@ -139,26 +139,21 @@ static unsigned long long inode_of(int fd)
 	dispatch_assert_queue([[self valueOf:@"queue"] pointerValue]);
 }
 
-- (void)listen:(uint32_t)type on:(uint32_t)port
-{
-	struct wire_message message = {.type = type, .port = port};
-
-	link_send(link, &message);
-}
-
 - (void)setSocketListener:(VZVirtioSocketListener *)listener forPort:(uint32_t)port
 {
 	[self onQueue];
 	vz_double_require(listener, "the socket listener");
 	[[self valueOf:@"listeners"] setObject:listener forKey:[NSNumber numberWithUnsignedInt:port]];
-	[self listen:WIRE_LISTEN on:port];
+	link_listen(link, port);
 }
 
 - (void)removeSocketListenerForPort:(uint32_t)port
 {
+	struct wire_message message = {.type = WIRE_UNLISTEN, .port = port};
+
 	[self onQueue];
 	[[self valueOf:@"listeners"] removeObjectForKey:[NSNumber numberWithUnsignedInt:port]];
-	[self listen:WIRE_UNLISTEN on:port];
+	link_send(link, &message);
 }
 
 /* Listeners that were set before there was a process. */
@@ -166,7 +161,7 @@ static unsigned long long inode_of(int fd)
 {
 	[self setValue:[NSNumber numberWithBool:YES] of:@"running"];
 	for (NSNumber *port in [self valueOf:@"listeners"])
-		[self listen:WIRE_LISTEN on:[port unsignedIntValue]];
+		link_listen(link, [port unsignedIntValue]);
 }
 
 - (void)takeConnection:(int)fd toPort:(uint32_t)port

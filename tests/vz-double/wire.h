@@ -9,7 +9,7 @@
 
 enum wire_type {
 	/* To the process. */
-	WIRE_LISTEN = 1, /* port */
+	WIRE_LISTEN = 1, /* port; where id is not 0, DONE is the answer */
 	WIRE_UNLISTEN,	 /* port */
 	WIRE_CONNECT,	 /* id, port */
 	WIRE_STOP,	 /* pulls the plug */
@@ -28,7 +28,8 @@ enum wire_type {
 	WIRE_ACCEPTED,	/* port, with a descriptor */
 	WIRE_CONNECTED, /* id, with a descriptor */
 	WIRE_NOBODY,	/* id: nothing listens there */
-	WIRE_GONE,	/* never sent: the process has ended */
+	WIRE_DONE,
+	WIRE_GONE, /* never sent: the process has ended */
 };
 
 enum { WIRE_TEXT_SIZE = 240 };

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "runtime/backend/kernel_args.h"
 #include "runtime/base/mem.h"
 
 enum {
@@ -205,17 +206,7 @@ char *qemu_kernel_args(const struct qemu_args *args)
 {
 	struct mvm_buf line = {0};
 
-	/* Warnings and worse. All of it costs a line's way through three processes each, some 300 times. */
-	mvm_buf_addf(&line, "console=hvc0 %s", args->spec->debug ? "loglevel=7" : "loglevel=5");
-	/* A panic ends the machine at once; on x86-64 by a triple fault, which needs no device. */
-	mvm_buf_addf(&line, " panic=-1%s", args->arch == MVM_ARCH_AMD64 ? " reboot=t" : "");
-	/* No stray interface in the guest's lists. */
-	mvm_buf_addf(&line, " dummy.numdummies=0");
-	/* There is none; looking for it takes 10 ms under emulation. */
-	if (args->arch == MVM_ARCH_AMD64)
-		mvm_buf_addf(&line, " 8250.nr_uarts=0");
-	/* While the kernel goes on with what else there is. Several disks at a time would get their names by chance. */
-	mvm_buf_addf(&line, " driver_async_probe=virtio_balloon%s", args->spec->disk_count <= 1 ? ",virtio_blk" : "");
+	machine_kernel_args(args->spec, args->arch, &line);
 	if (args->accel == MVM_ACCEL_TCG)
 		add_emulated(args, &line);
 	if (args->spec->kernel_args && *args->spec->kernel_args)

@@ -98,7 +98,5 @@ int output_read_stderr(struct mvm_machine *machine);
 ssize_t output_read_some(int fd, void *data, size_t length);
 /* The last line that QEMU printed, "" for none; the caller owns it. */
 char *output_last_line(const struct mvm_machine *machine);
-/* The line in which the guest's kernel says that it panicked; NULL for none; the caller owns it. */
-char *output_panic_line(const struct mvm_machine *machine);
 
 #endif

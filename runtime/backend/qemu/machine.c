@@ -122,7 +122,7 @@ static void settle_reason(struct mvm_machine *machine, int status)
 		machine_end(machine, MVM_STOP_CRASHED, describe_death(machine, status));
 	if (machine->reason != MVM_STOP_GUEST_RESET && machine->reason != MVM_STOP_GUEST_PANIC)
 		return;
-	panic = output_panic_line(machine);
+	panic = mvm_boot_log_panic(machine->boot_log_path);
 	if (!panic)
 		return;
 	machine->reason = MVM_STOP_GUEST_PANIC;

@@ -5,7 +5,7 @@
 #include "internal.h"
 #include "runtime/base/log.h"
 
-enum { STDERR_KEPT = 4096, PANIC_LINES = 120, CHUNK = 16384 };
+enum { STDERR_KEPT = 4096, CHUNK = 16384 };
 
 ssize_t output_read_some(int fd, void *data, size_t length)
 {
@@ -59,12 +59,4 @@ char *output_last_line(const struct mvm_machine *machine)
 		if ((unsigned char)*at < ' ' || (unsigned char)*at >= 0x7f)
 			*at = '?';
 	return line;
-}
-
-char *output_panic_line(const struct mvm_machine *machine)
-{
-	char *tail MVM_CLEAN_FREE = mvm_boot_log_tail(machine->boot_log_path, PANIC_LINES);
-	char *found = strstr(tail, "Kernel panic");
-
-	return found ? mvm_strndup(found, strcspn(found, "\n")) : NULL;
 }

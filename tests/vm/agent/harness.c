@@ -16,7 +16,7 @@
 #include "runtime/base/spawn.h"
 #include "runtime/vsock/vsock.h"
 
-enum { TIME_LIMIT_MS = 120000, PIECE = 128 * 1024, DISK_FILES_MIB = 96, DISK_MIB = 160 };
+enum { GUEST_CID = 3, TIME_LIMIT_MS = 120000, PIECE = 128 * 1024, DISK_FILES_MIB = 96, DISK_MIB = 160 };
 
 /* Streams. */
 
@@ -415,14 +415,13 @@ static int boot(struct harness *harness, const char *kernel, const char *initram
 		.memory = 512 << 20,
 		.disks = &disk,
 		.disk_count = 1,
-		.cid = 3,
 		.boot_log = log,
 		.accel = MVM_ACCEL_TCG,
 		.kernel_args = getenv("AGENT_TEST_KERNEL_ARGS"),
 	};
 	int result;
 
-	if (mvm_vsock_start(harness->loop, spec.cid, &vsock_events, harness, &harness->vsock, &spec.vsock_fd, err) < 0)
+	if (mvm_vsock_start(harness->loop, GUEST_CID, &vsock_events, harness, &harness->vsock, &spec.vsock_fd, err) < 0)
 		return -1;
 	if (mvm_vsock_listen(harness->vsock, MVM_PROTO_CONTROL_PORT, err) < 0)
 		return -1;

@@ -19,7 +19,7 @@
 #include "runtime/base/spawn.h"
 #include "runtime/vsock/vsock.h"
 
-enum { TIME_LIMIT_MS = 120000 };
+enum { GUEST_CID = 3, TIME_LIMIT_MS = 120000 };
 
 /* --- what comes --- */
 
@@ -167,14 +167,13 @@ static int boot(struct harness *harness, const char *kernel, const char *guest, 
 					.initrd = initramfs,
 					.cpus = 2,
 					.memory = 512 << 20,
-					.cid = 3,
 					.boot_log = log,
 					.accel = MVM_ACCEL_TCG,
 					.debug = getenv("MVM_TEST_DEBUG") != NULL};
 	int result;
 
 	if (write_initramfs(guest, initramfs, err) < 0 ||
-	    mvm_vsock_start(harness->loop, spec.cid, &vsock_events, harness, &harness->vsock, &spec.vsock_fd, err) < 0)
+	    mvm_vsock_start(harness->loop, GUEST_CID, &vsock_events, harness, &harness->vsock, &spec.vsock_fd, err) < 0)
 		return -1;
 	for (uint32_t port = ORDERS_PORT; port < ORDERS_PORT + 4; port++)
 		if (mvm_vsock_listen(harness->vsock, port, err) < 0)

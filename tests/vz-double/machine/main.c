@@ -92,6 +92,8 @@ static void obey(struct machine *machine, const struct wire_message *message)
 	switch ((enum wire_type)message->type) {
 	case WIRE_LISTEN:
 		mvm_vsock_listen(machine->vsock, message->port, NULL);
+		if (message->id)
+			machine_say(WIRE_DONE, 0, 0, -1);
 		break;
 	case WIRE_UNLISTEN:
 		mvm_vsock_unlisten(machine->vsock, message->port);

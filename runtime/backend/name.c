@@ -1,0 +1,33 @@
+/* By name only, for programs that link no backend. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "runtime/base/paths.h"
+
+static bool is_vz(void)
+{
+	const char *name = getenv("MVM_BACKEND");
+
+#ifdef __APPLE__
+	return !name || strcmp(name, "qemu") != 0;
+#else
+	return name && strcmp(name, "vz") == 0;
+#endif
+}
+
+int mvm_backend_program(char **path, struct mvm_error **err)
+{
+	/* On Linux it is a double of Virtualization.framework, in a program of its own, and in builds for tests only:
+	 * in others the usual one says that it has no such backend. */
+#ifdef MVM_VZ_DOUBLE
+	if (is_vz())
+		return mvm_own_file("mvm-supervisor-vz", path, err);
+#endif
+	return mvm_own_file("mvm-supervisor", path, err);
+}
+
+bool mvm_backend_wants_raw(void)
+{
+	return is_vz();
+}
