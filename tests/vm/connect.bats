@@ -295,3 +295,28 @@ killed_network_process() {
   mvm rm -f web >/dev/null
   mvm network rm side
 }
+
+@test "the greatest gw-priority leads out, now and after a restart; IPv6 comes along" {
+  local six
+  mvm network create side
+  six=$(mvm network inspect -f '{{(index .IPAM.Config 1).Gateway}}' "$(mvm network create --ipv6 six)")
+  mvm run -d --name web --network side "$DEB" sleep 600
+  mvm run -d --name store --network six "$DEB" sleep 600
+  mvm network connect --ip6 "${six%1}77" --gw-priority 2 six web
+  leads_out() {
+    same "['eth0', 'eth1', 'lo'] ['eth1']" "$(python web "$routes")"
+    same "${six%1}77 64 $six" "$(place web six GlobalIPv6Address) $(place web six GlobalIPv6PrefixLen) $(place web six IPv6Gateway)"
+    eventually mvm exec store ping -6 -c 1 -W 5 web
+    mvm exec web ping -6 -c 1 -W 5 store
+    mvm exec web ping -6 -c 1 -W 5 "$six"
+    same "from the host" "$(python web "$fetch" "http://host.docker.internal:$(cat "$HOST_PORT_FILE")/")"
+  }
+  leads_out
+  mvm restart -t 0 web
+  leads_out
+  mvm network disconnect six web
+  same "['eth0', 'lo'] ['eth0']" "$(python web "$routes")"
+  same "" "$(mvm exec web sh -c "grep -v lo /proc/net/if_inet6" || true)"
+  mvm rm -f web store >/dev/null
+  mvm network rm side six
+}
