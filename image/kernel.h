@@ -91,6 +91,11 @@ struct mvm_kernel_options {
 };
 int mvm_kernel_pull(struct mvm_store *store, const struct mvm_reference *reference,
 		    const struct mvm_kernel_options *options, struct mvm_kernel **kernel, struct mvm_error **err);
+/* Several kernels under one name: an index, whose entries are for one architecture each. CONFLICT where two are for the
+ * same. */
+int mvm_kernel_push_index(struct mvm_store *store, const struct mvm_reference *reference,
+			  const struct mvm_kernel_list *kernels, const struct mvm_kernel_options *options,
+			  struct mvm_pushed *pushed, struct mvm_error **err);
 /* Pushes what has the name here. */
 int mvm_kernel_push(struct mvm_store *store, const struct mvm_reference *reference,
 		    const struct mvm_kernel_options *options, struct mvm_pushed *pushed, struct mvm_error **err);

@@ -201,6 +201,25 @@ refused() {
   error_says "it has no kernel for amd64; --arch asks for another"
 }
 
+@test "several under one name" {
+  files
+  [ "$OWN" = amd64 ] || skip "the small kernel is one for arm64"
+  mvm kernel push -q --from ./kernel --initramfs ./initramfs "$PLACE/k:small"
+  run --separate-stderr -0 mvm kernel push --from amd64 --from "$PLACE/k:small" "$PLACE/k:several"
+  has "$output" "several: digest: sha256:"
+  same amd64 "$(mvm kernel ls --format '{{.Name}} {{.Architecture}}' | sed -n "s|^$PLACE/k:several ||p")"
+  run --separate-stderr -1 mvm kernel push --from amd64 --from amd64 "$PLACE/k:twice"
+  has "$stderr" "two kernels for amd64: under one name there can be one for each architecture"
+  run --separate-stderr -125 mvm kernel push --from amd64 --from arm64 --initramfs ./initramfs "$PLACE/k:several"
+  error_says "--initramfs needs one --from"
+  MVM_HOME=$BATS_TEST_TMPDIR/other
+  mvm kernel pull -q "$PLACE/k:several"
+  same "amd64" "$(mvm kernel ls --format '{{.Name}} {{.Architecture}}' | sed -n "s|^$PLACE/k:several ||p")"
+  mvm kernel pull -q --arch arm64 "$PLACE/k:several"
+  same "arm64" "$(mvm kernel ls --format '{{.Name}} {{.Architecture}}' | sed -n "s|^$PLACE/k:several ||p")"
+  same 2 "$(skopeo --insecure-policy inspect --raw --tls-verify=false "docker://$PLACE/k:several" | jq '.manifests | length')"
+}
+
 @test "what is no kernel is refused, and leaves nothing" {
   local config kernel initramfs blob
   files
@@ -251,7 +270,7 @@ refused() {
   run --separate-stderr -1 mvm kernel push --from nothing-here "$PLACE/k:bad"
   has "$stderr" "no such kernel: nothing-here"
   run --separate-stderr -125 mvm kernel push --initramfs ./initramfs "$PLACE/k:bad"
-  error_says "--initramfs needs --from"
+  error_says "--initramfs needs one --from"
   run --separate-stderr -125 mvm kernel pull --arch sparc "$PLACE/k:own"
   error_says 'invalid argument "sparc" for --arch: must be amd64 or arm64'
   run --separate-stderr -1 mvm kernel rm nothing-here
