@@ -86,8 +86,13 @@ int touch_answer(struct mvm_error **err)
 	pid_t server = getpid(), pid;
 	int listener = install_filter();
 
+	/* The kernel lets nobody look on below another who does. */
+	if (listener < 0 && errno == EBUSY)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED,
+				"--watch: this process already has its system calls looked at, as in some containers; "
+				"start mvm outside, or without --watch");
 	if (listener < 0)
-		return mvm_fail_errno(err, errno, "cannot filter system calls");
+		return mvm_fail_errno(err, errno, "--watch: cannot filter system calls");
 	pid = fork();
 	if (pid < 0)
 		return mvm_fail_errno(err, errno, "cannot make a process");

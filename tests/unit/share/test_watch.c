@@ -9,7 +9,7 @@
 #include "share/watch_set.h"
 #include "tests/unit/unit.h"
 
-enum { LIMIT_MS = 20000, EVENTS_MAX = 20000 };
+enum { LIMIT_MS = 20000, EVENTS_MAX = 20000, MANY = 18000 };
 
 static struct {
 	char *folder;
@@ -287,6 +287,36 @@ static void more_than_the_queue_holds(void **state)
 	wait_for("late/file");
 }
 
+/* So many that nobody takes, with long names: from some time on their folder stands for them. */
+static void more_than_is_kept(void **state)
+{
+	struct mvm_error *err = NULL;
+	size_t size = 0;
+
+	make_folder("sub");
+	start_folder("sub");
+	for (int i = 0; i < MANY; i++) {
+		char *name MVM_CLEAN_FREE = mvm_format("sub/%0250d", i);
+
+		write_file(name, "");
+		/* Before the kernel's queue is full. */
+		if (i % 1000)
+			continue;
+		mvm_timer_start(world.timer, 5);
+		assert_ok(mvm_loop_run(world.loop, &err));
+		world.late = false;
+	}
+	wait_for("sub");
+	for (size_t i = 0; i < world.told.count; i++)
+		size += strlen(world.told.items[i]) + 1;
+	assert_in_range(size, 4 << 20, (4 << 20) + 512);
+	assert_int_equal(world.warnings.count, 0);
+	/* Once they have been taken each is told of again. */
+	forget();
+	write_file("sub/late", "1");
+	wait_for("sub/late");
+}
+
 /* In a user namespace of its own, whose limits it may lower; 77 where there is none to be had. */
 static int with_limit(const char *name, const char *value, void (*check)(void))
 {
@@ -377,6 +407,7 @@ int main(void)
 		WATCHED(links_are_not_followed),
 		WATCHED(a_single_file),
 		WATCHED(more_than_the_queue_holds),
+		WATCHED(more_than_is_kept),
 		WATCHED(too_few_watches),
 		WATCHED(too_few_instances),
 	};
