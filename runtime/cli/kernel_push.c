@@ -81,7 +81,7 @@ static int push(struct mvm_engine *engine, const struct values *values, const st
 {
 	struct mvm_kernel_options how = {.progress = progress, .config = mvm_engine_config(engine)};
 	struct cli_interrupt before;
-	struct mvm_pushed pushed;
+	struct mvm_pushed pushed = {0};
 	int result;
 
 	how.interrupted = cli_interrupt_begin(&before);
