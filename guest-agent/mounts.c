@@ -104,7 +104,8 @@ int mounts_make(char *const *list, int shares, struct failure *failure)
 	if (shares >= 0 && (mkdir(TREE, 0700) || sys_move_mount(shares, AT_FDCWD, TREE)))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take the host's shares");
 	for (; list && *list; list++)
-		if (**list != '/' ? mount_share(*list, failure) : mount_tmpfs(*list, failure))
+		/* "limit=N" is for forget.h. */
+		if (**list != 'l' && (**list != '/' ? mount_share(*list, failure) : mount_tmpfs(*list, failure)))
 			return -1;
 	if (shares >= 0 && (umount2(TREE, MNT_DETACH) || rmdir(TREE) || close(shares)))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot let go of the host's shares");

@@ -11,6 +11,7 @@
 #include "cgroup.h"
 #include "child.h"
 #include "failure.h"
+#include "forget.h"
 #include "machine.h"
 #include "mounts.h"
 #include "network.h"
@@ -179,6 +180,7 @@ int stage_go(const struct stage *stage, const int stdio[3], struct failure *fail
 	if (mounts_want_shares(shared->order.mounts)) {
 		if (mounts_shares(failure))
 			return -1;
+		forget_watch(shared->order.mounts);
 		shares = sys_copy_mount(MVM_SHARE_ROOT);
 		if (shares < 0)
 			return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot take the host's shares");

@@ -15,6 +15,9 @@ struct mvm_error;
 /* Its descriptors: the listening socket of the vhost-user device, and where it says what failed. */
 enum { SHARE_SOCKET_FD = 3, SHARE_STATUS_FD = 4 };
 
+/* How many files it gets, where the system lets it. */
+enum { SHARE_FILES_MAX = 1000000 };
+
 /* The name of a single file in its share's folder. */
 #define SHARE_FILE_NAME "file"
 

@@ -27,7 +27,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/spawn.h"
 
-enum { FIRST_ENTRY = 5, FILES_WANTED = 1000000, VERSION_SECONDS = 20 };
+enum { FIRST_ENTRY = 5, VERSION_SECONDS = 20 };
 
 /* Each file that the guest knows takes one. */
 static void raise_file_limit(void)
@@ -37,8 +37,8 @@ static void raise_file_limit(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
 	more = limit;
-	more.rlim_cur = more.rlim_max = FILES_WANTED;
-	if (limit.rlim_max < FILES_WANTED && setrlimit(RLIMIT_NOFILE, &more) == 0)
+	more.rlim_cur = more.rlim_max = SHARE_FILES_MAX;
+	if (limit.rlim_max < SHARE_FILES_MAX && setrlimit(RLIMIT_NOFILE, &more) == 0)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -163,6 +164,14 @@ int mvm_share_server_start(struct mvm_loop *loop, const struct mvm_shares *share
 	mvm_loop_child(loop, pid, on_end, server);
 	*out = server;
 	return 0;
+}
+
+unsigned long mvm_share_server_files(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max > SHARE_FILES_MAX ? SHARE_FILES_MAX
+											: (unsigned long)limit.rlim_max;
 }
 
 void mvm_share_server_destroy(struct mvm_share_server *server)

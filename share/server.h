@@ -27,6 +27,8 @@ int mvm_share_server_find(char **path, struct mvm_error **err);
 int mvm_share_server_start(struct mvm_loop *loop, const struct mvm_shares *shares, const char *runtime,
 			   const char *root, const struct mvm_share_server_events *events, void *arg,
 			   struct mvm_share_server **server, int *device_fd, struct mvm_error **err);
+/* How many files it can have open, at the least. */
+unsigned long mvm_share_server_files(void);
 /* Ends it. NULL is fine. */
 void mvm_share_server_destroy(struct mvm_share_server *server);
 

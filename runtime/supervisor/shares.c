@@ -138,6 +138,8 @@ static int collect(struct supervisor *supervisor, struct shares *shares, struct 
 		mvm_strv_add(&shares->mounts, config->tmpfs.items[i]);
 	if (shares->mounts.count)
 		qsort(shares->mounts.items, shares->mounts.count, sizeof(char *), by_depth);
+	if (shares->list.count)
+		mvm_strv_addf(&shares->mounts, "limit=%lu", mvm_share_server_files());
 	return 0;
 }
 

@@ -12,6 +12,7 @@ setup() {
 }
 
 test_teardown() {
+  if mountpoint -q "$HOST/small"; then umount "$HOST/small"; fi
   remove_user
   rm -rf "$HOST"
 }
@@ -147,6 +148,14 @@ refused() { run --separate-stderr mvm "$@"; same 125 "$status"; }
   has "$output" "$(seq 100 | md5sum)" /host/usr 'Read-only file system'
 }
 
+@test "more files than the server may have open" {
+  mkdir "$HOST/src"
+  # Each is known to the guest's kernel from its making on. One in a hundred stays open.
+  run -0 bash -c 'ulimit -n 800 && exec timeout 120 "$@"' - "$MVM" run --rm -v "$HOST/src:/data" "$IMAGE" sh -c '
+    i=0; while [ $i -lt 1200 ]; do i=$((i + 1)); echo $i >/data/$i || exit 1; [ $((i % 100)) -gt 0 ] || sleep 10000 </data/$i & done; cat /data/* | sort -n | md5sum'
+  has "$output" "$(seq 1200 | md5sum)"
+}
+
 has_lines() { [ "$(wc -l <"$2")" = "$1" ]; }
 
 server_of() { pgrep -P "$(mvm inspect -f '{{.State.Pid}}' "$1")" virtiofsd; }
@@ -169,6 +178,28 @@ server_of() { pgrep -P "$(mvm inspect -f '{{.State.Pid}}' "$1")" virtiofsd; }
   mvm run --rm -v "$HOST/src:/data" "$IMAGE" true
   eventually no_own_processes
   run ! pgrep -f "virtiofsd.*$MVM_HOME"
+}
+
+@test "a share that is removed while it is in use, and one whose disk is full" {
+  [ "$(id -u)" = 0 ] || skip 'only root can mount a small disk'
+  mkdir "$HOST/src" "$HOST/small"
+  echo one >"$HOST/src/one"
+  mount -t tmpfs -o size=1m,mode=755 small "$HOST/small"
+  mvm run -d --name box -v "$HOST/src:/data" -v "$HOST/small:/small" --mount "type=bind,src=$HOST/src,dst=/again" "$IMAGE" sleep 1000
+  run ! mvm exec box dd if=/dev/zero of=/small/big bs=64k count=32 conv=fsync
+  has "$output" 'No space left on device'
+  mvm exec box sh -c 'rm /small/big; echo fits >/small/fits'
+  same fits "$(cat "$HOST/small/fits")"
+  rm -r "$HOST/src"
+  # It is what a removed folder is on the host: empty, and nothing can be made in it. All else goes on.
+  eventually mvm exec box sh -c '! ls /data/one 2>/dev/null'
+  run ! mvm exec box touch /data/new
+  has "$output" 'No such file or directory'
+  same fits "$(mvm exec box cat /small/fits)"
+  mvm stop -t 0 box
+  run --separate-stderr -1 mvm start box
+  error_says "$HOST/src"
+  mvm rm box
 }
 
 WRITE_AS_ALL='id -u; echo x >/data/root; chown 70:71 /data/given; chmod 1777 /data/open; stat -c "%u:%g %n" /data/given'
@@ -220,4 +251,10 @@ WRITE_AS_ALL='id -u; echo x >/data/root; chown 70:71 /data/given; chmod 1777 /da
   same $'0\n0:0 /data/given' "$output"
   as_user timeout 60 "$HOST/mvm/mvm" run --rm -u 70:71 -v "$HOST/home/src:/data" "$IMAGE" touch /data/open/new
   same "$(id -u "$USER_MADE")" "$(stat -c %u "$HOST/home/src/given" "$HOST/home/src/root" "$HOST/home/src/open/new" | sort -u)"
+  # What the user may not read is no share, nor a place where a folder is made.
+  install -d -m 700 "$HOST/closed" "$HOST/closed/in"
+  for place in closed closed/in closed/none; do
+    run --separate-stderr -125 as_user "$HOST/mvm/mvm" run --rm -v "$HOST/$place:/data" "$IMAGE" true
+    error_says "$HOST/$place" 'Permission denied'
+  done
 }
