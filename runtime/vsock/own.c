@@ -4,6 +4,7 @@
  * published and served (relay.c).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,7 +43,7 @@ struct asked {
 struct published {
 	struct published *next;
 	struct own *own;
-	int fd; /* borrowed */
+	int fd; /* ours: whoever published it may close his at any time */
 	uint32_t port;
 	bool tcp;
 	struct mvm_watch *watch;
@@ -220,7 +221,19 @@ static void published_connected(void *arg, int fd, int errnum)
 		refuse(joined);
 }
 
-/* False where there is nobody, or no room. */
+static void forget(struct published *published)
+{
+	struct published **at = &published->own->published;
+
+	while (*at != published)
+		at = &(*at)->next;
+	*at = published->next;
+	mvm_watch_remove(published->watch);
+	close(published->fd);
+	free(published);
+}
+
+/* False where there is nobody, or no room, or it is not published any more: then it is gone. */
 static bool accept_one(struct published *published)
 {
 	struct own *own = published->own;
@@ -229,8 +242,13 @@ static bool accept_one(struct published *published)
 	if (own->joined_count >= MAX_RELAYED)
 		return false;
 	fd = accept(published->fd, NULL, NULL);
-	if (fd < 0)
-		return errno == ECONNABORTED || errno == EINTR;
+	if (fd < 0) {
+		bool again = errno == ECONNABORTED || errno == EINTR;
+
+		if (errno == EINVAL)
+			forget(published);
+		return again;
+	}
 	mvm_set_cloexec(fd, true);
 	connect_op(&own->front, published->port, published_connected, join(own, fd, published->tcp), NULL);
 	return true;
@@ -247,19 +265,21 @@ static void published_ready(void *arg, int fd, short revents)
 static int publish_op(struct mvm_vsock *vsock, int listening, uint32_t port, struct mvm_error **err)
 {
 	struct own *own = (struct own *)vsock;
-	struct published *published = mvm_alloc(sizeof(*published));
 	struct sockaddr address = {.sa_family = AF_UNSPEC};
 	socklen_t length = sizeof(address);
+	int fd = fcntl(listening, F_DUPFD_CLOEXEC, 0);
+	struct published *published;
 
-	(void)err;
-	getsockname(listening, &address, &length);
-	*published =
-		(struct published){.next = own->published,
-				   .own = own,
-				   .fd = listening,
-				   .port = port,
-				   .tcp = address.sa_family != AF_UNIX,
-				   .watch = mvm_loop_watch(own->loop, listening, POLLIN, published_ready, published)};
+	if (fd < 0)
+		return mvm_fail_errno(err, errno, "what leads to port %u of the guest is not published", port);
+	getsockname(fd, &address, &length);
+	published = mvm_alloc(sizeof(*published));
+	*published = (struct published){.next = own->published,
+					.own = own,
+					.fd = fd,
+					.port = port,
+					.tcp = address.sa_family != AF_UNIX,
+					.watch = mvm_loop_watch(own->loop, fd, POLLIN, published_ready, published)};
 	own->published = published;
 	return 0;
 }
@@ -376,13 +396,8 @@ static pid_t pid_op(const struct mvm_vsock *vsock)
 
 static void drop_published(struct own *own)
 {
-	while (own->published) {
-		struct published *first = own->published;
-
-		own->published = first->next;
-		mvm_watch_remove(first->watch);
-		free(first);
-	}
+	while (own->published)
+		forget(own->published);
 }
 
 static void drop_joined(struct own *own)

@@ -248,6 +248,26 @@ static void what_the_guest_does_not_take_or_breaks_off_is_reset(void **state)
 	close(fd);
 }
 
+/* Whoever published it shuts it down, and may have closed it by then. */
+static void what_is_published_no_more_is_let_go_of(void **state)
+{
+	struct sockaddr_in address;
+	int fd = listening(&address), peer;
+
+	mvm_vsock_attach(vsock);
+	assert_int_equal(mvm_vsock_publish(vsock, fd, 0x10050, NULL), 0);
+	close(peer_of(&address));
+	shutdown(fd, SHUT_RDWR);
+	close(fd);
+	turn();
+	peer = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(peer, (struct sockaddr *)&address, sizeof(address)), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	close(peer);
+	/* Nor is its descriptor held. */
+	assert_int_equal(fcntl(fd + 1, F_GETFD), -1);
+}
+
 /* More than fits into buffers, to who does not read yet. */
 static void nothing_is_lost_where_one_side_is_slow(void **state)
 {
@@ -320,6 +340,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(what_the_guest_does_not_take_or_breaks_off_is_reset, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_where_one_side_is_slow, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_published_no_more_is_let_go_of, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(served_ports_lead_where_the_answer_says, set_up, tear_down),
 	};
 
