@@ -25,7 +25,7 @@ struct shares {
 	struct mvm_strv mounts, translators;
 	struct mvm_share_server *server;
 	int device;
-	struct watches *watches; /* NULL where none are */
+	struct watches *watches;       /* NULL where none are */
 	struct mvm_machine_share *own; /* as many as the list has; NULL where there is a server */
 };
 
