@@ -60,17 +60,18 @@ test_teardown() {
 
 @test "ports that programs listen at are those of the host's loopback, as long as they do and they are free there" {
   export HOME=$HOST/root
-  local port=$((20000 + RANDOM % 20000)) taken=$((40000 + RANDOM % 10000)) listener
+  local port=$((20000 + RANDOM % 9000)) taken=$((30000 + RANDOM % 2000)) listener
   mvm machine create -q --name ports -p "$((port + 7)):7" "$REGISTRY/deb"
   python3 -m http.server --bind 127.0.0.1 --directory "$HOST" "$taken" >/dev/null 2>&1 3>&- &
   listener=$!
+  serves() { curl -sf -m 10 "$1" 2>/dev/null | grep -qF "$2"; }
+  eventually serves "http://127.0.0.1:$taken/" root
   mvm shell ports -- sh -c "
     for port in $port $taken 80; do
       setsid python3 -m http.server --bind 127.0.0.1 --directory /etc \$port </dev/null >/dev/null 2>&1 & echo \$! >/tmp/\$port
     done
     setsid python3 -m http.server --bind :: --directory /usr $((port + 1)) </dev/null >/dev/null 2>&1 &
     sleep 0.1"
-  serves() { curl -sf -m 10 "$1" 2>/dev/null | grep -qF "$2"; }
   # Those of localhost, and those of all addresses.
   eventually serves "http://127.0.0.1:$port/" passwd
   eventually serves "http://[::1]:$((port + 1))/" share
