@@ -83,7 +83,7 @@ extern const struct cli_command cli_compose_config;
 extern const struct cli_command cli_kernel_build, cli_kernel_ls, cli_kernel_pull, cli_kernel_push, cli_kernel_rm,
 	cli_kernel_use;
 extern const struct cli_command cli_machine_create, cli_machine_default, cli_machine_inspect, cli_machine_ls,
-	cli_machine_rm, cli_machine_shell, cli_machine_start, cli_machine_stop;
+	cli_machine_rm, cli_machine_set, cli_machine_shell, cli_machine_start, cli_machine_stop;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,

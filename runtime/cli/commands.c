@@ -53,6 +53,7 @@ static const struct cli_command *const commands[] = {
 	&cli_machine_inspect,
 	&cli_machine_ls,
 	&cli_machine_rm,
+	&cli_machine_set,
 	&cli_machine_shell,
 	&cli_machine_start,
 	&cli_machine_stop,

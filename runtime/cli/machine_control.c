@@ -5,10 +5,11 @@
 #include <stdint.h>
 
 #include "runtime/base/json.h"
+#include "runtime/state/update.h"
 
 struct values {
 	bool force;
-	const char *format;
+	const char *format, *cpus, *memory;
 };
 
 static const struct cli_option no_options[] = {
@@ -22,6 +23,12 @@ static const struct cli_option rm_options[] = {
 
 static const struct cli_option inspect_options[] = {
 	{"format", 'f', CLI_STRING, offsetof(struct values, format), "FORMAT", CLI_DOCUMENT_FORMAT_HELP},
+	CLI_OPTIONS_END,
+};
+
+static const struct cli_option set_options[] = {
+	{"cpus", 0, CLI_STRING, offsetof(struct values, cpus), "N", "Processors"},
+	{"memory", 'm', CLI_STRING, offsetof(struct values, memory), "SIZE", "Memory it can use"},
 	CLI_OPTIONS_END,
 };
 
@@ -104,6 +111,12 @@ static int show_one(struct mvm_engine *engine, const struct mvm_container *machi
 	return say(machine, 0);
 }
 
+static int set_one(struct mvm_engine *engine, const struct mvm_container *machine, void *context,
+		   struct mvm_error **err)
+{
+	return say(machine, mvm_engine_update(engine, machine->config.id, context, err));
+}
+
 static int run_start(const void *given, char **args, struct mvm_error **err)
 {
 	return for_each(args, start_one, NULL, err);
@@ -119,6 +132,19 @@ static int run_rm(const void *given, char **args, struct mvm_error **err)
 	struct values values = *(const struct values *)given;
 
 	return for_each(args, remove_one, &values, err);
+}
+
+static int run_set(const void *given, char **args, struct mvm_error **err)
+{
+	const struct values *values = given;
+	struct mvm_container_update update = {0};
+
+	if (!values->cpus && !values->memory)
+		return mvm_fail(err, MVM_ERR_USAGE, "nothing to set; give --cpus, --memory or both");
+	if (cli_parse_cpus(values->cpus, &update.nano_cpus, err) < 0 ||
+	    cli_parse_bytes("memory", values->memory, &update.memory, err) < 0)
+		return -1;
+	return for_each(args, set_one, &update, err);
 }
 
 static int run_default(const void *given, char **args, struct mvm_error **err)
@@ -164,6 +190,18 @@ const struct cli_command cli_machine_stop = {
 	.complete = cli_complete_machines,
 	.values_size = 1,
 	.run = run_stop,
+};
+
+const struct cli_command cli_machine_set = {
+	.name = "machine set",
+	.names = {"machine set"},
+	.usage = "[OPTIONS] [MACHINE...]",
+	.summary = "Give machines more or less of the host",
+	.options = set_options,
+	.max_args = SIZE_MAX,
+	.complete = cli_complete_machines,
+	.values_size = sizeof(struct values),
+	.run = run_set,
 };
 
 const struct cli_command cli_machine_rm = {

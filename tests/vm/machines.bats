@@ -94,6 +94,13 @@ test_teardown() {
   cd "$HOST/root"
   same "root $HOST/root" "$(mvm shell one -- sh -c 'echo $(id -un) $(pwd)')"
   same "$(ls "$HOST")" "$(mvm shell -- ls /host)"
+  # What it has of the host, from its next start on.
+  mvm machine stop one
+  same one "$(mvm machine set --cpus 1 -m 600m one)"
+  same 1 "$(mvm shell -- nproc)"
+  same '1 629MB' "$(mvm machine ls --format '{{.CPUs}} {{.Memory}}')"
+  run -125 --separate-stderr mvm machine set one
+  error_says 'nothing to set; give --cpus, --memory or both'
   # The default: the only one, one that was chosen, or the one of that name.
   same one "$(mvm machine default)"
   mvm machine create -q --name two --default "$IMAGE"
