@@ -9,21 +9,14 @@
 #include "ids.h"
 #include "runtime/base/error.h"
 #include "runtime/base/mem.h"
-
-/* `path` is `folder` or below it; both are real paths. */
-static bool is_within(const char *path, const char *folder)
-{
-	size_t length = strlen(folder);
-
-	return !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
-}
+#include "runtime/base/text.h"
 
 static int check_folder(const char *source, const char *folder, const char *danger, struct mvm_error **err)
 {
 	char *path MVM_CLEAN_FREE = realpath(source, NULL);
 	char *ours MVM_CLEAN_FREE = realpath(folder, NULL);
 
-	if (path && ours && is_within(path, ours))
+	if (path && ours && mvm_is_within(path, ours))
 		return mvm_fail(err, MVM_ERR_INVALID,
 				"%s: mvm's own folder %s cannot be shared, a guest could %s; share something else",
 				source, ours, danger);

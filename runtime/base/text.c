@@ -238,3 +238,10 @@ bool mvm_has_label(const struct mvm_strv *labels, const char *wanted)
 	}
 	return false;
 }
+
+bool mvm_is_within(const char *path, const char *folder)
+{
+	size_t length = strlen(folder);
+
+	return !strncmp(path, folder, length) && (!path[length] || path[length] == '/' || !strcmp(folder, "/"));
+}

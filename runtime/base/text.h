@@ -29,6 +29,9 @@ enum { MVM_TIME_LENGTH = 30 };
 void mvm_format_time(const struct timespec *time, char *out);
 bool mvm_parse_time(const char *text, struct timespec *time);
 
+/* Whether a path is that folder or below it, by its text: both are absolute, without "." and "..". */
+bool mvm_is_within(const char *path, const char *folder);
+
 /* Labels are "name=value" each; wanted is "name" or "name=value". */
 struct mvm_strv;
 bool mvm_has_label(const struct mvm_strv *labels, const char *wanted);

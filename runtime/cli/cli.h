@@ -83,7 +83,8 @@ extern const struct cli_command cli_compose_config;
 extern const struct cli_command cli_kernel_build, cli_kernel_ls, cli_kernel_pull, cli_kernel_push, cli_kernel_rm,
 	cli_kernel_use;
 extern const struct cli_command cli_machine_create, cli_machine_default, cli_machine_inspect, cli_machine_ls,
-	cli_machine_rm, cli_machine_set, cli_machine_shell, cli_machine_start, cli_machine_stop;
+	cli_machine_rm, cli_machine_set, cli_machine_shell, cli_machine_ssh_config, cli_machine_ssh_proxy,
+	cli_machine_start, cli_machine_stop;
 
 /* options.c: fills `values` and leaves the arguments in argv[*first...]. 1: help was asked for. */
 int cli_parse(const struct cli_command *command, int argc, char **argv, void *values, int *first,
@@ -157,6 +158,12 @@ int cli_parse_networks(const struct cli_network_flags *flags, struct mvm_strv *n
 
 /* run.c: what MVM_KERNEL says; NULL where it says nothing. */
 const char *cli_default_kernel(void);
+
+/* What is done with a machine; its result is the caller's. */
+typedef int (*cli_machine_fn)(struct mvm_engine *engine, const struct mvm_container *machine, void *context,
+			      struct mvm_error **err);
+/* machine_shell.c: does it when the machine runs, which is started where it does not. NULL is the default one. */
+int cli_in_machine(const char *name, cli_machine_fn fn, void *context, struct mvm_error **err);
 
 /* each.c: does one thing to each argument, whatever becomes of the others. All failures are printed; the
  * last one is the error. */

@@ -55,6 +55,8 @@ static const struct cli_command *const commands[] = {
 	&cli_machine_rm,
 	&cli_machine_set,
 	&cli_machine_shell,
+	&cli_machine_ssh_config,
+	&cli_machine_ssh_proxy,
 	&cli_machine_start,
 	&cli_machine_stop,
 	&cli_network_connect,

@@ -32,11 +32,8 @@ static const struct cli_option set_options[] = {
 	CLI_OPTIONS_END,
 };
 
-typedef int (*action_fn)(struct mvm_engine *engine, const struct mvm_container *machine, void *context,
-			 struct mvm_error **err);
-
 struct order {
-	action_fn action;
+	cli_machine_fn action;
 	void *context;
 };
 
@@ -50,7 +47,7 @@ static int act(struct mvm_engine *engine, const char *name, void *context, struc
 	return order->action(engine, machine, order->context, err);
 }
 
-static int for_each(char **args, action_fn action, void *context, struct mvm_error **err)
+static int for_each(char **args, cli_machine_fn action, void *context, struct mvm_error **err)
 {
 	struct order order = {action, context};
 	struct mvm_engine *engine;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/text.h"
 #include "share/mount.h"
 
 static const struct cli_option options[] = {
@@ -22,13 +23,6 @@ static const char script[] = "SHELL=/bin/sh\n"
 			     "[ $# = 0 ] || exec /bin/sh -l -c 'exec \"$@\"' sh \"$@\"\n"
 			     "exec \"$SHELL\" -l\n";
 
-static bool is_within(const char *path, const char *folder)
-{
-	size_t length = strlen(folder);
-
-	return !strncmp(path, folder, length) && (!path[length] || path[length] == '/');
-}
-
 /* A folder that is at the same place inside. */
 static bool is_shared(const struct mvm_container_config *config, const char *path)
 {
@@ -40,7 +34,7 @@ static bool is_shared(const struct mvm_container_config *config, const char *pat
 		const struct mvm_mount *mount = &mounts.items[i];
 
 		if (mount->type == MVM_MOUNT_BIND && !strcmp(mount->source, mount->target) &&
-		    is_within(path, mount->target))
+		    mvm_is_within(path, mount->target))
 			return true;
 	}
 	return false;
@@ -63,14 +57,14 @@ static void add_env(const struct mvm_login *login, bool tty, struct mvm_strv *en
 	}
 }
 
-static int enter(struct mvm_engine *engine, const struct mvm_container *machine, char **command, int *exit_code,
-		 struct mvm_error **err)
+static int enter(struct mvm_engine *engine, const struct mvm_container *machine, void *context, struct mvm_error **err)
 {
 	const struct mvm_container_config *config = &machine->config;
 	struct mvm_strv words MVM_CLEAN_STRV = {0}, env MVM_CLEAN_STRV = {0};
 	char *cwd MVM_CLEAN_FREE = getcwd(NULL, 0);
 	bool tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	struct cli_detach detach = {0};
+	int exit_code = 0;
 	struct mvm_exec_request request = {
 		.command = &words,
 		.env = &env,
@@ -84,35 +78,46 @@ static int enter(struct mvm_engine *engine, const struct mvm_container *machine,
 	mvm_strv_add(&words, "-c");
 	mvm_strv_add(&words, script);
 	mvm_strv_add(&words, "mvm-shell");
-	for (; *command; command++)
-		mvm_strv_add(&words, *command);
+	for (char **word = context; *word; word++)
+		mvm_strv_add(&words, *word);
 	add_env(&config->login, tty, &env);
 	if (tty)
 		cli_window_size(&request.rows, &request.cols);
-	return cli_exec_in(engine, machine, &request, &detach, exit_code, err);
+	return cli_exec_in(engine, machine, &request, &detach, &exit_code, err) < 0 ? -1 : exit_code;
+}
+
+static int start_and_call(struct mvm_engine *engine, const char *name, cli_machine_fn fn, void *context,
+			  struct mvm_error **err)
+{
+	struct mvm_container *machine MVM_CLEAN_CONTAINER = NULL, *ready MVM_CLEAN_CONTAINER = NULL;
+
+	if (mvm_engine_find_machine(engine, name, &machine, err) < 0 ||
+	    mvm_engine_ready_machine(engine, machine, cli_print_event, err) < 0 ||
+	    mvm_state_find(mvm_engine_state(engine), machine->config.id, &ready, err) < 0)
+		return -1;
+	return fn(engine, ready, context, err);
+}
+
+int cli_in_machine(const char *name, cli_machine_fn fn, void *context, struct mvm_error **err)
+{
+	struct mvm_engine *engine;
+	int result;
+
+	if (mvm_engine_open(&engine, err) < 0)
+		return -1;
+	result = start_and_call(engine, name, fn, context, err);
+	mvm_engine_close(engine);
+	return result;
 }
 
 /* "[NAME] [-- COMMAND...]": what is before "--" is a name. */
 static int run(const void *given, char **args, struct mvm_error **err)
 {
-	struct mvm_container *machine MVM_CLEAN_CONTAINER = NULL, *ready MVM_CLEAN_CONTAINER = NULL;
 	const char *name = *args && strcmp(*args, "--") != 0 ? *args++ : NULL;
-	struct mvm_engine *engine;
-	int result, exit_code = 0;
 
 	if (*args && !strcmp(*args, "--"))
 		args++;
-	if (mvm_engine_open(&engine, err) < 0)
-		return -1;
-	result = mvm_engine_find_machine(engine, name, &machine, err);
-	if (result == 0)
-		result = mvm_engine_ready_machine(engine, machine, cli_print_event, err);
-	if (result == 0)
-		result = mvm_state_find(mvm_engine_state(engine), machine->config.id, &ready, err);
-	if (result == 0)
-		result = enter(engine, ready, args, &exit_code, err);
-	mvm_engine_close(engine);
-	return result < 0 ? -1 : exit_code;
+	return cli_in_machine(name, enter, args, err);
 }
 
 const struct cli_command cli_machine_shell = {

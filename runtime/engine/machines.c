@@ -95,13 +95,6 @@ static void set_command(struct made *made)
 	add_groups(&made->login, &made->command);
 }
 
-static bool is_within(const char *path, const char *folder)
-{
-	size_t length = strlen(folder);
-
-	return !strncmp(path, folder, length) && (!path[length] || path[length] == '/');
-}
-
 /* What the machine has itself would be hidden by the host's. */
 static bool is_the_systems(const char *path)
 {
@@ -109,7 +102,7 @@ static bool is_the_systems(const char *path)
 					      "/proc", "/run",	"/sbin", "/sys", "/usr", "/var"};
 
 	for (size_t i = 0; i < MVM_COUNT(folders); i++)
-		if (is_within(path, folders[i]))
+		if (mvm_is_within(path, folders[i]))
 			return true;
 	return !strcmp(path, "/");
 }
@@ -126,7 +119,8 @@ static void set_mounts(struct made *made, const struct mvm_create_request *reque
 	for (size_t i = 0; request->mounts && i < request->mounts->count; i++)
 		mvm_strv_add(&made->mounts, request->mounts->items[i]);
 	share_in_place(made, made->login.home);
-	if (cwd && !is_within(cwd, made->login.home) && !is_within(made->login.home, cwd) && !is_the_systems(cwd))
+	if (cwd && !mvm_is_within(cwd, made->login.home) && !mvm_is_within(made->login.home, cwd) &&
+	    !is_the_systems(cwd))
 		share_in_place(made, cwd);
 }
 

@@ -88,6 +88,41 @@ test_teardown() {
   mvm run --rm -p "127.0.0.1:$((port + 1)):80" "$IMAGE" true
 }
 
+@test "ssh: by an sshd of the machine's for each connection, for who may start mvm, over no port" {
+  make_user with
+  user_mvm() { (cd "$HOST/home" && as_user timeout "${MVM_PATIENCE:-60}" "$HOST/mvm/mvm" "$@"); }
+  user_mvm machine create -q --name box "$REGISTRY/deb"
+  user_mvm machine ssh-config box >"$HOST/ssh.config"
+  chmod 644 "$HOST/ssh.config"
+  user_ssh() { as_user timeout "${MVM_PATIENCE:-60}" "$1" -F "$HOST/ssh.config" "${@:2}"; }
+  # The connection starts it.
+  same "$USER_MADE $(id -u "$USER_MADE") $HOST/home" "$(user_ssh ssh mvm-box 'echo $(id -un) $(id -u) $PWD' </dev/null 2>/dev/null)"
+  run -3 --separate-stderr user_ssh ssh mvm-box 'cat; echo err >&2; exit 3' < <(echo in)
+  same in "$output"
+  same err "$stderr"
+  head -c 3000000 /dev/urandom >"$HOST/home/big"
+  user_ssh scp -q "$HOST/home/big" mvm-box:/tmp/big
+  same "$(sha256sum <"$HOST/home/big")" "$(user_mvm shell -- sh -c 'sha256sum </tmp/big')"
+  # Two at once; another key does not do.
+  user_ssh ssh mvm-box sleep 2 </dev/null &
+  user_ssh ssh mvm-box true </dev/null
+  wait $!
+  as_user ssh-keygen -q -t ed25519 -N '' -f "$HOST/home/other"
+  sed "s|IdentityFile.*|IdentityFile $HOST/home/other|" "$HOST/ssh.config" >"$HOST/ssh.other"
+  chmod 644 "$HOST/ssh.other"
+  run -255 as_user timeout 60 ssh -F "$HOST/ssh.other" -o BatchMode=yes mvm-box true
+  user_mvm machine rm -f box
+}
+
+@test "ssh: a machine without an sshd says what to install" {
+  export HOME=$HOST/root
+  mvm machine create -q "$IMAGE"
+  mvm machine start
+  run -127 --separate-stderr mvm machine ssh-proxy
+  error_says 'there is no sshd in this machine; install one, on Debian the package openssh-server'
+  mvm machine rm -f default
+}
+
 @test "any image: an account without a tool of the image's, and nobody's init" {
   export HOME=$HOST/root
   mvm machine create -q --name one -v "$HOST:/host" "$IMAGE"

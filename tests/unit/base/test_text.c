@@ -253,10 +253,22 @@ static void controls_are_masked(void **state)
 	assert_string_equal(text, "a?b?[0m? ?? \xc2\xa0 \xff \xc2");
 }
 
+static void paths_are_within(void **state)
+{
+	assert_true(mvm_is_within("/a", "/a"));
+	assert_true(mvm_is_within("/a/b", "/a"));
+	assert_true(mvm_is_within("/a", "/"));
+	assert_true(mvm_is_within("/", "/"));
+	assert_false(mvm_is_within("/ab", "/a"));
+	assert_false(mvm_is_within("/", "/a"));
+	assert_false(mvm_is_within("/a", "/a/b"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(controls_are_masked),
+		cmocka_unit_test(paths_are_within),
 		cmocka_unit_test(sizes_are_dockers),
 		cmocka_unit_test(malformed_sizes_are_refused),
 		cmocka_unit_test(numbers_are_whole_and_in_range),
