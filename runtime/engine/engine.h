@@ -224,10 +224,10 @@ struct mvm_create_request {
 
 	/* docker's -p, --expose and -P (runtime/state/port.h). */
 	const struct mvm_strv *publish, *expose;
-	bool publish_all;
 	const struct mvm_strv *publish_sockets; /* HOST:GUEST */
-	bool ssh;				/* the user's ssh-agent is passed on */
 	const struct mvm_login *login;		/* it is that user's machine; NULL: nobody's */
+	bool publish_all;
+	bool ssh; /* the user's ssh-agent is passed on */
 	bool has_stop_timeout;
 	int64_t stop_timeout; /* seconds; negative: for ever */
 	int64_t pids_limit, oom_score_adj, cpu_shares;
