@@ -97,7 +97,7 @@ if [ -f "$image" ]; then printf '%s\n' "$image"; exit 0; fi
 work=$(mktemp -d "$cache/.build-$arch-XXXXXX")
 make_pid=
 cleanup() {
-  [ -z "$make_pid" ] || kill "$make_pid" 2>/dev/null || true
+  [ -z "$make_pid" ] || kill -- "-$make_pid" 2>/dev/null || true
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -123,10 +123,13 @@ done)
 [ -z "$missing" ] || die "this source does not take: $missing"
 
 start=$SECONDS
-# Under -s make prints nothing; V=0 without -s prints one line a file to count.
+# Under -s make prints nothing; V=0 without -s prints one line a file to count. A process group of its own: make ends with
+# its children, but not with theirs.
+set -m
 make -C "$work" ARCH="$karch" CROSS_COMPILE="$cross" -j "$jobs" \
   KBUILD_BUILD_USER=mvm KBUILD_BUILD_HOST=mvm KBUILD_BUILD_TIMESTAMP='1970-01-01' "$target" >>"$work/build.log" 2>&1 9>&- &
 make_pid=$!
+set +m
 shown=0
 while kill -0 "$make_pid" 2>/dev/null; do
   sleep 1

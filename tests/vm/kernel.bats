@@ -407,8 +407,7 @@ tiny() { echo "$BATS_TEST_TMPDIR/linux-tiny.tar"; }
 @test "build: a signal ends it, and nothing is left" {
   local pid code=0
   [ "$OWN" = amd64 ] || skip "the tiny kernel is one for amd64"
-  # shellcheck disable=SC2016 # make's variable
-  tiny_linux ': >$(CURDIR)/../begun; sleep 1000'
+  tiny_linux ": >\$(CURDIR)/../begun; sleep 1000.$$"
   "$MVM" kernel build --source "$(tiny)" >/dev/null 2>"$BATS_TEST_TMPDIR/said" 3>&- &
   pid=$!
   eventually test -e "$XDG_CACHE_HOME/mvm/kernel/begun"
@@ -417,6 +416,10 @@ tiny() { echo "$BATS_TEST_TMPDIR/linux-tiny.tar"; }
   same 1 "$code"
   has "$(cat "$BATS_TEST_TMPDIR/said")" "interrupted"
   same '' "$(find "$XDG_CACHE_HOME/mvm/kernel" -name '.build*' -o -name '.staged*')"
+  # Nor does what make has started.
+  left() { pgrep -f "^sleep 1000.$$" || true; }
+  gone() { [ -z "$(left)" ]; }
+  eventually gone
 }
 
 @test "build --in-vm" {
