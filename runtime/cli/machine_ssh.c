@@ -20,8 +20,8 @@ static const struct cli_option options[] = {
 	CLI_OPTIONS_END,
 };
 
-/* The machine's own keys and what its administrator has set stay out of it, but for what sshd_config says of sessions.
- */
+/* The machine's own keys and what its administrator has set stay out of it, but for what sshd_config says of sessions;
+ * PAM, too, which lets nobody in while systemd starts. */
 static const char script[] =
 	"[ -x /usr/sbin/sshd ] || {\n"
 	"  echo 'mvm: there is no sshd in this machine; install one, on Debian the package openssh-server' >&2\n"
@@ -30,7 +30,7 @@ static const char script[] =
 	"mkdir -p /run/sshd\n"
 	"[ -f /etc/ssh/mvm_ed25519 ] || ssh-keygen -q -t ed25519 -N '' -C '' -f /etc/ssh/mvm_ed25519 >&2 || exit 1\n"
 	"printf '%s\\n' \"$1\" >/run/mvm-ssh.pub\n"
-	"exec /usr/sbin/sshd -i -o HostKey=/etc/ssh/mvm_ed25519 -o AuthorizedKeysFile=/run/mvm-ssh.pub\n";
+	"exec /usr/sbin/sshd -i -o HostKey=/etc/ssh/mvm_ed25519 -o AuthorizedKeysFile=/run/mvm-ssh.pub -o UsePAM=no\n";
 
 static int make_key(const char *folder, const char *path, struct mvm_error **err)
 {

@@ -16,6 +16,11 @@ test_teardown() {
   left=$(mvm machine ls -q)
   # shellcheck disable=SC2086 # one name a word
   [ -z "$left" ] || mvm machine rm -f $left >/dev/null
+  if [ -n "${USER_MADE:-}" ]; then
+    left=$(as_user timeout 60 "$HOST/mvm/mvm" machine ls -q)
+    # shellcheck disable=SC2086 # one name a word
+    [ -z "$left" ] || as_user timeout 60 "$HOST/mvm/mvm" machine rm -f $left >/dev/null
+  fi
   remove_user
   rm -rf "$HOST"
 }
@@ -68,7 +73,7 @@ test_teardown() {
   eventually serves "http://127.0.0.1:$taken/" root
   mvm shell ports -- sh -c "
     for port in $port $taken 80; do
-      setsid python3 -m http.server --bind 127.0.0.1 --directory /etc \$port </dev/null >/dev/null 2>&1 & echo \$! >/tmp/\$port
+      setsid python3 -m http.server --bind 127.0.0.1 --directory /etc \$port </dev/null >/dev/null 2>&1 & echo \$! >/srv/\$port
     done
     setsid python3 -m http.server --bind :: --directory /usr $((port + 1)) </dev/null >/dev/null 2>&1 &
     sleep 0.1"
@@ -79,7 +84,7 @@ test_teardown() {
   serves "http://127.0.0.1:$taken/" root
   kill "$listener"
   # One that ends is free at once, for another.
-  mvm shell ports -- sh -c "kill \$(cat /tmp/$port)"
+  mvm shell ports -- sh -c "kill \$(cat /srv/$port)"
   is_free() { ! curl -s -m 5 "http://127.0.0.1:$port/" >/dev/null; }
   eventually is_free
   eventually mvm run --rm -p "127.0.0.1:$port:80" "$IMAGE" true
@@ -101,8 +106,8 @@ test_teardown() {
   same in "$output"
   same err "$stderr"
   head -c 3000000 /dev/urandom >"$HOST/home/big"
-  user_ssh scp -q "$HOST/home/big" mvm-box:/tmp/big
-  same "$(sha256sum <"$HOST/home/big")" "$(user_mvm shell -- sh -c 'sha256sum </tmp/big')"
+  user_ssh scp -q "$HOST/home/big" mvm-box:copy
+  same "$(sha256sum <"$HOST/home/big")" "$(user_mvm shell -- sh -c 'sha256sum <copy')"
   # Two at once; another key does not do.
   user_ssh ssh mvm-box sleep 2 </dev/null &
   user_ssh ssh mvm-box true </dev/null
