@@ -1,6 +1,7 @@
 #include "compose.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "commands.h"
 
@@ -59,6 +60,47 @@ int cli_compose_load(struct mvm_compose_options *load, struct mvm_compose **comp
 	take_given(load);
 	load->warn = print_warning;
 	return mvm_compose_load(load, compose, err);
+}
+
+static const char *name_of_environment(void)
+{
+	const char *name = getenv("COMPOSE_PROJECT_NAME");
+
+	return name && *name ? name : NULL;
+}
+
+int cli_compose_name(char **name, struct mvm_error **err)
+{
+	const char *given = cli_compose_given.project_name;
+	struct mvm_compose_options load = {.no_env_resolution = true};
+	struct mvm_compose *compose MVM_CLEAN_COMPOSE = NULL;
+
+	if (!given || !*given)
+		given = name_of_environment();
+	if (!given && cli_compose_load(&load, &compose, err) < 0)
+		return -1;
+	*name = mvm_strdup(given ? given : mvm_compose_name(compose));
+	return 0;
+}
+
+int cli_compose_project_or_name(struct mvm_compose_options *load, struct mvm_compose **compose, char **name,
+				struct mvm_error **err)
+{
+	const char *given = cli_compose_given.project_name;
+	struct mvm_error *failure MVM_CLEAN_ERROR = NULL;
+
+	*compose = NULL;
+	if (given && *given && !cli_compose_given.files.count) {
+		*name = mvm_strdup(given);
+		return 0;
+	}
+	if (cli_compose_load(load, compose, &failure) == 0)
+		*name = mvm_strdup(mvm_compose_name(*compose));
+	else if (name_of_environment())
+		*name = mvm_strdup(name_of_environment());
+	else
+		return mvm_error_move(err, &failure);
+	return 0;
 }
 
 void cli_complete_services(struct cli_completion *completion)

@@ -20,6 +20,14 @@ extern struct cli_compose cli_compose_given;
 /* Adds what was given to `options`, has warnings printed, and loads. */
 int cli_compose_load(struct mvm_compose_options *options, struct mvm_compose **compose, struct mvm_error **err);
 
+/* The project's name alone, for what is found by labels (runtime/compose/fleet.h): the command line's or the
+ * environment's, and no file is needed; else what the files say. The caller's. */
+int cli_compose_name(char **name, struct mvm_error **err);
+/* The project where there are files, or where they are named; else the name alone, and *compose is NULL. Warns of what
+ * `options` does not leave out. */
+int cli_compose_project_or_name(struct mvm_compose_options *options, struct mvm_compose **compose, char **name,
+				struct mvm_error **err);
+
 /* Names of the project's services. */
 void cli_complete_services(struct cli_completion *completion);
 
