@@ -79,7 +79,7 @@ extern const struct cli_command cli_attach, cli_build, cli_commit, cli_completio
 	cli_stop, cli_system_df, cli_system_install_service, cli_system_prune, cli_system_start, cli_system_stop,
 	cli_system_uninstall_service, cli_tag, cli_top, cli_update, cli_version, cli_volume_create, cli_volume_inspect,
 	cli_volume_ls, cli_volume_prune, cli_volume_rm, cli_wait;
-extern const struct cli_command cli_compose_config;
+extern const struct cli_command cli_compose_config, cli_compose_logs;
 extern const struct cli_command cli_kernel_build, cli_kernel_ls, cli_kernel_pull, cli_kernel_push, cli_kernel_rm,
 	cli_kernel_use;
 extern const struct cli_command cli_machine_create, cli_machine_default, cli_machine_inspect, cli_machine_ls,
@@ -232,6 +232,12 @@ void cli_interrupt_end(const struct cli_interrupt *before);
 /* pull.c: progress on stderr, or silence, and Ctrl-C ends the pull. */
 int cli_get_image(struct mvm_engine *engine, struct mvm_image_request *request, bool quiet, struct mvm_image **image,
 		  struct mvm_error **err);
+/* logs.c: what `--tail`, `--since` and `--until` say, NULL where they were not given. The request borrows `limits`. */
+struct cli_log_limits {
+	struct timespec since, until;
+};
+int cli_read_log_limits(const char *tail, const char *since, const char *until, struct cli_log_limits *limits,
+			struct mvm_log_request *request, struct mvm_error **err);
 /* push.c: whether a tag or a digest stands behind the name. */
 bool cli_has_tag(const char *text);
 /* `--max-concurrent-downloads`. */

@@ -25,6 +25,7 @@ static const struct cli_command *const commands[] = {
 	&cli_build,
 	&cli_completion,
 	&cli_compose_config,
+	&cli_compose_logs,
 	&cli_commit,
 	&cli_container_inspect,
 	&cli_container_prune,

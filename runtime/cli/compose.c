@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 
@@ -12,6 +14,8 @@ struct cli_compose cli_compose_given;
 static const struct cli_option options[] = {
 	{"all-resources", 0, CLI_FLAG, AT(all_resources), NULL,
 	 "Include all resources, even those not used by services"},
+	{"ansi", 0, CLI_STRING, AT(ansi), "WHEN",
+	 "Control when to print ANSI control characters: never, always or auto", CLI_WORDS("always", "auto", "never")},
 	{"env-file", 0, CLI_LIST, AT(env_files), "FILE", "Specify an alternate environment file",
 	 .complete = cli_complete_files},
 	{"file", 'f', CLI_LIST, AT(files), "FILE", "Compose configuration files; - is the standard input",
@@ -100,6 +104,38 @@ int cli_compose_project_or_name(struct mvm_compose_options *load, struct mvm_com
 		*name = mvm_strdup(name_of_environment());
 	else
 		return mvm_error_move(err, &failure);
+	return 0;
+}
+
+int cli_compose_fleet(struct mvm_engine *engine, const struct mvm_fleet_request *request, struct mvm_fleet *fleet,
+		      struct mvm_error **err)
+{
+	if (mvm_fleet_load(mvm_engine_state(engine), request, fleet, err) < 0)
+		return -1;
+	for (size_t i = 0; i < fleet->damaged.count; i++)
+		fprintf(stderr, "mvm: %s\n", fleet->damaged.items[i]);
+	return 0;
+}
+
+int cli_compose_index(const char *text, int64_t *index, struct mvm_error **err)
+{
+	*index = 0;
+	return cli_parse_number("index", text, index, err);
+}
+
+int cli_compose_colors(bool *colors, struct mvm_error **err)
+{
+	const char *none = getenv("NO_COLOR"), *ansi = cli_compose_given.ansi;
+
+	if (!ansi)
+		ansi = getenv("COMPOSE_ANSI");
+	if (!ansi || !*ansi)
+		ansi = "auto";
+	if (strcmp(ansi, "auto") != 0 && strcmp(ansi, "always") != 0 && strcmp(ansi, "never") != 0)
+		return mvm_fail(err, MVM_ERR_USAGE, "unsupported --ansi value \"%s\"; use never, always or auto", ansi);
+	*colors = strcmp(ansi, "auto") ? !strcmp(ansi, "always") : isatty(STDOUT_FILENO);
+	if (none && *none)
+		*colors = false;
 	return 0;
 }
 

@@ -6,11 +6,13 @@
 
 #include "cli.h"
 #include "runtime/compose/compose.h"
+#include "runtime/compose/fleet.h"
 
 /* Between "compose" and the command. */
 struct cli_compose {
 	struct mvm_strv files, profiles, env_files;
 	const char *project_name, *project_directory;
+	const char *ansi;
 	bool all_resources;
 };
 extern const struct cli_command cli_compose_group;
@@ -27,6 +29,15 @@ int cli_compose_name(char **name, struct mvm_error **err);
  * `options` does not leave out. */
 int cli_compose_project_or_name(struct mvm_compose_options *options, struct mvm_compose **compose, char **name,
 				struct mvm_error **err);
+
+/* mvm_fleet_load(), and says which containers cannot be read. */
+int cli_compose_fleet(struct mvm_engine *engine, const struct mvm_fleet_request *request, struct mvm_fleet *fleet,
+		      struct mvm_error **err);
+/* `--index`; 0 where it is not given. USAGE. */
+int cli_compose_index(const char *text, int64_t *index, struct mvm_error **err);
+
+/* Whether to write colours on stdout: --ansi, NO_COLOR, and whether it is a terminal. USAGE. */
+int cli_compose_colors(bool *colors, struct mvm_error **err);
 
 /* Names of the project's services. */
 void cli_complete_services(struct cli_completion *completion);

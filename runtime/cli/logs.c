@@ -68,20 +68,28 @@ static int64_t parse_tail(const char *text)
 	return text && mvm_parse_int(text, 0, INT64_MAX, &lines) ? lines : -1;
 }
 
+int cli_read_log_limits(const char *tail, const char *since, const char *until, struct cli_log_limits *limits,
+			struct mvm_log_request *request, struct mvm_error **err)
+{
+	request->tail = parse_tail(tail);
+	if (cli_parse_limit("since", or_none(since), &limits->since, &request->since, err) < 0)
+		return -1;
+	return cli_parse_limit("until", or_none(until), &limits->until, &request->until, err);
+}
+
 static int show(struct mvm_engine *engine, const char *what, const struct values *values, struct mvm_error **err)
 {
-	struct mvm_log_request request = {.follow = values->follow, .tail = parse_tail(values->tail)};
+	struct mvm_log_request request = {.follow = values->follow};
 	struct printer printer = {.values = values};
 	const struct mvm_log_sink sink = {.write = write_record, .flush = flush, .arg = &printer};
-	struct timespec since, until;
+	struct cli_log_limits limits;
 	int result;
 
 	if (values->boot && (values->follow || values->timestamps || values->since || values->until || values->tail))
 		return mvm_fail(err, MVM_ERR_USAGE, "--boot shows the whole boot log: only --details goes with it");
 	if (values->boot)
 		return mvm_engine_boot_log(engine, what, STDOUT_FILENO, err);
-	if (cli_parse_limit("since", or_none(values->since), &since, &request.since, err) < 0 ||
-	    cli_parse_limit("until", or_none(values->until), &until, &request.until, err) < 0)
+	if (cli_read_log_limits(values->tail, values->since, values->until, &limits, &request, err) < 0)
 		return -1;
 	/* It goes out line by line otherwise, and byte by byte on stderr. */
 	setvbuf(stderr, NULL, _IOFBF, BUFSIZ);

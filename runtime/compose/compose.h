@@ -53,6 +53,8 @@ const struct mvm_strv *mvm_compose_environment(const struct mvm_compose *compose
 
 /* Adds the names of a section, "services", "networks" or "volumes", by the alphabet. */
 void mvm_compose_names(const struct mvm_compose *compose, const char *section, struct mvm_strv *names);
+/* Adds those services whose output is shown where nobody names any: all but those with "attach: false". */
+void mvm_compose_attached(const struct mvm_compose *compose, struct mvm_strv *names);
 /* Adds all profiles that services have, also those that are not there for it. */
 void mvm_compose_profiles(const struct mvm_compose *compose, struct mvm_strv *profiles);
 /* Adds an image for each service: PROJECT-SERVICE where it is to be built. */

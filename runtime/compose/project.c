@@ -127,6 +127,18 @@ void mvm_compose_names(const struct mvm_compose *compose, const char *section, s
 	sort_names(names);
 }
 
+void mvm_compose_attached(const struct mvm_compose *compose, struct mvm_strv *names)
+{
+	const struct node *services = section_of(compose->model, "services");
+
+	for (size_t i = 0; services && i < services->count; i++) {
+		const struct node *attach = node_get(services->entries[i].value, "attach");
+
+		if (!node_is(attach, NODE_BOOL) || attach->truth)
+			mvm_strv_add(names, services->entries[i].key);
+	}
+}
+
 static void add_profiles(const struct node *services, struct mvm_strv *profiles)
 {
 	for (size_t i = 0; services && i < services->count; i++) {

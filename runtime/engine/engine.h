@@ -447,6 +447,18 @@ struct mvm_log_request {
 /* The output so far, across rotated files. UNSUPPORTED where none is kept. */
 int mvm_engine_logs(struct mvm_engine *engine, const char *what, const struct mvm_log_request *request,
 		    const struct mvm_log_sink *sink, struct mvm_error **err);
+/* The same in steps, for who waits for more than one. `sink` is copied; UNSUPPORTED as above. */
+struct mvm_log_reader;
+int mvm_log_reader_open(struct mvm_engine *engine, const struct mvm_container *container,
+			const struct mvm_log_request *request, const struct mvm_log_sink *sink,
+			struct mvm_log_reader **reader, struct mvm_error **err);
+/* Hands out what there is, at first and whenever the descriptor is readable. 1: nothing more will come. */
+int mvm_log_reader_step(struct mvm_log_reader *reader, struct mvm_error **err);
+/* -1: it is not followed, and one step is all. */
+int mvm_log_reader_fd(const struct mvm_log_reader *reader);
+/* Milliseconds until nothing more can come; -1: no limit. A step says so then. */
+int mvm_log_reader_left(const struct mvm_log_reader *reader);
+void mvm_log_reader_close(struct mvm_log_reader *reader);
 /* What has happened and goes on to happen. All borrowed. */
 struct mvm_events_request {
 	/* NULL: no limit. Without either only what comes is shown; with one, the history, too, and until is the end. */

@@ -26,8 +26,8 @@
 #define CHUNK	  ((size_t)256 * 1024)
 #define LAST_TIME 253402300799 /* the end of the year 9999 */
 
-struct reader {
-	const char *path;
+struct mvm_log_reader {
+	char *path;
 	int64_t rotated;
 	struct log_files files;
 	struct log_place at;
@@ -36,9 +36,14 @@ struct reader {
 		bool within; /* a line, of which a part has come */
 		bool shown;
 	} lines[2];
+	char since_text[MVM_TIME_LENGTH + 1], until_text[MVM_TIME_LENGTH + 1];
 	const char *since, *until; /* MVM_TIME_LENGTH characters, NULL: no limit */
 	bool over;		   /* `until` is reached */
-	const struct mvm_log_sink *sink;
+	struct mvm_log_sink sink;
+	struct mvm_client *client; /* that says when there is more; NULL: it is not followed */
+	bool begun;
+	bool ends; /* at `end` */
+	struct timespec end;
 };
 
 /* Times of records have all the same length and zone, and so the order of their characters. */
@@ -47,7 +52,7 @@ static int compare_times(const char *a, const char *b)
 	return memcmp(a, b, MVM_TIME_LENGTH);
 }
 
-static void hand_out(struct reader *reader, const struct mvm_log_record *record)
+static void hand_out(struct mvm_log_reader *reader, const struct mvm_log_record *record)
 {
 	enum mvm_log_stream stream = record->stream;
 	bool begins = !reader->lines[stream].within;
@@ -62,11 +67,11 @@ static void hand_out(struct reader *reader, const struct mvm_log_record *record)
 		reader->lines[stream].shown = !reader->since || compare_times(record->time, reader->since) >= 0;
 	reader->lines[stream].within = !record->full;
 	if (reader->lines[stream].shown)
-		reader->sink->write(reader->sink->arg, record, begins);
+		reader->sink.write(reader->sink.arg, record, begins);
 }
 
 /* Hands out the complete records and goes on behind them; what cannot be read is skipped. */
-static void take_records(struct reader *reader, const char *data, size_t length)
+static void take_records(struct mvm_log_reader *reader, const char *data, size_t length)
 {
 	while (length && !reader->over) {
 		struct mvm_log_record record;
@@ -84,7 +89,7 @@ static void take_records(struct reader *reader, const char *data, size_t length)
 	}
 }
 
-static int read_file(struct reader *reader, struct mvm_error **err)
+static int read_file(struct mvm_log_reader *reader, struct mvm_error **err)
 {
 	struct mvm_buf buf MVM_CLEAN_BUF = {0};
 	int fd = reader->files.fds[reader->at.file];
@@ -105,7 +110,7 @@ static int read_file(struct reader *reader, struct mvm_error **err)
 }
 
 /* What follows our file: in the row of files as it is now, where ours may have gone. */
-static int look_again(struct reader *reader, struct mvm_error **err)
+static int look_again(struct mvm_log_reader *reader, struct mvm_error **err)
 {
 	struct log_files fresh = {0};
 	size_t next = 0;
@@ -129,7 +134,7 @@ static int look_again(struct reader *reader, struct mvm_error **err)
 }
 
 /* All there is, across files. */
-static int read_to_end(struct reader *reader, struct mvm_error **err)
+static int read_to_end(struct mvm_log_reader *reader, struct mvm_error **err)
 {
 	int result = 0;
 
@@ -147,8 +152,8 @@ static int read_to_end(struct reader *reader, struct mvm_error **err)
 		if (result < 0)
 			return -1;
 	}
-	if (reader->sink->flush)
-		reader->sink->flush(reader->sink->arg);
+	if (reader->sink.flush)
+		reader->sink.flush(reader->sink.arg);
 	return 0;
 }
 
@@ -172,27 +177,19 @@ static bool is_end(const json_t *message)
 	return event && !strcmp(event, "exit");
 }
 
-static int follow(struct mvm_client *client, struct reader *reader, const struct timespec *until,
-		  struct mvm_error **err)
+/* All that the supervisor has said. 1: nothing more will come. */
+static int hear(struct mvm_log_reader *reader, struct mvm_error **err)
 {
-	while (!reader->over) {
-		struct pollfd poll_fd = {.fd = mvm_client_fd(client), .events = POLLIN};
+	for (;;) {
 		json_t *message MVM_CLEAN_JSON = NULL;
-		int left = engine_time_left(until), result;
+		int result = mvm_client_receive(reader->client, &message, NULL);
 
-		/* No line can be early enough any more. */
-		if (left == 0)
-			return 0;
-		if (poll(&poll_fd, 1, left) <= 0)
-			continue;
+		if (result == MVM_CONTROL_AGAIN)
+			return read_to_end(reader, err);
 		/* A supervisor that was killed ends it as one that has ended. */
-		result = mvm_client_receive(client, &message, NULL);
-		if (read_to_end(reader, err) < 0)
-			return -1;
 		if (result < 0 || result == MVM_CONTROL_CLOSED || is_end(message))
-			return 0;
+			return read_to_end(reader, err) < 0 ? -1 : 1;
 	}
-	return 0;
 }
 
 static const char *limit(const struct timespec *time, char *text)
@@ -207,50 +204,120 @@ static const char *limit(const struct timespec *time, char *text)
 	return text;
 }
 
-static int read_all(struct reader *reader, const struct mvm_log_request *request, struct mvm_client *client,
-		    struct mvm_error **err)
+static int begin(struct mvm_log_reader *reader, struct mvm_error **err)
 {
-	if (request->tail >= 0 && log_files_tail(&reader->files, request->tail, reader->from, err) < 0)
-		return -1;
+	reader->begun = true;
 	reader->at = log_place_before(&reader->from[0], &reader->from[1]) ? reader->from[0] : reader->from[1];
-	if (read_to_end(reader, err) < 0)
+	return read_to_end(reader, err);
+}
+
+int mvm_log_reader_step(struct mvm_log_reader *reader, struct mvm_error **err)
+{
+	int result = reader->begun ? 0 : begin(reader, err);
+
+	if (result == 0 && reader->client && !reader->over)
+		result = hear(reader, err);
+	if (result < 0)
 		return -1;
-	return client ? follow(client, reader, request->until, err) : 0;
+	/* No line can be early enough any more. */
+	return result || !reader->client || reader->over || mvm_log_reader_left(reader) == 0;
+}
+
+int mvm_log_reader_fd(const struct mvm_log_reader *reader)
+{
+	return reader->client ? mvm_client_fd(reader->client) : -1;
+}
+
+int mvm_log_reader_left(const struct mvm_log_reader *reader)
+{
+	return engine_time_left(reader->ends ? &reader->end : NULL);
+}
+
+void mvm_log_reader_close(struct mvm_log_reader *reader)
+{
+	if (!reader)
+		return;
+	mvm_client_destroy(reader->client);
+	log_files_finish(&reader->files);
+	free(reader->path);
+	free(reader);
+}
+
+static void take_limits(struct mvm_log_reader *reader, const struct mvm_log_request *request)
+{
+	reader->since = limit(request->since, reader->since_text);
+	reader->until = limit(request->until, reader->until_text);
+	reader->ends = request->until;
+	if (request->until)
+		reader->end = *request->until;
+}
+
+/* A supervisor that ends meanwhile does not answer, and nothing more will come. */
+static void connect_reader(struct mvm_log_reader *reader, struct mvm_engine *engine,
+			   const struct mvm_container *container)
+{
+	if (mvm_engine_connect(engine, container, &reader->client, NULL) < 0)
+		return;
+	if (mvm_client_call(reader->client, "follow", NULL, NULL, NULL) == 0 &&
+	    mvm_set_nonblock(mvm_client_fd(reader->client), true) == 0)
+		return;
+	mvm_client_destroy(reader->client);
+	reader->client = NULL;
+}
+
+/* Opened first: with --rm the folder goes when the container ends. Then connected, so that nothing written after the
+ * last read goes unannounced. */
+static int open_reader(struct mvm_log_reader *reader, struct mvm_engine *engine, const struct mvm_container *container,
+		       const struct mvm_log_request *request, struct mvm_error **err)
+{
+	struct mvm_log_policy policy;
+
+	if (mvm_log_policy_parse(container->config.log_driver, &container->config.log_options, &policy, err) < 0)
+		return -1;
+	if (!policy.kept)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "configured logging driver does not support reading");
+	reader->path = mvm_format("%s/container.log", container->folder);
+	reader->rotated = policy.max_files - 1;
+	take_limits(reader, request);
+	if (log_files_open(reader->path, reader->rotated, &reader->files, err) < 0)
+		return -1;
+	if (request->follow)
+		connect_reader(reader, engine, container);
+	return request->tail >= 0 ? log_files_tail(&reader->files, request->tail, reader->from, err) : 0;
+}
+
+int mvm_log_reader_open(struct mvm_engine *engine, const struct mvm_container *container,
+			const struct mvm_log_request *request, const struct mvm_log_sink *sink,
+			struct mvm_log_reader **out, struct mvm_error **err)
+{
+	struct mvm_log_reader *reader = mvm_alloc(sizeof(*reader));
+
+	reader->sink = *sink;
+	if (open_reader(reader, engine, container, request, err) < 0) {
+		mvm_log_reader_close(reader);
+		return -1;
+	}
+	*out = reader;
+	return 0;
 }
 
 int mvm_engine_logs(struct mvm_engine *engine, const char *what, const struct mvm_log_request *request,
 		    const struct mvm_log_sink *sink, struct mvm_error **err)
 {
-	char since[MVM_TIME_LENGTH + 1], until[MVM_TIME_LENGTH + 1];
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
-	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
-	char *path MVM_CLEAN_FREE = NULL;
-	struct mvm_log_policy policy;
-	struct reader reader = {.sink = sink};
+	struct mvm_log_reader *reader;
 	int result;
 
 	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0 ||
-	    mvm_log_policy_parse(container->config.log_driver, &container->config.log_options, &policy, err) < 0)
+	    mvm_log_reader_open(engine, container, request, sink, &reader, err) < 0)
 		return -1;
-	if (!policy.kept)
-		return mvm_fail(err, MVM_ERR_UNSUPPORTED, "configured logging driver does not support reading");
-	reader.path = path = mvm_format("%s/container.log", container->folder);
-	reader.rotated = policy.max_files - 1;
-	reader.since = limit(request->since, since);
-	reader.until = limit(request->until, until);
-	/* Opened first: with --rm the folder goes when the container ends. */
-	if (log_files_open(path, reader.rotated, &reader.files, err) < 0)
-		return -1;
-	/* Then connected, so that nothing written after the last read goes unannounced. A supervisor that ends
-	 * meanwhile does not answer, and nothing more will come. */
-	if (request->follow && mvm_engine_connect(engine, container, &client, NULL) == 0 &&
-	    mvm_client_call(client, "follow", NULL, NULL, NULL) < 0) {
-		mvm_client_destroy(client);
-		client = NULL;
+	while ((result = mvm_log_reader_step(reader, err)) == 0) {
+		struct pollfd poll_fd = {.fd = mvm_log_reader_fd(reader), .events = POLLIN};
+
+		poll(&poll_fd, 1, mvm_log_reader_left(reader));
 	}
-	result = read_all(&reader, request, client, err);
-	log_files_finish(&reader.files);
-	return result;
+	mvm_log_reader_close(reader);
+	return result < 0 ? -1 : 0;
 }
 
 int mvm_engine_boot_log(struct mvm_engine *engine, const char *what, int fd, struct mvm_error **err)
