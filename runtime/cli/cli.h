@@ -80,6 +80,7 @@ extern const struct cli_command cli_attach, cli_build, cli_commit, cli_completio
 	cli_system_uninstall_service, cli_tag, cli_top, cli_update, cli_version, cli_volume_create, cli_volume_inspect,
 	cli_volume_ls, cli_volume_prune, cli_volume_rm, cli_wait;
 extern const struct cli_command cli_compose_config, cli_compose_logs;
+extern const struct cli_command cli_compose_down, cli_compose_up;
 extern const struct cli_command cli_kernel_build, cli_kernel_ls, cli_kernel_pull, cli_kernel_push, cli_kernel_rm,
 	cli_kernel_use;
 extern const struct cli_command cli_machine_create, cli_machine_default, cli_machine_inspect, cli_machine_ls,

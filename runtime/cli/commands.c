@@ -26,6 +26,8 @@ static const struct cli_command *const commands[] = {
 	&cli_completion,
 	&cli_compose_config,
 	&cli_compose_logs,
+	&cli_compose_down,
+	&cli_compose_up,
 	&cli_commit,
 	&cli_container_inspect,
 	&cli_container_prune,

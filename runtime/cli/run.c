@@ -194,7 +194,7 @@ static int check_restart(const struct values *values, struct mvm_error **err)
 
 /* What a request borrows. */
 struct made {
-	struct mvm_strv env, command, networks, translate, warnings;
+	struct mvm_strv env, entrypoint, command, networks, translate, warnings;
 	struct mvm_health_check health;
 	struct mvm_buf certificates; /* PEM */
 };
@@ -202,6 +202,7 @@ struct made {
 static void made_finish(struct made *made)
 {
 	mvm_strv_finish(&made->env);
+	mvm_strv_finish(&made->entrypoint);
 	mvm_strv_finish(&made->command);
 	mvm_strv_finish(&made->networks);
 	mvm_strv_finish(&made->translate);
@@ -228,7 +229,7 @@ static int make_request(const struct values *values, char **args, struct made *m
 		.image = {.reference = args[0], .platform = values->platform},
 		.name = values->name,
 		.command = &made->command,
-		.entrypoint = values->entrypoint,
+		.entrypoint = values->entrypoint ? &made->entrypoint : NULL,
 		.env = &made->env,
 		.labels = &values->labels,
 		.working_dir = values->workdir,
@@ -265,6 +266,8 @@ static int make_request(const struct values *values, char **args, struct made *m
 	    read_certificates(&values->ca_certificates, &made->certificates, err) < 0 ||
 	    cli_read_env(&values->env_files, &values->env, &made->env, err) < 0)
 		return -1;
+	if (values->entrypoint)
+		mvm_strv_add(&made->entrypoint, values->entrypoint);
 	for (char **arg = args + 1; *arg; arg++)
 		mvm_strv_add(&made->command, *arg);
 	for (size_t i = 0; i < values->translate.count; i++)

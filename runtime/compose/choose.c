@@ -46,7 +46,8 @@ void choose_profiles(struct mvm_compose *compose)
 }
 
 /* Names may be patterns. */
-static int mark(const struct node *services, const char *name, bool needed, bool *marked, struct mvm_error **err)
+static int mark(const struct node *services, const char *name, bool needed, bool alone, bool *marked,
+		struct mvm_error **err)
 {
 	bool found = false;
 
@@ -59,11 +60,11 @@ static int mark(const struct node *services, const char *name, bool needed, bool
 		if (marked[i])
 			continue;
 		marked[i] = true;
-		for (size_t j = 0; node_is(depends, NODE_MAP) && j < depends->count; j++) {
+		for (size_t j = 0; !alone && node_is(depends, NODE_MAP) && j < depends->count; j++) {
 			const struct node *required = node_get(depends->entries[j].value, "required");
 
 			if (mark(services, depends->entries[j].key, !node_is(required, NODE_BOOL) || required->truth,
-				 marked, err) < 0)
+				 false, marked, err) < 0)
 				return -1;
 		}
 	}
@@ -110,7 +111,7 @@ int choose_services(struct mvm_compose *compose, struct mvm_error **err)
 	services = services_of(compose);
 	marked = mvm_alloc(services->count + 1);
 	for (; *names; names++)
-		if (mark(services, *names, true, marked, err) < 0)
+		if (mark(services, *names, true, compose->options->no_dependencies, marked, err) < 0)
 			return -1;
 	chosen = node_new(&compose->pool, NODE_MAP, services);
 	for (size_t i = 0; i < services->count; i++) {

@@ -26,6 +26,8 @@ struct mvm_compose_options {
 	const char *project_directory;	  /* else where the first file is */
 	char *const *services;		  /* only these and what they depend on; ends with NULL */
 
+	bool no_dependencies; /* those services without what they depend on */
+
 	bool no_interpolate;	 /* variables stay, and values as they are written */
 	bool no_normalize;	 /* what is implied stays so */
 	bool no_path_resolution; /* relative paths stay */
@@ -55,6 +57,7 @@ const struct mvm_strv *mvm_compose_environment(const struct mvm_compose *compose
 void mvm_compose_names(const struct mvm_compose *compose, const char *section, struct mvm_strv *names);
 /* Adds those services whose output is shown where nobody names any: all but those with "attach: false". */
 void mvm_compose_attached(const struct mvm_compose *compose, struct mvm_strv *names);
+bool mvm_compose_has_service(const struct mvm_compose *compose, const char *name);
 /* Adds all profiles that services have, also those that are not there for it. */
 void mvm_compose_profiles(const struct mvm_compose *compose, struct mvm_strv *profiles);
 /* Adds an image for each service: PROJECT-SERVICE where it is to be built. */

@@ -139,6 +139,11 @@ void mvm_compose_attached(const struct mvm_compose *compose, struct mvm_strv *na
 	}
 }
 
+bool mvm_compose_has_service(const struct mvm_compose *compose, const char *name)
+{
+	return node_get(section_of(compose->model, "services"), name) != NULL;
+}
+
 static void add_profiles(const struct node *services, struct mvm_strv *profiles)
 {
 	for (size_t i = 0; services && i < services->count; i++) {

@@ -106,16 +106,17 @@ static int set_command(const struct mvm_create_request *request, const struct mv
 		       struct mvm_container_config *config, struct mvm_error **err)
 {
 	const struct mvm_strv *given = request->command;
-	bool own_command = given && given->count;
+	bool own_command = given && given->count, own_entrypoint = request->entrypoint && request->entrypoint->count;
 
-	if (request->entrypoint && *request->entrypoint)
-		mvm_strv_add(&config->args, request->entrypoint);
+	for (size_t i = 0; own_entrypoint && i < request->entrypoint->count; i++)
+		if (*request->entrypoint->items[i])
+			mvm_strv_add(&config->args, request->entrypoint->items[i]);
 	for (size_t i = 0; !request->entrypoint && i < image->entrypoint.count; i++)
 		mvm_strv_add(&config->args, image->entrypoint.items[i]);
 	config->entrypoint = (int64_t)config->args.count;
 	for (size_t i = 0; own_command && i < given->count; i++)
 		mvm_strv_add(&config->args, given->items[i]);
-	for (size_t i = 0; !own_command && !request->entrypoint && i < image->cmd.count; i++)
+	for (size_t i = 0; !own_command && !own_entrypoint && i < image->cmd.count; i++)
 		mvm_strv_add(&config->args, image->cmd.items[i]);
 	if (!config->args.count)
 		return mvm_fail(err, MVM_ERR_USAGE,

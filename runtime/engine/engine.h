@@ -183,8 +183,8 @@ struct mvm_create_request {
 	struct mvm_image_request image;
 	const char *name;
 	const struct mvm_strv *command;
-	const char *entrypoint;	    /* "" removes the image's */
-	const struct mvm_strv *env; /* NAME=value, later ones win */
+	const struct mvm_strv *entrypoint; /* NULL: the image's; else its command goes, too, but for an empty list */
+	const struct mvm_strv *env;	   /* NAME=value, later ones win */
 	const struct mvm_strv *labels;
 	const char *working_dir;
 	const char *user;

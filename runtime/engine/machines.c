@@ -68,7 +68,7 @@ static void add_groups(const struct mvm_login *login, struct mvm_strv *words)
 
 struct made {
 	struct mvm_login login;
-	struct mvm_strv command, env, tmpfs, mounts;
+	struct mvm_strv entrypoint, command, env, tmpfs, mounts;
 	struct mvm_health_check no_check;
 };
 
@@ -76,6 +76,7 @@ static void made_finish(struct made *made)
 {
 	free(made->login.user);
 	free(made->login.home);
+	mvm_strv_finish(&made->entrypoint);
 	mvm_strv_finish(&made->command);
 	mvm_strv_finish(&made->env);
 	mvm_strv_finish(&made->tmpfs);
@@ -85,6 +86,7 @@ static void made_finish(struct made *made)
 
 static void set_command(struct made *made)
 {
+	mvm_strv_add(&made->entrypoint, "/bin/sh");
 	mvm_strv_add(&made->command, "-c");
 	mvm_strv_add(&made->command, machine_boot);
 	mvm_strv_add(&made->command, "mvm-machine");
@@ -142,7 +144,7 @@ static int prepare(const struct mvm_create_request *given, struct made *made, st
 	*request = *given;
 	request->name = given->name ? given->name : ENGINE_DEFAULT_MACHINE;
 	request->hostname = request->name;
-	request->entrypoint = "/bin/sh";
+	request->entrypoint = &made->entrypoint;
 	request->command = &made->command;
 	request->env = &made->env;
 	request->tmpfs = &made->tmpfs;

@@ -73,6 +73,7 @@ static void entrypoint_and_command(void **state)
 		/* A new entrypoint drops the image's command, too. */
 		{"\"Entrypoint\":[\"e\"],\"Cmd\":[\"c\"]", "n", NULL, "n"},
 		{"\"Entrypoint\":[\"e\"],\"Cmd\":[\"c\"]", "n", "a b", "n a b"},
+		{"\"Entrypoint\":[\"e\"],\"Cmd\":[\"c\"]", "n m", "a", "n m a"},
 		{"\"Cmd\":[\"c\"]", "n", NULL, "n"},
 		/* An empty one removes the image's. */
 		{"\"Entrypoint\":[\"e\"],\"Cmd\":[\"c\"]", "", "a b", "a b"},
@@ -85,12 +86,17 @@ static void entrypoint_and_command(void **state)
 	for (size_t i = 0; i < MVM_COUNT(cases); i++) {
 		char *name MVM_CLEAN_FREE = mvm_format("image%zu", i), *args MVM_CLEAN_FREE = NULL;
 		struct mvm_strv command MVM_CLEAN_STRV = split(cases[i].command);
-		struct mvm_create_request request = {FROM(name), .entrypoint = cases[i].entrypoint,
-						     .command = &command};
+		struct mvm_strv entrypoint MVM_CLEAN_STRV = split(cases[i].entrypoint);
+		struct mvm_create_request request = {FROM(name), .command = &command};
 		struct mvm_container *made MVM_CLEAN_CONTAINER = NULL;
 		struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
 		put_image(world, name, cases[i].fields);
+		if (cases[i].entrypoint) {
+			if (!*cases[i].entrypoint)
+				mvm_strv_add(&entrypoint, "");
+			request.entrypoint = &entrypoint;
+		}
 		if (!cases[i].expected) {
 			request.image.pull = MVM_PULL_NEVER;
 			assert_error(mvm_engine_create(world->engine, &request, &made, &(int){-1}, &err), MVM_ERR_USAGE,

@@ -1,0 +1,70 @@
+/* What the files that change a project share. */
+#ifndef MVM_COMPOSE_CONDUCT_H
+#define MVM_COMPOSE_CONDUCT_H
+
+#include "fleet.h"
+#include "graph.h"
+#include "up.h"
+#include "work.h"
+
+/* In the parent: told at once. */
+void conduct_tell(const struct mvm_compose_project *project, enum mvm_compose_phase phase, const char *text,
+		  const char *format, ...) __attribute__((format(printf, 4, 5)));
+void conduct_warn(const struct mvm_compose_project *project, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Who makes or removes a project's containers holds this, so that two commands do not both make what is missing. */
+int conduct_lock(const struct mvm_compose_project *project, int *lock, struct mvm_error **err);
+
+/* The project's containers, whether they run or not; those of `run` too where `oneoff` says so. */
+int conduct_load(const struct mvm_compose_project *project, enum mvm_oneoff oneoff, struct mvm_fleet *fleet,
+		 struct mvm_error **err);
+/* From the files where there are some, else from the labels of the fleet. */
+void conduct_graph(const struct mvm_compose_project *project, const struct mvm_fleet *fleet, struct graph *graph);
+/* Whether the service is one of those that were named, or none was. */
+bool conduct_is_named(const struct mvm_compose_project *project, const char *service);
+
+/* images.c: pulled where they are to be, all at once; then each member knows its image. */
+int conduct_images(const struct mvm_compose_project *project, struct graph *graph, const char *policy,
+		   struct mvm_error **err);
+/* resources.c */
+int conduct_networks(const struct mvm_compose_project *project, struct mvm_error **err);
+int conduct_volumes(const struct mvm_compose_project *project, struct mvm_error **err);
+/* ports.c: two of one number on the host. */
+int conduct_check_ports(const struct graph *graph, struct mvm_error **err);
+
+/* One container, and what is to be done to it. All borrowed. */
+struct task {
+	const struct mvm_compose_project *project;
+	const struct member *member;
+	const struct mvm_container *container; /* that is there */
+	char *name;			       /* of one that is to be; owned */
+	int64_t number;
+	const struct mvm_container *replaced; /* its anonymous volumes are taken over */
+	struct mvm_compose_timeout timeout;
+	bool volumes;
+};
+/* As many as are asked for; the steps borrow them. */
+struct tasks {
+	struct task **items;
+	size_t count;
+};
+struct task *tasks_add(struct tasks *tasks, struct task task);
+void tasks_finish(struct tasks *tasks);
+#define CLEAN_TASKS __attribute__((cleanup(tasks_finish)))
+
+/* container_steps.c: steps, each with a task. */
+int step_create(struct step_context *context, void *arg, struct mvm_error **err);
+int step_recreate(struct step_context *context, void *arg, struct mvm_error **err);
+int step_start(struct step_context *context, void *arg, struct mvm_error **err);
+int step_stop(struct step_context *context, void *arg, struct mvm_error **err);
+int step_remove(struct step_context *context, void *arg, struct mvm_error **err); /* stops it first */
+int step_rename(struct step_context *context, void *arg, struct mvm_error **err);
+/* A container with its labels, not started. The caller's. */
+int make_container(struct step_context *context, const struct task *task, const char *name,
+		   const struct mvm_strv *labels, struct mvm_container **container, struct mvm_error **err);
+
+/* "PROJECT-SERVICE-N", or the service's own. The caller's. */
+char *container_name(const struct mvm_compose_project *project, const struct member *member, int64_t number);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * What changes a project: its containers, networks and volumes are made, started, stopped and taken away, by the rules
+ * of docker compose (v2). What there is is told apart by labels (fleet.h), and nothing else is kept anywhere.
+ *
+ * Runs in `mvm`. Each step is a child process (work.h), and several commands may be at one project at once: who makes
+ * or removes containers holds the project's lock meanwhile. Errors of a step name its container.
+ */
+#ifndef MVM_COMPOSE_UP_H
+#define MVM_COMPOSE_UP_H
+
+#include "compose.h"
+#include "runtime/engine/engine.h"
+
+/* What becomes of something, for people. */
+enum mvm_compose_phase { MVM_COMPOSE_WORKING, MVM_COMPOSE_DONE, MVM_COMPOSE_WARNING, MVM_COMPOSE_FAILED };
+
+struct mvm_compose_sink {
+	/* "Container web-1", "Started": docker's words. */
+	void (*event)(void *arg, const char *what, enum mvm_compose_phase phase, const char *text);
+	void (*warn)(void *arg, const char *text);
+	void *arg;
+};
+
+/* What a command is about. All borrowed. */
+struct mvm_compose_project {
+	struct mvm_engine *engine;
+	const struct mvm_compose_sink *sink;
+	struct mvm_compose *compose; /* NULL: there are no files, and only what the labels say is known */
+	const char *name;
+	char *const *services; /* ends with NULL; NULL or empty: all of them */
+};
+
+enum mvm_compose_recreate { MVM_RECREATE_DIVERGED, MVM_RECREATE_FORCE, MVM_RECREATE_NEVER };
+
+/* Patience with what is to stop, in seconds; not `given`: each container's own. */
+struct mvm_compose_timeout {
+	bool given;
+	int64_t seconds;
+};
+
+struct mvm_compose_create {
+	enum mvm_compose_recreate recreate;		 /* of the services that were named, or all */
+	enum mvm_compose_recreate recreate_dependencies; /* of the others */
+	bool renew_volumes;				 /* anonymous ones are not taken over */
+	bool remove_orphans, ignore_orphans;
+	struct mvm_compose_timeout timeout; /* of those that are replaced */
+	const char *pull;		    /* for all services: "always", "missing", "never"; NULL: as each has it */
+};
+/* Images, networks, volumes and containers as the files have them; nothing is started. Only what has changed is made
+ * again. The project must have its files. */
+int mvm_compose_create(const struct mvm_compose_project *project, const struct mvm_compose_create *options,
+		       struct mvm_error **err);
+
+/* "SERVICE=N": as if the file said so. */
+int mvm_compose_set_scale(struct mvm_compose *compose, const char *text, struct mvm_error **err);
+
+struct mvm_compose_start {
+	bool wait;	      /* until all run, and are healthy where they can be */
+	int64_t wait_timeout; /* seconds; 0: for ever */
+};
+/* Starts what does not run, in the order of what depends on what. */
+int mvm_compose_start(const struct mvm_compose_project *project, const struct mvm_compose_start *options,
+		      struct mvm_error **err);
+
+struct mvm_compose_down {
+	bool volumes, remove_orphans;
+	const char *images; /* "local": those that have no name of their own, "all", or NULL */
+	struct mvm_compose_timeout timeout;
+};
+int mvm_compose_down(const struct mvm_compose_project *project, const struct mvm_compose_down *options,
+		     struct mvm_error **err);
+
+#endif

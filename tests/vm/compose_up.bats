@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+# mvm compose: projects that come up, change and go.
+#
+# shellcheck disable=SC2016,SC2154 # words for the guest's shell; variables that bats sets
+
+load ../lib/vm.bash
+
+setup() {
+  mkdir -p "$BATS_TEST_TMPDIR/shop"
+  cd "$BATS_TEST_TMPDIR/shop" || return 1
+}
+
+test_teardown() {
+  mvm ps -aq | xargs -r "$MVM" rm -f >/dev/null
+  mvm network prune -f >/dev/null
+  mvm volume prune -af >/dev/null
+}
+
+compose() { run --separate-stderr mvm compose "$@"; }
+label() { mvm inspect "$1" | jq -r --arg key "com.docker.compose.$2" '.[0].Config.Labels[$key]'; }
+id() { mvm inspect -f '{{.Id}}' "$1"; }
+nothing_is_left() {
+  same '' "$(mvm ps -aq)"
+  same '' "$(mvm network ls --format '{{.Name}}' | grep '^shop')"
+  same '' "$(mvm volume ls -q)"
+}
+
+# Two services, of which one waits until the other is well.
+two() {
+  cat >compose.yaml <<'END_OF_FILE'
+services:
+  web:
+    image: ${IMAGE}
+    command: [sh, -c, "wget -qO- http://db/; exec sleep 1000"]
+    depends_on:
+      db: {condition: service_healthy}
+    stop_grace_period: 0s
+  db:
+    image: ${IMAGE}
+    command: [sh, -c, "mkdir /www; echo served >/www/index.html; exec httpd -f -p 80 -h /www"]
+    healthcheck: {test: wget -qO- http://localhost/, interval: 300ms}
+    volumes: [data:/data, /anonymous]
+    stop_grace_period: 0s
+volumes: {data: {}}
+END_OF_FILE
+}
+
+@test "up -d starts in the order of what depends on what; only what changed is made again; down leaves nothing" {
+  two
+  compose up -d
+  same 0 "$status"
+  same '' "$output"
+  same 'Network shop_default  Creating
+ Network shop_default  Created
+ Volume "shop_data"  Creating
+ Volume "shop_data"  Created
+ Container shop-db-1  Creating
+ Container shop-db-1  Created
+ Container shop-web-1  Creating
+ Container shop-web-1  Created
+ Container shop-db-1  Starting
+ Container shop-db-1  Started
+ Container shop-db-1  Waiting
+ Container shop-db-1  Healthy
+ Container shop-web-1  Starting
+ Container shop-web-1  Started' "$stderr"
+  eventually log_has shop-web-1 served
+  same shop "$(label shop-web-1 project)"
+  same web "$(label shop-web-1 service)"
+  same 1 "$(label shop-web-1 container-number)"
+  same False "$(label shop-web-1 oneoff)"
+  same db:service_healthy:false "$(label shop-web-1 depends_on)"
+  same "$PWD/compose.yaml" "$(label shop-web-1 project.config_files)"
+  same "$PWD" "$(label shop-web-1 project.working_dir)"
+  same "$(mvm compose config --hash web)" "web $(label shop-web-1 config-hash)"
+  same "$(mvm image inspect -f '{{.Id}}' "$IMAGE")" "$(label shop-web-1 image)"
+  same 'default shop' "$(mvm network inspect shop_default | jq -r '.[0].Labels | [.["com.docker.compose.network"], .["com.docker.compose.project"]] | join(" ")')"
+  same 'data shop' "$(mvm volume inspect shop_data | jq -r '.[0].Labels | [.["com.docker.compose.volume"], .["com.docker.compose.project"]] | join(" ")')"
+
+  # Nothing has changed.
+  web=$(id shop-web-1) db=$(id shop-db-1)
+  compose up -d
+  has "$stderr" 'Container shop-db-1  Running' 'Container shop-web-1  Running'
+  lacks "$stderr" Creat
+  same "$web $db" "$(id shop-web-1) $(id shop-db-1)"
+
+  # What is in its volumes stays, whether they have a name or not.
+  mvm exec shop-db-1 sh -c 'echo kept >/anonymous/file; echo kept >/data/file'
+  sed -i 's/interval: 300ms/interval: 400ms/' compose.yaml
+  compose up -d
+  same 0 "$status"
+  has "$stderr" 'Container shop-db-1  Recreate' 'Container shop-db-1  Recreated' 'Container shop-web-1  Running'
+  same "$web" "$(id shop-web-1)"
+  [ "$db" != "$(id shop-db-1)" ]
+  same $'kept\nkept' "$(mvm exec shop-db-1 cat /anonymous/file /data/file)"
+  db=$(id shop-db-1)
+  compose up -d --force-recreate db
+  [ "$db" != "$(id shop-db-1)" ]
+  same $'kept\nkept' "$(mvm exec shop-db-1 cat /anonymous/file /data/file)"
+
+  compose down -v
+  same 0 "$status"
+  has "$stderr" $'Container shop-web-1  Removed\n Container shop-db-1  Stopping' 'Network shop_default  Removed' 'Volume shop_data  Removed'
+  nothing_is_left
+  compose down
+  same 0 "$status"
+  has "$stderr" 'WARNING: Warning: No resource found to remove for project "shop".'
+}
