@@ -17,8 +17,8 @@
 
 enum {
 	PERIOD_MS = 400,
-	TABLE = 32 << 10, /* some 200 listeners */
-	TEXT = 2048,
+	TABLE = 40 << 10, /* PORTS_MAX listeners and the heading */
+	TEXT = PORTS_MAX * 6,
 };
 
 static struct watch timer = {.fd = -1};
@@ -52,6 +52,15 @@ void ports_add(const char *table, uint8_t set[PORTS_SET])
 		line = strchr(line + 1, '\n');
 }
 
+void ports_limit(uint8_t set[PORTS_SET])
+{
+	unsigned count = 0;
+
+	for (unsigned port = 1; port < 65536; port++)
+		if (set[port / 8] & 1 << port % 8 && ++count > PORTS_MAX)
+			set[port / 8] &= (uint8_t) ~(1 << port % 8);
+}
+
 void ports_format(const uint8_t set[PORTS_SET], char *text, unsigned size)
 {
 	unsigned length = 0;
@@ -75,6 +84,7 @@ static void tick(struct watch *watch, uint32_t events)
 	for (int i = 0; i < 2; i++)
 		if (file_read_at(AT_FDCWD, tables[i], table, sizeof(table)) >= 0)
 			ports_add(table, set);
+	ports_limit(set);
 	ports_format(set, text, sizeof(text));
 	if (!strcmp(text, told))
 		return;

@@ -37,7 +37,6 @@ enum {
 	NARROW_WINDOW = 16 * 1024,
 
 	RETRY_NS = 20 * 1000 * 1000,
-	FOUND_MAX = 256,
 };
 
 struct listener {
@@ -57,7 +56,7 @@ static union address targets[TARGETS];
 static unsigned target_count;
 static struct listener *inward; /* for the host */
 static size_t inward_count;
-static struct listener *found[FOUND_MAX]; /* for it, too: as publish_follow() has it */
+static struct listener *found[PORTS_MAX]; /* for it, too: as publish_follow() has it */
 static unsigned found_count;
 static struct listener outward[MVM_SOCKETS_MAX];
 static char *paths[MVM_SOCKETS_MAX];
@@ -302,7 +301,7 @@ static void add_found(unsigned port)
 void publish_follow(const uint8_t *set)
 {
 	drop_found(set);
-	for (unsigned port = 1; port < 65536 && found_count < FOUND_MAX; port++)
+	for (unsigned port = 1; port < 65536 && found_count < PORTS_MAX; port++)
 		if (set[port / 8] & 1 << port % 8 && !is_published(port))
 			add_found(port);
 }

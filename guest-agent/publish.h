@@ -18,7 +18,7 @@ struct mvm_proto_machine;
 /* Whatever the order asks for, which may be nothing. */
 int publish_start(const struct mvm_proto_machine *order, struct failure *failure);
 
-/* The set of ports (ports.h) at which programs listen: it takes connections for the first 256 of them. */
+/* The set of ports (ports.h), PORTS_MAX at most, at which programs listen: it takes connections for them. */
 void publish_follow(const uint8_t *set);
 
 /* Whether or not there are any: the addresses have changed. */

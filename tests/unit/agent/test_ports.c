@@ -102,6 +102,27 @@ static void no_more_than_there_is_room_for(void **state)
 	assert_string_equal(text, "1 2 3 4 5 6 7 8");
 }
 
+static void the_first_of_many(void **state)
+{
+	static char text[PORTS_MAX * 6];
+	uint8_t set[PORTS_SET];
+
+	memset(set, 0xff, sizeof(set));
+	ports_limit(set);
+	ports_format(set, text, sizeof(text));
+	assert_memory_equal(text, "1 2 3 ", 6);
+	assert_string_equal(strrchr(text, ' '), " 256");
+
+	/* The longest ones there are have room. */
+	memset(set, 0, sizeof(set));
+	for (unsigned port = 65535 - PORTS_MAX; port < 65536; port++)
+		set[port / 8] |= (uint8_t)(1 << port % 8);
+	ports_limit(set);
+	ports_format(set, text, sizeof(text));
+	assert_int_equal(strlen(text), PORTS_MAX * 6 - 1);
+	assert_string_equal(strrchr(text, ' '), " 65534");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +130,7 @@ int main(void)
 		cmocka_unit_test(the_other_family),
 		cmocka_unit_test(what_is_not_whole),
 		cmocka_unit_test(no_more_than_there_is_room_for),
+		cmocka_unit_test(the_first_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
