@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # ./dev package: the package is made, well-formed, the same from any folder, and comes and goes on a clean root.
 #
-# shellcheck disable=SC2154 # variables that bats sets
+# shellcheck disable=SC2016,SC2154 # a program for another shell; variables that bats sets
 
 bats_require_minimum_version 1.5.0
 
