@@ -20,6 +20,7 @@
 #include "files.h"
 #include "machine.h"
 #include "mounts.h"
+#include "rosetta.h"
 #include "network.h"
 #include "shared.h"
 #include "sys.h"
@@ -364,7 +365,8 @@ int container_make(int root, int shares, struct failure *failure)
 		return failure_set_errno(failure, MVM_PROTO_INTERNAL, "cannot set the host name to %s",
 					 shared->hostname);
 	/* Settings go through the agent's /proc, since the container's may be read-only. */
-	if (set_ipc_sysctls(failure) || size_shm(failure) || unconfine(&shared->order, failure))
+	if (set_ipc_sysctls(failure) || size_shm(failure) || rosetta_place(failure) ||
+	    unconfine(&shared->order, failure))
 		return -1;
 	if (take_staged(mounts, failure) || take_etc_files(trees, failure) || trust_open(certificates, failure) ||
 	    take_sockets(sockets, failure) || volumes_take(root, shared->order.mounts, &shares, failure))

@@ -25,6 +25,7 @@
 #include "publish.h"
 #include "guest-agent/proto/message.h"
 #include "rootdisk.h"
+#include "rosetta.h"
 #include "shared.h"
 #include "stage.h"
 #include "trust.h"
@@ -169,8 +170,9 @@ static int set_translators(char *const *rules, struct failure *failure)
 {
 	if (!rules || !*rules)
 		return 0;
-	if (mounts_shares(failure))
-		return -1;
+	for (char *const *rule = rules; *rule; rule++)
+		if (strstr(*rule, ":" MVM_ROSETTA_ROOT "/") ? rosetta_mount(failure) : mounts_shares(failure))
+			return -1;
 	if (mount("binfmt_misc", BINFMT, "binfmt_misc", 0, NULL))
 		return failure_set_errno(failure, MVM_PROTO_MOUNT, "cannot mount binfmt_misc");
 	for (; *rules; rules++)

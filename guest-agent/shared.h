@@ -19,7 +19,8 @@ struct shared {
 	/* Of MACHINE. */
 	bool read_only;
 	bool has_resolv;
-	bool has_trust; /* trust.h */
+	bool has_trust;	   /* trust.h */
+	bool has_rosettad; /* rosetta.h */
 	uint64_t shm_size;
 	char hostname[256];
 	char ipc_sysctls[8192]; /* name=value, each ended by NUL, one more NUL at the end */

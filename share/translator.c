@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guest-agent/proto/proto.h"
 #include "runtime/base/config.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
@@ -65,6 +66,12 @@ static const struct architecture {
 	{"riscv64", "riscv64", CLASS_64, LITTLE_ENDIAN_DATA, MACHINE_RISCV},
 	{"s390x", "s390x", CLASS_64, BIG_ENDIAN_DATA, MACHINE_S390},
 };
+
+#ifdef __APPLE__
+enum { HAS_PACKAGES = false };
+#else
+enum { HAS_PACKAGES = true };
+#endif
 
 static const char *const folders[] = {"/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"};
 
@@ -155,6 +162,15 @@ static int look_around(enum mvm_arch vm, const struct architecture *architecture
 	return 1;
 }
 
+bool mvm_translator_is_named(const struct mvm_config *config, const char *architecture)
+{
+	const json_t *section;
+
+	/* What is no section is complained of by who takes the name. */
+	return mvm_config_section(config, "translators", &section, NULL) < 0 ||
+	       json_object_get(section, architecture) != NULL;
+}
+
 int mvm_translator_find(const struct mvm_config *config, enum mvm_arch vm, const char *name, char **path,
 			struct mvm_error **err)
 {
@@ -176,8 +192,8 @@ int mvm_translator_find(const struct mvm_config *config, enum mvm_arch vm, const
 	}
 	if (look_around(vm, architecture, path) == 0)
 		return 0;
-	/* The host's packages are for the host's processor. */
-	if (vm != MVM_ARCH_OWN)
+	/* The host's packages are for the host's processor, and on macOS not for Linux. */
+	if (vm != MVM_ARCH_OWN || !HAS_PACKAGES)
 		return mvm_fail(err, MVM_ERR_NOT_FOUND,
 				"%s programs need a translator in a machine that is %s: name a static qemu-%s for it "
 				"under \"translators\" in the configuration file",
@@ -198,10 +214,8 @@ static void add_bytes(struct mvm_buf *rule, const unsigned char *bytes)
 		mvm_buf_addf(rule, "\\x%02x", bytes[i]);
 }
 
-/* Documentation/admin-guide/binfmt-misc.rst: the first bytes, but for the ABI, and with either type of program. Flags:
- * O and C, so that unreadable and set-user-ID programs run as they would; P for argv[0]; F, for the name means nothing
- * in a container. */
-char *mvm_translator_rule(const char *name, const char *path)
+/* Documentation/admin-guide/binfmt-misc.rst: the first bytes, but for the ABI, and with either type of program. */
+static char *make_rule(const char *name, const char *path, const char *flags)
 {
 	const struct architecture *its = find_architecture(name);
 	unsigned char magic[MAGIC] = {0x7f, 'E', 'L', 'F', its->class, its->data, CURRENT_VERSION}, mask[MAGIC];
@@ -217,6 +231,19 @@ char *mvm_translator_rule(const char *name, const char *path)
 	mvm_buf_addf(&rule, ":%s:M:", name);
 	add_bytes(&rule, magic);
 	add_bytes(&rule, mask);
-	mvm_buf_addf(&rule, ":%s:OCPF", path);
+	mvm_buf_addf(&rule, ":%s:%s", path, flags);
 	return mvm_buf_steal(&rule);
+}
+
+/* O and C, so that unreadable and set-user-ID programs run as they would; P for argv[0]; F, for the name means nothing
+ * in a container. */
+char *mvm_translator_rule(const char *name, const char *path)
+{
+	return make_rule(name, path, "OCPF");
+}
+
+/* It does not take argv[0] as a word of its own: Apple's instructions say so. */
+char *mvm_translator_rosetta_rule(const char *name)
+{
+	return make_rule(name, MVM_ROSETTA_ROOT "/rosetta", "OCF");
 }

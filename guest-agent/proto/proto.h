@@ -62,6 +62,11 @@ enum mvm_proto_type {
 #define MVM_SHARE_TAG "mvm"
 /* Where the agent mounts it in its own root, before any process starts. */
 #define MVM_SHARE_ROOT "/share"
+/* The one that holds Rosetta, on macOS: the program and, where the host has it, its daemon. */
+#define MVM_ROSETTA_TAG	 "rosetta"
+#define MVM_ROSETTA_ROOT "/rosetta"
+/* Where its programs, in whatever container, look for the daemon's socket. */
+#define MVM_ROSETTA_SOCKET "/dev/rosettad/rosetta.sock"
 /* The time that REFRESH sets, in seconds: the host's server takes it for no time, but for a touch without effect. */
 #define MVM_SHARE_TOUCH 0x7761746368
 /* The folder of a volume that containers see. */
@@ -146,7 +151,8 @@ enum mvm_proto_tag {
 	MVM_FIELD_SOCKETS = 105,	  /* u64: how many sockets of the host there are, at most MVM_SOCKETS_MAX */
 	MVM_FIELD_SOCKET = 106,		  /* text, repeated: where each of them is in the container */
 	MVM_FIELD_PUBLISHED_PORT = 107,	  /* text, repeated: a port of the container: "80/tcp", "53/udp" */
-	MVM_FIELD_TRANSLATOR = 108, /* text, repeated: a rule for binfmt_misc, with a program below MVM_SHARE_ROOT */
+	MVM_FIELD_TRANSLATOR = 108,	  /* text, repeated: a rule for binfmt_misc, with a program below MVM_SHARE_ROOT
+					   or MVM_ROSETTA_ROOT */
 
 	MVM_FIELD_MOUNTED = 112,     /* u64: 1 when /etc/hosts and its like are those that the container sees */
 	MVM_FIELD_SYNC = 113,	     /* u64: 1 when all is to be on the disk before the answer */

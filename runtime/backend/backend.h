@@ -77,6 +77,7 @@ struct mvm_machine_spec {
 	const char *fs_tag; /* NULL: there are no shares */
 	const struct mvm_machine_share *shares; /* of that tag, where they are the machine's own (own_devices) */
 	size_t share_count;
+	const char *rosetta_tag; /* VZ: the tag of a share with Rosetta in it; NULL: there is none */
 	const char *identity; /* VZ: file in which what the machine calls itself is kept; NULL: it is new each time */
 	bool nested;	      /* VZ: the guest may have machines of its own, where that can be */
 	const char *boot_log; /* path; emptied at start, never larger than MVM_BOOT_LOG_MAX */
@@ -111,6 +112,9 @@ struct mvm_machine_events {
 	void (*accepted)(void *arg, uint32_t port, int fd);
 	void (*connected)(void *arg, uint32_t id, int fd, int errnum);
 };
+
+/* macOS's translator of amd64 programs, where machines can have it. */
+enum mvm_rosetta { MVM_ROSETTA_UNSUPPORTED, MVM_ROSETTA_NOT_INSTALLED, MVM_ROSETTA_INSTALLED };
 
 struct mvm_backend_ops {
 	const char *name;
@@ -148,6 +152,10 @@ struct mvm_backend_ops {
 	/* What a machine of the host's processor would run on, in one line, and what the user could do to have a better
 	 * one, "" for nothing; both are the caller's. Fails as start() does. Blocks for a moment. */
 	int (*examine)(enum mvm_accel accel, char **text, char **advice, struct mvm_error **err);
+	/* NULL: this backend knows no Rosetta. Whether it is there; with `install` the system is told to install it
+	 * before, which downloads, may ask the user in a window and blocks until that has come to an end. Says why it
+	 * is not installed then: INTERRUPTED where the user has refused, UNSUPPORTED, MACHINE. */
+	int (*rosetta)(bool install, enum mvm_rosetta *state, struct mvm_error **err);
 };
 
 extern const struct mvm_backend_ops mvm_backend_qemu;
@@ -161,6 +169,10 @@ int mvm_backend_find(const char *name, const struct mvm_backend_ops **ops, struc
  * caller's; and whether its machines take raw disks only. */
 int mvm_backend_program(char **path, struct mvm_error **err);
 bool mvm_backend_wants_raw(void);
+/* Whether to ask that program for Rosetta (`mvm-supervisor rosetta [install]`, which says one of these words). */
+bool mvm_backend_knows_rosetta(void);
+const char *mvm_rosetta_name(enum mvm_rosetta state);
+int mvm_rosetta_parse(const char *name, enum mvm_rosetta *state);
 
 /* "auto", "kvm" or "tcg"; NULL reads MVM_ACCEL, which is auto where unset or empty. */
 int mvm_accel_parse(const char *name, enum mvm_accel *accel, struct mvm_error **err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "runtime/base/mem.h"
 #include "runtime/base/paths.h"
 
 static bool is_vz(void)
@@ -30,4 +31,28 @@ int mvm_backend_program(char **path, struct mvm_error **err)
 bool mvm_backend_wants_raw(void)
 {
 	return is_vz();
+}
+
+bool mvm_backend_knows_rosetta(void)
+{
+	return is_vz();
+}
+
+static const char *const rosetta_names[] = {[MVM_ROSETTA_UNSUPPORTED] = "unsupported",
+					    [MVM_ROSETTA_NOT_INSTALLED] = "not-installed",
+					    [MVM_ROSETTA_INSTALLED] = "installed"};
+
+const char *mvm_rosetta_name(enum mvm_rosetta state)
+{
+	return rosetta_names[state];
+}
+
+int mvm_rosetta_parse(const char *name, enum mvm_rosetta *state)
+{
+	for (size_t i = 0; i < MVM_COUNT(rosetta_names); i++)
+		if (!strcmp(name, rosetta_names[i])) {
+			*state = (enum mvm_rosetta)i;
+			return 0;
+		}
+	return -1;
 }

@@ -19,7 +19,6 @@
 #include "runtime/base/text.h"
 #include "share/ids.h"
 #include "share/server.h"
-#include "share/translator.h"
 
 #define GIB (1024ull * 1024 * 1024)
 
@@ -191,32 +190,48 @@ static void check_shares(struct doctor *doctor)
 }
 #endif
 
+#ifdef __APPLE__
+#define TRANSLATOR_ADVICE "Rosetta, where this Mac has it, runs those for amd64"
+#else
+#define TRANSLATOR_ADVICE "install the package qemu-user-static"
+#endif
+
+static void check_rosetta(struct doctor *doctor)
+{
+	struct mvm_error *err = NULL;
+	enum mvm_rosetta state;
+
+	if (mvm_engine_rosetta(&state, &err) < 0)
+		doctor_add_error(doctor, "rosetta", DOCTOR_WARNING, err);
+	else if (state == MVM_ROSETTA_NOT_INSTALLED)
+		doctor_add(doctor, "rosetta", DOCTOR_WARNING,
+			   mvm_strdup("not installed; `softwareupdate --install-rosetta` installs it"));
+}
+
 static void check_translators(struct doctor *doctor)
 {
 	struct mvm_config *config MVM_CLEAN_CONFIG = NULL;
+	struct mvm_strv list MVM_CLEAN_STRV = {0};
 	struct mvm_buf names = {0};
 
 	if (mvm_config_load(&config, NULL) < 0)
 		return;
-	for (const char *const *name = mvm_translator_architectures(MVM_ARCH_OWN); *name; name++) {
-		char *path MVM_CLEAN_FREE = NULL;
-
-		if (mvm_translator_find(config, MVM_ARCH_OWN, *name, &path, NULL) == 0)
-			mvm_buf_addf(&names, "%s%s", names.length ? " " : "", *name);
-	}
+	mvm_engine_translators(config, &list);
+	for (size_t i = 0; i < list.count; i++)
+		mvm_buf_addf(&names, "%s%s", names.length ? " " : "", list.items[i]);
 	if (names.length)
 		doctor_add(doctor, "translators", DOCTOR_OK, mvm_buf_steal(&names));
 	else
 		doctor_add(doctor, "translators", DOCTOR_WARNING,
-			   mvm_strdup("images for other processors cannot run; install the package qemu-user-static"));
+			   mvm_strdup("images for other processors cannot run; " TRANSLATOR_ADVICE));
 	mvm_buf_finish(&names);
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)
 {
 	static void (*const checks[])(struct doctor *) = {
-		check_home,	   check_sockets, check_config,	     check_boot_files,	check_machines,
-		check_descriptors, check_shares,  check_translators, doctor_check_boot,
+		check_home,	   check_sockets, check_config,	 check_boot_files,  check_machines,
+		check_descriptors, check_shares,  check_rosetta, check_translators, doctor_check_boot,
 	};
 	static const struct cli_column columns[] = {{"STATUS", "Status"}, {"CHECK", "Check"}, {"DETAIL", "Detail"}};
 	const struct values *values = given;

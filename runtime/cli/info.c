@@ -15,7 +15,6 @@
 #include "runtime/base/json.h"
 #include "runtime/base/paths.h"
 #include "runtime/base/text.h"
-#include "share/translator.h"
 
 struct values {
 	const char *format;
@@ -161,17 +160,14 @@ static int describe_registries(struct mvm_engine *engine, json_t *info, struct m
 	return 0;
 }
 
-/* Those that a container could have now. */
 static json_t *translators_json(const struct mvm_config *config)
 {
+	struct mvm_strv names MVM_CLEAN_STRV = {0};
 	json_t *list = json_array();
 
-	for (const char *const *name = mvm_translator_architectures(MVM_ARCH_OWN); *name; name++) {
-		char *path MVM_CLEAN_FREE = NULL;
-
-		if (mvm_translator_find(config, MVM_ARCH_OWN, *name, &path, NULL) == 0)
-			json_array_append_new(list, json_string(*name));
-	}
+	mvm_engine_translators(config, &names);
+	for (size_t i = 0; i < names.count; i++)
+		json_array_append_new(list, json_string(names.items[i]));
 	return list;
 }
 

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "prompt.h"
+
 struct values {
 	bool quiet, choose;
 	const char *name, *cpus, *memory, *disk_size, *platform, *pull;
@@ -68,6 +70,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	struct mvm_create_request request = {
 		.image = {.reference = args[0], .platform = values->platform},
 		.name = values->name,
+		.install_rosetta = cli_install_rosetta,
 		.kernel = cli_default_kernel(),
 		.env = &env,
 		.volumes = &values->volumes,

@@ -86,3 +86,20 @@ int cli_prompt(const char *question, bool secret, char **answer, struct mvm_erro
 	memset(line, 0, sizeof(line));
 	return 0;
 }
+
+bool cli_install_rosetta(const char *architecture)
+{
+	char *question MVM_CLEAN_FREE =
+		mvm_format("%s programs need Rosetta, which is not installed. Let macOS install it from Apple? [y/N] ",
+			   architecture);
+	char *answer MVM_CLEAN_FREE = NULL;
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO) || cli_prompt(question, false, &answer, NULL) < 0 ||
+	    (strcmp(answer, "y") != 0 && strcmp(answer, "Y") != 0))
+		return false;
+	/* Over ssh nobody sees macOS's window, and it waits. */
+	fputs("macOS installs Rosetta; it may ask in a window. Where none can open, end this with Ctrl-C and run "
+	      "`softwareupdate --install-rosetta`.\n",
+	      stderr);
+	return true;
+}

@@ -12,4 +12,7 @@
  * typed, and the terminal is as it was again whatever ends us. "" at the end of the input. INTERRUPTED. */
 int cli_prompt(const char *question, bool secret, char **answer, struct mvm_error **err);
 
+/* mvm_create_request.install_rosetta: asks, where somebody is at the terminal; no word but y is taken for yes. */
+bool cli_install_rosetta(const char *architecture);
+
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "prompt.h"
 #include "runtime/base/io.h"
 #include "runtime/engine/client.h"
 #include "runtime/state/certificates.h"
@@ -228,6 +229,7 @@ static int make_request(const struct values *values, char **args, struct made *m
 	*request = (struct mvm_create_request){
 		.image = {.reference = args[0], .platform = values->platform},
 		.name = values->name,
+		.install_rosetta = cli_install_rosetta,
 		.command = &made->command,
 		.entrypoint = values->entrypoint ? &made->entrypoint : NULL,
 		.env = &made->env,

@@ -17,6 +17,7 @@
 #include "image/image.h"
 #include "image/progress.h"
 #include "image/store.h"
+#include "runtime/backend/backend.h"
 #include "runtime/base/arch.h"
 #include "runtime/base/config.h"
 #include "runtime/base/mem.h"
@@ -210,6 +211,9 @@ struct mvm_create_request {
 
 	/* Architectures whose programs are to run beside the image's, "arm64"; "" is the usual other one. */
 	const struct mvm_strv *translate;
+	/* Whether macOS is to install Rosetta now, for programs of that architecture: asked where it is not there.
+	 * NULL: nobody is there to say so. */
+	bool (*install_rosetta)(const char *architecture);
 	/* What docker would warn of, where it is made; NULL: nobody asks. */
 	struct mvm_strv *warnings;
 
@@ -236,6 +240,11 @@ struct mvm_create_request {
 
 /* What can be refused of a request before there is an image: rights, limits, mounts and ports. */
 int mvm_engine_check(const struct mvm_create_request *request, struct mvm_error **err);
+
+/* The architectures, but for the machine's own, whose programs a container could run now; added to `names`. */
+void mvm_engine_translators(const struct mvm_config *config, struct mvm_strv *names);
+/* Whether this host's machines can have Rosetta. */
+int mvm_engine_rosetta(enum mvm_rosetta *state, struct mvm_error **err);
 
 /* Makes a container that has not been started. *lock is held: hand it to mvm_engine_supervise() or close it. */
 int mvm_engine_create(struct mvm_engine *engine, const struct mvm_create_request *request,

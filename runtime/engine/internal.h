@@ -115,6 +115,8 @@ int engine_set_kernel(struct mvm_engine *engine, const struct mvm_create_request
  */
 int engine_set_translators(struct mvm_engine *engine, const struct mvm_create_request *request,
 			   const struct mvm_image *image, struct mvm_container_config *config, struct mvm_error **err);
+/* rosetta.c: 0 where it is there for them, 1 where this host has none; NOT_FOUND where it could be installed. */
+int engine_find_rosetta(const struct mvm_create_request *request, const char *architecture, struct mvm_error **err);
 /* In docker's words, of an image for another processor that nobody has asked for. */
 int engine_warn_of_platform(struct mvm_engine *engine, const struct mvm_create_request *request,
 			    const struct mvm_image *image, struct mvm_error **err);

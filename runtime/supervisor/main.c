@@ -3,6 +3,7 @@
  *
  *   mvm-supervisor HOME CONTAINER-ID [reader|writer]
  *   mvm-supervisor examine
+ *   mvm-supervisor rosetta [install]
  *
  * with descriptor 3 the first client's connection and 4 the container's lock, in a session of its
  * own: killing the client that started it changes nothing here. Its own messages go to supervisor.log
@@ -131,6 +132,21 @@ static int examine(void)
 	return 0;
 }
 
+static int rosetta(bool install)
+{
+	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
+	enum mvm_rosetta state = MVM_ROSETTA_UNSUPPORTED;
+	const struct mvm_backend_ops *backend;
+
+	if (mvm_backend_find(NULL, &backend, &err) < 0 ||
+	    (backend->rosetta && backend->rosetta(install, &state, &err) < 0)) {
+		fprintf(stderr, "%s\n", mvm_error_message(err));
+		return 1;
+	}
+	puts(mvm_rosetta_name(state));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct supervisor supervisor = {.lock_fd = LOCK_FD, .listen_fd = -1};
@@ -138,6 +154,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "examine"))
 		return examine();
+	if (argc > 1 && argc < 4 && !strcmp(argv[1], "rosetta") && (argc == 2 || !strcmp(argv[2], "install")))
+		return rosetta(argc == 3);
 	supervisor.writer = argc == 4 && !strcmp(argv[3], "writer");
 	supervisor.helper = supervisor.writer || (argc == 4 && !strcmp(argv[3], "reader"));
 	if (argc != 3 + supervisor.helper || fcntl(FIRST_CLIENT_FD, F_GETFD) < 0 || fcntl(LOCK_FD, F_GETFD) < 0) {

@@ -20,9 +20,13 @@
 #include "volumes.h"
 #include "watches.h"
 
+/* What its daemon and the cache of that may take in the guest (guest-agent/rosetta.c): not the container's. */
+enum { ROSETTA_MEMORY = 192 << 20 };
+
 struct shares {
 	struct mvm_shares list;
 	struct mvm_strv mounts, translators;
+	bool rosetta;
 	struct mvm_share_server *server;
 	int device;
 	struct watches *watches;       /* NULL where none are */
@@ -143,9 +147,22 @@ static int collect(struct supervisor *supervisor, struct shares *shares, struct 
 	return 0;
 }
 
-/* "arm64=/usr/bin/qemu-aarch64-static" */
-static int add_translators(const struct mvm_container_config *config, struct shares *shares, struct mvm_error **err)
+static int add_rosetta(const struct supervisor *supervisor, const char *architecture, struct shares *shares,
+		       struct mvm_error **err)
 {
+	if (!supervisor->backend->rosetta)
+		return mvm_fail(err, MVM_ERR_UNSUPPORTED,
+				"the container's %s programs need Rosetta, which is macOS's; make the container anew",
+				architecture);
+	shares->rosetta = true;
+	mvm_strv_take(&shares->translators, mvm_translator_rosetta_rule(architecture));
+	return 0;
+}
+
+/* "arm64=/usr/bin/qemu-aarch64-static", "amd64=rosetta" */
+static int add_translators(const struct supervisor *supervisor, struct shares *shares, struct mvm_error **err)
+{
+	const struct mvm_container_config *config = &supervisor->container->config;
 	const struct mvm_strv *translators = &config->translators;
 	enum mvm_arch arch = mvm_kernel_arch(config->kernel);
 
@@ -155,6 +172,11 @@ static int add_translators(const struct mvm_container_config *config, struct sha
 		struct mvm_error *cause MVM_CLEAN_ERROR = NULL;
 		char *inside MVM_CLEAN_FREE = NULL;
 
+		if (!strcmp(path, MVM_TRANSLATOR_ROSETTA)) {
+			if (add_rosetta(supervisor, architecture, shares, err) < 0)
+				return -1;
+			continue;
+		}
 		if (mvm_translator_check(arch, path, &cause) < 0)
 			return mvm_fail(err, mvm_error_code(cause),
 					"%s; put it there again, or make the container anew", mvm_error_message(cause));
@@ -248,7 +270,8 @@ int shares_open(struct supervisor *supervisor, struct shares **out, struct mvm_e
 		shares->list.gid = (uint32_t)config->login.gid;
 	}
 	*out = shares;
-	if (!supervisor->helper && (collect(supervisor, shares, err) < 0 || add_translators(config, shares, err) < 0))
+	if (!supervisor->helper &&
+	    (collect(supervisor, shares, err) < 0 || add_translators(supervisor, shares, err) < 0))
 		return -1;
 	return show(supervisor, shares, err);
 }
@@ -283,6 +306,10 @@ void shares_describe(const struct shares *shares, struct mvm_machine_spec *spec)
 	spec->shares = shares->own;
 	spec->share_count = shares->own ? shares->list.count : 0;
 	spec->fs_tag = spec->share_count || shares->device >= 0 ? MVM_SHARE_TAG : NULL;
+	if (!shares->rosetta)
+		return;
+	spec->rosetta_tag = MVM_ROSETTA_TAG;
+	spec->memory += ROSETTA_MEMORY;
 }
 
 char *const *shares_mounts(const struct shares *shares)

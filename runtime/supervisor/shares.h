@@ -21,7 +21,7 @@ void shares_close(struct shares *shares);
 /* While the container's program runs and its machine does not stand still, it is told what changes in those that are
  * watched. */
 void shares_watch(struct shares *shares, bool on);
-/* What the machine is to know of them. All of it is borrowed. */
+/* What the machine is to know of them, and Rosetta's memory on top of what it has. All of it is borrowed. */
 void shares_describe(const struct shares *shares, struct mvm_machine_spec *spec);
 /* For the agent: PROTOCOL.md, MOUNT. Borrowed. */
 char *const *shares_mounts(const struct shares *shares);

@@ -64,6 +64,13 @@ static NSDictionary *describe_share(VZVirtioFileSystemDeviceConfiguration *devic
 	return [NSDictionary dictionaryWithObjectsAndKeys:[device tag], @"tag", folders, @"folders", nil];
 }
 
+/* The folder of what stands in for Rosetta, as a device of its own. */
+static NSDictionary *describe_rosetta(VZVirtioFileSystemDeviceConfiguration *device)
+{
+	return [NSDictionary dictionaryWithObjectsAndKeys:[device tag], @"tag", [(id)[device share] valueOf:@"folder"],
+							  @"folder", nil];
+}
+
 static NSDictionary *describe_console(VZVirtualMachineConfiguration *configuration, NSMutableArray *descriptors)
 {
 	VZSerialPortConfiguration *port = [[configuration serialPorts] lastObject];
@@ -89,7 +96,10 @@ NSDictionary *vz_double_describe(VZVirtualMachineConfiguration *configuration, N
 	for (VZNetworkDeviceConfiguration *network in [configuration networkDevices])
 		[networks addObject:describe_network(network, descriptors)];
 	for (VZVirtioFileSystemDeviceConfiguration *device in [configuration directorySharingDevices])
-		[shares addObject:describe_share(device)];
+		if ([[device share] isKindOfClass:[VZLinuxRosettaDirectoryShare class]])
+			[all setObject:describe_rosetta(device) forKey:@"rosetta"];
+		else
+			[shares addObject:describe_share(device)];
 	[all setObject:[[loader kernelURL] path] forKey:@"kernel"];
 	[all setObject:[loader initialRamdiskURL] ? [[loader initialRamdiskURL] path] : @"" forKey:@"initrd"];
 	[all setObject:[loader commandLine] forKey:@"commandLine"];

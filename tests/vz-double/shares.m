@@ -229,34 +229,49 @@ enum { TAG_MAX = 35, NAME_MAX_BYTES = 255, SOCKET_PATH_MAX = 107 };
 
 @implementation VZLinuxRosettaDirectoryShare
 
-static bool installed;
+/* This machine has none unless told so: what stands in for it lies in a folder as `rosetta`. */
+static const char *folder(void)
+{
+	return getenv("MVM_VZ_DOUBLE_ROSETTA");
+}
 
-/* This machine has none unless told so. */
+/* Installed is for all processes, so it is a file. */
+static NSString *installed(void)
+{
+	return [NSString stringWithFormat:@"%s/.installed", folder()];
+}
+
 + (VZLinuxRosettaAvailability)availability
 {
-	const char *folder = getenv("MVM_VZ_DOUBLE_ROSETTA");
+	bool late = vz_double_fault("rosetta-not-installed") || vz_double_fault("rosetta-refused");
 
-	if (vz_double_fault("rosetta-missing"))
+	if (!folder() || vz_double_fault("rosetta-missing"))
 		return VZLinuxRosettaAvailabilityNotSupported;
-	if (vz_double_fault("rosetta-not-installed") || vz_double_fault("rosetta-refused"))
-		return installed ? VZLinuxRosettaAvailabilityInstalled : VZLinuxRosettaAvailabilityNotInstalled;
-	return folder ? VZLinuxRosettaAvailabilityInstalled : VZLinuxRosettaAvailabilityNotSupported;
+	if (late && ![[NSFileManager defaultManager] fileExistsAtPath:installed()])
+		return VZLinuxRosettaAvailabilityNotInstalled;
+	return VZLinuxRosettaAvailabilityInstalled;
+}
+
+static NSError *install(void)
+{
+	if ([VZLinuxRosettaDirectoryShare availability] == VZLinuxRosettaAvailabilityNotSupported)
+		return vz_double_error(VZErrorNotSupported, @"Rosetta is not supported on this system.");
+	if (vz_double_fault("rosetta-refused"))
+		return vz_double_error(VZErrorOperationCancelled, @"The installation was cancelled.");
+	if (![[NSFileManager defaultManager] createFileAtPath:installed() contents:[NSData data] attributes:nil])
+		return vz_double_error(VZErrorOutOfDiskSpace, @"There is no room for Rosetta.");
+	return nil;
 }
 
 /* The handler runs on any thread: on a queue of its own, which nobody expects. */
 + (void)installRosettaWithCompletionHandler:(void (^)(NSError *))completionHandler
 {
 	dispatch_queue_t queue = dispatch_queue_create("vz-double.rosetta", DISPATCH_QUEUE_SERIAL);
-	bool refused = vz_double_fault("rosetta-refused");
-	bool supported = [self availability] != VZLinuxRosettaAvailabilityNotSupported;
 
 	dispatch_async(queue, ^{
-	  if (!supported)
-		  completionHandler(vz_double_error(VZErrorNotSupported, @"Rosetta is not supported on this system."));
-	  else if (refused)
-		  completionHandler(vz_double_error(VZErrorOperationCancelled, @"The installation was cancelled."));
-	  else
-		  completionHandler((installed = true, nil));
+	  @autoreleasepool {
+		  completionHandler(install());
+	  }
 	});
 	dispatch_release(queue);
 }
@@ -264,8 +279,10 @@ static bool installed;
 - (instancetype)initWithError:(NSError **)error
 {
 	self = [self initDouble];
-	if ([VZLinuxRosettaDirectoryShare availability] == VZLinuxRosettaAvailabilityInstalled)
+	if ([VZLinuxRosettaDirectoryShare availability] == VZLinuxRosettaAvailabilityInstalled) {
+		[self setValue:[NSString stringWithUTF8String:folder()] of:@"folder"];
 		return self;
+	}
 	vz_double_fail(error, VZErrorNotSupported, @"Rosetta is not installed.");
 	[self release];
 	return nil;

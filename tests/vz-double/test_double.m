@@ -424,7 +424,13 @@ static void test_rosetta_faults(void **state)
 {
 	NSError *error = nil;
 
+	char folder[] = "/tmp/vz-double-XXXXXX";
+
 	unsetenv("MVM_VZ_DOUBLE_ROSETTA");
+	assert_int_equal([VZLinuxRosettaDirectoryShare availability], VZLinuxRosettaAvailabilityNotSupported);
+	assert_non_null(mkdtemp(folder));
+	setenv("MVM_VZ_DOUBLE_ROSETTA", folder, 1);
+	setenv("MVM_VZ_DOUBLE_FAULT", "rosetta-missing", 1);
 	assert_int_equal([VZLinuxRosettaDirectoryShare availability], VZLinuxRosettaAvailabilityNotSupported);
 	setenv("MVM_VZ_DOUBLE_FAULT", "rosetta-refused", 1);
 	assert_int_equal([VZLinuxRosettaDirectoryShare availability], VZLinuxRosettaAvailabilityNotInstalled);
@@ -448,6 +454,8 @@ static void test_rosetta_faults(void **state)
 	assert_int_equal(code, 0);
 	assert_int_equal([VZLinuxRosettaDirectoryShare availability], VZLinuxRosettaAvailabilityInstalled);
 	unsetenv("MVM_VZ_DOUBLE_FAULT");
+	unsetenv("MVM_VZ_DOUBLE_ROSETTA");
+	[[NSFileManager defaultManager] removeFileAtPath:[NSString stringWithUTF8String:folder] handler:nil];
 }
 
 int main(void)

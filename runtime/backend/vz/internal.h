@@ -27,9 +27,16 @@ VZVirtualMachineConfiguration *vz_configuration(const struct mvm_machine_spec *s
 /* A throw-away disk is this copy of it, which is the caller's to remove; the name is the caller's, too. */
 char *vz_copy_path(const struct mvm_machine_disk *disk);
 
+/* ---- rosetta.m ---- */
+
+/* The device that shows it; autoreleased, nil where it fails. */
+VZVirtioFileSystemDeviceConfiguration *vz_rosetta_device(const char *tag, struct mvm_error **err);
+/* mvm_backend_ops.rosetta */
+int vz_rosetta(bool install, enum mvm_rosetta *state, struct mvm_error **err);
+
 /* ---- shares.m ---- */
 
-/* An array of the one device, or of none. nil where it fails. */
+/* An array of the device of all folders and of Rosetta's, as far as they are wanted. nil where it fails. */
 NSArray *vz_share_devices(const struct mvm_machine_spec *spec, struct mvm_error **err);
 
 /* ---- guest.m ---- */

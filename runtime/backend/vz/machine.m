@@ -435,4 +435,5 @@ const struct mvm_backend_ops mvm_backend_vz = {
 	.accel = get_accel,
 	.destroy = destroy,
 	.examine = examine,
+	.rosetta = vz_rosetta,
 };

@@ -1,6 +1,6 @@
 /*
- * All folders of a container are one virtio-fs device, whose share has them by their numbers, 0, 1, 2, ...: so the
- * agent finds the same tree as that of mvm-share on Linux.
+ * All folders of a container are one virtio-fs device (Rosetta is another: rosetta.m), whose share has them by their
+ * numbers, 0, 1, 2, ...: so the agent finds the same tree as that of mvm-share on Linux.
  *
  * The framework opens folders as this user, and shows the guest each file as owned by whoever asks; that cannot be
  * changed. A folder that is missing is an exception or nothing, so it is looked at before.
@@ -48,16 +48,13 @@ static VZDirectoryShare *make_share(const struct mvm_machine_spec *spec, struct 
 	return [[[VZMultipleDirectoryShare alloc] initWithDirectories:directories] autorelease];
 }
 
-NSArray *vz_share_devices(const struct mvm_machine_spec *spec, struct mvm_error **err)
+static VZVirtioFileSystemDeviceConfiguration *make_device(const struct mvm_machine_spec *spec, struct mvm_error **err)
 {
+	NSString *tag = [NSString stringWithUTF8String:spec->fs_tag];
 	VZVirtioFileSystemDeviceConfiguration *device;
 	VZDirectoryShare *share;
-	NSString *tag;
 	NSError *error = nil;
 
-	if (!spec->fs_tag || !spec->share_count)
-		return [NSArray array];
-	tag = [NSString stringWithUTF8String:spec->fs_tag];
 	if (![VZVirtioFileSystemDeviceConfiguration validateTag:tag error:&error]) {
 		vz_fail(err, error, "cannot share folders");
 		return nil;
@@ -67,5 +64,25 @@ NSArray *vz_share_devices(const struct mvm_machine_spec *spec, struct mvm_error 
 		return nil;
 	device = [[[VZVirtioFileSystemDeviceConfiguration alloc] initWithTag:tag] autorelease];
 	[device setShare:share];
-	return [NSArray arrayWithObject:device];
+	return device;
+}
+
+NSArray *vz_share_devices(const struct mvm_machine_spec *spec, struct mvm_error **err)
+{
+	NSMutableArray *devices = [NSMutableArray array];
+	VZVirtioFileSystemDeviceConfiguration *device;
+
+	if (spec->fs_tag && spec->share_count) {
+		device = make_device(spec, err);
+		if (!device)
+			return nil;
+		[devices addObject:device];
+	}
+	if (spec->rosetta_tag) {
+		device = vz_rosetta_device(spec->rosetta_tag, err);
+		if (!device)
+			return nil;
+		[devices addObject:device];
+	}
+	return devices;
 }

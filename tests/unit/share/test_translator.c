@@ -135,6 +135,29 @@ static void rules_are_debians(void **state)
 	}
 }
 
+/* As Apple's instructions have update-binfmts register it: credentials, no argv[0], fixed. */
+static void rosettas_rule_is_apples(void **state)
+{
+	char *rule MVM_CLEAN_FREE = mvm_translator_rosetta_rule("amd64");
+
+	assert_string_equal(rule,
+			    ":amd64:M::\\x7f\\x45\\x4c\\x46\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00"
+			    "\\x00\\x02\\x00\\x3e\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff"
+			    "\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:/rosetta/rosetta:OCF");
+}
+
+static void what_the_configuration_names_is_known(void **state)
+{
+	struct mvm_config *named MVM_CLEAN_CONFIG = configure(*state, "{\"translators\": {\"" OTHER "\": \"/x\"}}");
+	struct mvm_config *other MVM_CLEAN_CONFIG = configure(*state, "{\"translators\": {\"s390x\": \"/x\"}}");
+	struct mvm_config *wrong MVM_CLEAN_CONFIG = configure(*state, "{\"translators\": []}");
+
+	assert_true(mvm_translator_is_named(named, OTHER));
+	assert_false(mvm_translator_is_named(other, OTHER));
+	assert_false(mvm_translator_is_named(NULL, OTHER));
+	assert_true(mvm_translator_is_named(wrong, OTHER));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +167,8 @@ int main(void)
 		cmocka_unit_test(the_configurations_is_taken_before_any_other),
 		cmocka_unit_test(what_is_wrong_is_said),
 		cmocka_unit_test(rules_are_debians),
+		cmocka_unit_test(rosettas_rule_is_apples),
+		cmocka_unit_test(what_the_configuration_names_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

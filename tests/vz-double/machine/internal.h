@@ -28,6 +28,10 @@ struct machine {
 	struct mvm_vsock *vsock;
 	struct mvm_shares shares;
 	struct mvm_share_server *share_server;
+	/* What stands in for Rosetta: NULL where the machine has none. */
+	const char *rosetta_tag, *rosetta_folder;
+	char *rosetta_socket; /* its server listens there */
+	pid_t rosetta_pid;
 	int console_in, console_out; /* of the framework; -1: none */
 	/* QEMU */
 	pid_t pid;
@@ -45,6 +49,11 @@ void machine_break(struct machine *machine, const char *text);
 
 /* spec.c: from the description to the spec. */
 int machine_read_spec(struct machine *machine, const char *text, struct mvm_error **err);
+
+/* rosetta.c */
+int rosetta_start(struct machine *machine, struct mvm_error **err);
+void rosetta_add_args(const struct machine *machine, struct mvm_strv *argv);
+void rosetta_finish(struct machine *machine);
 
 /* qemu.c */
 int qemu_start(struct machine *machine, struct mvm_error **err);

@@ -166,6 +166,7 @@ static int start(struct machine *machine, const char *description, struct mvm_er
 	static const struct mvm_vsock_events events = {.accepted = accepted, .died = vsock_died};
 
 	if (machine_read_spec(machine, description, err) < 0 || start_shares(machine, err) < 0 ||
+	    rosetta_start(machine, err) < 0 ||
 	    mvm_vsock_start(machine->loop, GUEST_CID, &events, machine, &machine->vsock, &machine->spec.vsock_fd, err) <
 		    0)
 		return -1;
@@ -178,6 +179,7 @@ static void finish(struct machine *machine)
 	if (machine->pid > 0)
 		kill(machine->pid, SIGKILL);
 	mvm_share_server_destroy(machine->share_server);
+	rosetta_finish(machine);
 	mvm_vsock_destroy(machine->vsock);
 	mvm_shares_finish(&machine->shares);
 	qmp_finish(&machine->qmp);

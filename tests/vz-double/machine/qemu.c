@@ -192,6 +192,7 @@ int qemu_start(struct machine *machine, struct mvm_error **err)
 	host_facts_load(&facts);
 	args.tsc_khz = facts.tsc_khz;
 	qemu_args_build(&args, &argv);
+	rosetta_add_args(machine, &argv);
 	if (open_channels(&channels, qemu_memory(&args), err) < 0 || spawn(machine, &channels, &argv, err) < 0)
 		return -1;
 	memory_warm(channels.memory, qemu_memory(&args));

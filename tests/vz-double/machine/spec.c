@@ -101,6 +101,14 @@ static int read_shares(struct machine *machine, struct mvm_error **err)
 	return read_folders(machine, json_array_get(list, 0), err);
 }
 
+static void read_rosetta(struct machine *machine)
+{
+	const json_t *rosetta = json_object_get(machine->description, "rosetta");
+
+	machine->rosetta_tag = text_of(rosetta, "tag");
+	machine->rosetta_folder = text_of(rosetta, "folder");
+}
+
 int machine_read_spec(struct machine *machine, const char *text, struct mvm_error **err)
 {
 	const json_t *console;
@@ -116,6 +124,7 @@ int machine_read_spec(struct machine *machine, const char *text, struct mvm_erro
 		.vsock_fd = -1,
 		.fs_fd = -1,
 	};
+	read_rosetta(machine);
 	console = json_object_get(machine->description, "console");
 	machine->console_in = descriptor_of(console, "in");
 	machine->console_out = descriptor_of(console, "out");
