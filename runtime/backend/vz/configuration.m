@@ -206,8 +206,9 @@ static int set_networks(VZVirtualMachineConfiguration *configuration, const stru
 	return 0;
 }
 
-/* At most one of each. The balloon takes memory from the guest, and what it has taken does not come back to the host;
- * nobody inflates it yet. */
+/* At most one of each. The balloon is of the old kind, without free-page reporting: what an inflated one takes from the
+ * guest has been measured not to come back to the host (docs/design.md, "What goes back to the host"), and a container's
+ * limit is its cgroup's. So nobody sets its target; but no machine can be given one later. */
 static void set_others(VZVirtualMachineConfiguration *configuration)
 {
 	[configuration setEntropyDevices:[NSArray arrayWithObject:[[[VZVirtioEntropyDeviceConfiguration alloc] init]
