@@ -10,6 +10,11 @@
 
 struct mvm_error;
 
+#ifdef __APPLE__
+/* No header of macOS's has it. */
+extern char **environ;
+#endif
+
 struct mvm_spawn_fd {
 	int from; /* ours; stays open here */
 	int to;	  /* the child's number */

@@ -20,6 +20,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "awake.h"
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
 #include "runtime/base/log.h"
@@ -517,6 +518,7 @@ static int outcome(struct session *session, int *exit_code, struct mvm_error **e
 static int finish(struct session *session, int result, int *exit_code, struct mvm_error **err)
 {
 	restore_terminal();
+	cli_may_sleep();
 	if (result == 0)
 		result = outcome(session, exit_code, err);
 	else
@@ -540,6 +542,7 @@ int cli_attach_and_start(struct mvm_client *client, const struct cli_attach *opt
 	int result;
 
 	session.loop = mvm_loop_create();
+	cli_stay_awake();
 	catch_signals(&session);
 	if (options->tty && options->stdin_on)
 		make_terminal_raw();
@@ -555,6 +558,7 @@ int cli_attach_exec(struct mvm_exec *exec, const struct cli_attach *options, int
 		.client = exec->client, .options = options, .input = -1, .process = exec->process, .started = true};
 
 	session.loop = mvm_loop_create();
+	cli_stay_awake();
 	session.linger = mvm_loop_timer(session.loop, silent, &session);
 	if (options->tty && options->stdin_on)
 		make_terminal_raw();

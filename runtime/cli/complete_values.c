@@ -11,13 +11,10 @@
 #include "image/reference.h"
 #include "image/store.h"
 #include "runtime/base/paths.h"
+#include "runtime/base/spawn.h"
 #include "runtime/base/text.h"
 #include "runtime/state/confinement.h"
 #include "share/translator.h"
-
-#ifdef __APPLE__
-extern char **environ;
-#endif
 
 /* MVM_HOME where it has such a folder: opening what is not there would make it. NULL else; the caller's. */
 static char *home_with(const char *folder)

@@ -9,10 +9,7 @@
 
 #include "dotenv.h"
 #include "internal.h"
-
-#ifdef __APPLE__
-extern char **environ;
-#endif
+#include "runtime/base/spawn.h"
 
 static const char *find_set(void *arg, const char *name)
 {

@@ -23,6 +23,8 @@
 /* What its daemon and the cache of that may take in the guest (guest-agent/rosetta.c): not the container's. */
 enum { ROSETTA_MEMORY = 192 << 20 };
 
+enum { OWN_DEVICE_FILES = 32768 };
+
 struct shares {
 	struct mvm_shares list;
 	struct mvm_strv mounts, translators;
@@ -117,6 +119,17 @@ static void add_tmpfs(const struct mvm_mount *mount, struct shares *shares)
 	mvm_strv_take(&shares->mounts, mvm_buf_steal(&text));
 }
 
+/* How many files of shares the guest may know before it lets some go. A framework that serves them itself keeps a
+ * descriptor for each, too, in a process whose limit is not ours to see, and has run whole hosts out of them. */
+static unsigned long files_limit(const struct supervisor *supervisor)
+{
+#ifdef __linux__
+	if (!supervisor->backend->own_devices)
+		return mvm_share_server_files();
+#endif
+	return OWN_DEVICE_FILES;
+}
+
 static int collect(struct supervisor *supervisor, struct shares *shares, struct mvm_error **err)
 {
 	const struct mvm_container_config *config = &supervisor->container->config;
@@ -143,7 +156,7 @@ static int collect(struct supervisor *supervisor, struct shares *shares, struct 
 	if (shares->mounts.count)
 		qsort(shares->mounts.items, shares->mounts.count, sizeof(char *), by_depth);
 	if (shares->list.count)
-		mvm_strv_addf(&shares->mounts, "limit=%lu", mvm_share_server_files());
+		mvm_strv_addf(&shares->mounts, "limit=%lu", files_limit(supervisor));
 	return 0;
 }
 
