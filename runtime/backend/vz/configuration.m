@@ -207,8 +207,8 @@ static int set_networks(VZVirtualMachineConfiguration *configuration, const stru
 }
 
 /* At most one of each. The balloon is of the old kind, without free-page reporting: what an inflated one takes from the
- * guest has been measured not to come back to the host (docs/design.md, "What goes back to the host"), and a container's
- * limit is its cgroup's. So nobody sets its target; but no machine can be given one later. */
+ * guest has been measured not to come back to the host (docs/design.md, "What goes back to the host"), and a
+ * container's limit is its cgroup's. So nobody sets its target; but no machine can be given one later. */
 static void set_others(VZVirtualMachineConfiguration *configuration)
 {
 	[configuration setEntropyDevices:[NSArray arrayWithObject:[[[VZVirtioEntropyDeviceConfiguration alloc] init]

@@ -126,10 +126,8 @@ static void the_first_of_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(listeners_only),
-		cmocka_unit_test(the_other_family),
-		cmocka_unit_test(what_is_not_whole),
-		cmocka_unit_test(no_more_than_there_is_room_for),
+		cmocka_unit_test(listeners_only),    cmocka_unit_test(the_other_family),
+		cmocka_unit_test(what_is_not_whole), cmocka_unit_test(no_more_than_there_is_room_for),
 		cmocka_unit_test(the_first_of_many),
 	};
 

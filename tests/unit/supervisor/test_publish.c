@@ -1,4 +1,5 @@
-/* Ports of a machine that are published as they are found: what its guest says of them is bound, as far as it is its to say. */
+/* Ports of a machine that are published as they are found: what its guest says of them is bound, as far as it is its to
+ * say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,9 +37,13 @@ struct datagrams *datagrams_create(struct mvm_loop *loop, datagrams_connect_fn c
 	return NULL;
 }
 
-void datagrams_add(struct datagrams *datagrams, int fd, uint16_t port) {}
+void datagrams_add(struct datagrams *datagrams, int fd, uint16_t port)
+{
+}
 
-void datagrams_destroy(struct datagrams *datagrams) {}
+void datagrams_destroy(struct datagrams *datagrams)
+{
+}
 
 int mvm_vsock_connect(struct mvm_vsock *vsock, uint32_t port, mvm_vsock_connected_fn fn, void *arg,
 		      struct mvm_error **err)
@@ -145,7 +150,8 @@ static void there_is_an_end_to_them(void **state)
 
 static void what_is_no_port_ends_the_list(void **state)
 {
-	static const char *const lists[] = {"%u 0 %u", "%u 65536 %u", "%u -1 %u", "%u x %u", "%u 99999999999999999999 %u"};
+	static const char *const lists[] = {"%u 0 %u", "%u 65536 %u", "%u -1 %u", "%u x %u",
+					    "%u 99999999999999999999 %u"};
 
 	for (size_t i = 0; i < MVM_COUNT(lists); i++) {
 		char text[64];
