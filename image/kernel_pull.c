@@ -13,6 +13,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/base/json.h"
+#include "verify.h"
 
 struct pull {
 	struct mvm_store *store;
@@ -81,6 +82,19 @@ static int find_manifest(struct pull *pull, struct mvm_error **err)
 		if (descend(pull, err) < 0)
 			return -1;
 	return mvm_kernel_manifest_parse(document->body.data, document->body.length, &pull->parts, err);
+}
+
+/* A kernel is trusted with more than an image is. */
+static int check_signatures(const struct pull *pull, struct mvm_error **err)
+{
+	const struct mvm_digest digests[] = {pull->source, pull->document.digest};
+	const struct mvm_verify verify = {.store = pull->store,
+					  .registry = pull->registry,
+					  .reference = pull->reference,
+					  .config = pull->options->config,
+					  .interrupted = pull->options->interrupted};
+
+	return mvm_verify_signatures(&verify, digests, MVM_COUNT(digests), err);
 }
 
 struct blob {
@@ -197,7 +211,8 @@ static int pull_locked(struct pull *pull, struct mvm_kernel **kernel, struct mvm
 	mvm_progress_message(progress, "%s: Pulling from %s",
 			     pull->reference->tag ? pull->reference->tag : pull->reference->digest.text,
 			     pull->reference->path);
-	if (find_manifest(pull, err) < 0 || bring_config(pull, err) < 0 || bring_files(pull, err) < 0)
+	if (find_manifest(pull, err) < 0 || check_signatures(pull, err) < 0 || bring_config(pull, err) < 0 ||
+	    bring_files(pull, err) < 0)
 		return -1;
 	known = is_known(pull, name);
 	source = mvm_format("%s@%s", repository, pull->source.text);

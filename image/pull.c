@@ -15,6 +15,7 @@
 #include "runtime/base/log.h"
 #include "store_internal.h"
 #include "unpack.h"
+#include "verify.h"
 
 /* As docker: more would not be faster, and servers count. */
 #define DEFAULT_DOWNLOADS 3
@@ -39,6 +40,7 @@ struct pull {
 	bool news; /* the name stands for another image than before */
 	struct mvm_registry *registry;
 	struct mvm_image *image;
+	struct mvm_digest source; /* what the name stands for at the registry: the image's manifest, or an index */
 	struct blob *blobs;
 	size_t blob_count;
 	struct mvm_unpack *unpack; /* NULL where the disk is there already */
@@ -292,6 +294,7 @@ static int is_up_to_date(struct pull *pull, const struct mvm_image *image, struc
 	struct mvm_digest digest;
 	int result;
 
+	pull->source = pull->reference->digest;
 	if (mvm_digest_is_set(&pull->reference->digest))
 		return 1;
 	result = mvm_registry_head_manifest(pull->registry, pull->reference->tag, &digest, &cause);
@@ -300,6 +303,7 @@ static int is_up_to_date(struct pull *pull, const struct mvm_image *image, struc
 	/* Servers that know no HEAD are asked again by GET, which tells best what is wrong. */
 	if (result != 0)
 		return 0;
+	pull->source = digest;
 	source = source_text(pull, &digest);
 	for (size_t i = 0; i < mvm_image_repo_digests(image)->count; i++)
 		if (!strcmp(mvm_image_repo_digests(image)->items[i], source))
@@ -321,6 +325,19 @@ static void report_status(const struct mvm_pull_options *options, bool news, con
 			    news ? "Downloaded newer image" : "Image is up to date", familiar);
 }
 
+/* Also of an image that is there already: the policy may be younger. */
+static int check_signatures(const struct pull *pull, struct mvm_error **err)
+{
+	const struct mvm_digest digests[] = {pull->source, pull->image->descriptor.digest};
+	const struct mvm_verify verify = {.store = pull->store,
+					  .registry = pull->registry,
+					  .reference = pull->reference,
+					  .config = pull->options->config,
+					  .interrupted = pull->options->interrupted};
+
+	return mvm_verify_signatures(&verify, digests, MVM_COUNT(digests), err);
+}
+
 /* Brings what is missing and gives the name last. `existing` is the image that the name has now, or NULL; it is taken
  * when it is still the right one. */
 static int bring(struct pull *pull, struct mvm_image **existing, struct mvm_error **err)
@@ -335,10 +352,14 @@ static int bring(struct pull *pull, struct mvm_image **existing, struct mvm_erro
 	if (current) {
 		pull->image = old;
 		*existing = NULL;
-	} else if (mvm_image_resolve(pull->store, pull->registry, pull->reference, &pull->platform,
-				     pull->options->interrupted, &pull->image, err) < 0) {
-		return -1;
+	} else {
+		if (mvm_image_resolve(pull->store, pull->registry, pull->reference, &pull->platform,
+				      pull->options->interrupted, &pull->image, err) < 0)
+			return -1;
+		pull->source = pull->image->repo_digest;
 	}
+	if (check_signatures(pull, err) < 0)
+		return -1;
 	news = !current && !(old && mvm_digest_equal(&old->descriptor.digest, &pull->image->descriptor.digest));
 	if (bring_layers(pull, err) < 0)
 		return -1;

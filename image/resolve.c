@@ -58,18 +58,18 @@ static int find_manifest(struct mvm_registry *registry, const char *name, const 
 	return mvm_fail(err, MVM_ERR_INVALID, "an index within an index, more than %d deep", MVM_INDEX_DEPTH);
 }
 
-static int fetch_config(struct mvm_store *store, struct mvm_registry *registry, const struct mvm_descriptor *config,
-			const volatile sig_atomic_t *interrupted, struct mvm_buf *blob, struct mvm_error **err)
+int mvm_resolve_blob(struct mvm_store *store, struct mvm_registry *registry, const struct mvm_descriptor *descriptor,
+		     size_t max, const volatile sig_atomic_t *interrupted, struct mvm_buf *blob, struct mvm_error **err)
 {
 	struct mvm_fetch fetch = {0};
-	int result = mvm_ingest_begin(store, config, true, interrupted, &fetch.ingest, err);
+	int result = mvm_ingest_begin(store, descriptor, true, interrupted, &fetch.ingest, err);
 
 	if (result == 0)
 		result = mvm_registry_fetch(registry, &fetch, 1, 1, err);
 	mvm_ingest_destroy(fetch.ingest);
 	if (result < 0)
 		return -1;
-	return mvm_store_read_blob(store, config, MVM_IMAGE_CONFIG_MAX, blob, err);
+	return mvm_store_read_blob(store, descriptor, max, blob, err);
 }
 
 static int check_system(const struct mvm_image *image, struct mvm_error **err)
@@ -96,7 +96,7 @@ int mvm_image_resolve(struct mvm_store *store, struct mvm_registry *registry, co
 
 	if (find_manifest(registry, reference->tag ? reference->tag : reference->digest.text, platform, &document,
 			  &manifest, &source, err) < 0 ||
-	    fetch_config(store, registry, &manifest.config, interrupted, &config, err) < 0)
+	    mvm_resolve_blob(store, registry, &manifest.config, MVM_IMAGE_CONFIG_MAX, interrupted, &config, err) < 0)
 		return -1;
 	descriptor.digest = document.digest;
 	descriptor.size = document.body.length;

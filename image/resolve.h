@@ -11,6 +11,7 @@
 #include "image.h"
 #include "reference.h"
 
+struct mvm_descriptor;
 struct mvm_error;
 struct mvm_index_entry;
 struct mvm_registry;
@@ -27,5 +28,11 @@ int mvm_image_resolve(struct mvm_store *store, struct mvm_registry *registry, co
 /* What an entry of an index leads to, in place of what is in `document`: what the entry says of it must hold. */
 int mvm_resolve_entry(struct mvm_registry *registry, const struct mvm_index_entry *entry,
 		      struct mvm_registry_manifest *document, struct mvm_error **err);
+
+/* A small blob, by way of the store: INVALID where it has more than `max` bytes. The caller holds use.lock and finishes
+ * `blob`. */
+int mvm_resolve_blob(struct mvm_store *store, struct mvm_registry *registry, const struct mvm_descriptor *descriptor,
+		     size_t max, const volatile sig_atomic_t *interrupted, struct mvm_buf *blob,
+		     struct mvm_error **err);
 
 #endif

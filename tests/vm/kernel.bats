@@ -205,6 +205,10 @@ refused() {
   files
   [ "$OWN" = amd64 ] || skip "the small kernel is one for arm64"
   mvm kernel push -q --from ./kernel --initramfs ./initramfs "$PLACE/k:small"
+  # A policy of signatures is for kernels, too.
+  jq -n --arg scope "$PLACE/k" '{signaturePolicy: {default: [{type: "insecureAcceptAnything"}], transports: {docker: {($scope): [{type: "reject"}]}}}}' >policy.json
+  MVM_CONFIG=$PWD/policy.json run --separate-stderr -1 mvm kernel pull -q "$PLACE/k:small"
+  error_says "cannot pull kernel $PLACE/k:small: \"signaturePolicy\" rejects images of that name"
   run --separate-stderr -0 mvm kernel push --from amd64 --from "$PLACE/k:small" "$PLACE/k:several"
   has "$output" "several: digest: sha256:"
   same amd64 "$(mvm kernel ls --format '{{.Name}} {{.Architecture}}' | sed -n "s|^$PLACE/k:several ||p")"
