@@ -3,12 +3,13 @@
  *
  *   mvm-share VIRTIOFSD ROOT UID:GID watched|unwatched [ro|rw SOURCE]...
  *   mvm-share remove FOLDER
+ *   mvm-share size FOLDER
  *
  * Descriptor 3 is the listening socket of the vhost-user device, 4 a pipe for what fails; it is closed without a word
  * when the server runs. ROOT is a folder over which the tree is mounted, for nobody but this process to see.
  *
- * The other form removes what guests have made in FOLDER, with FOLDER: of a user who is not root some of it may belong
- * to his subordinate ids. It says on stderr what failed.
+ * The other forms remove what guests have made in FOLDER, with FOLDER, and say how many bytes of the disk it takes: of
+ * a user who is not root some of it may belong to his subordinate ids. They say on stderr what failed.
  */
 #include <errno.h>
 #include <signal.h>
@@ -102,13 +103,19 @@ static int serve(char **words, const struct tree_entry *entries, size_t count, s
 	return mvm_fail_errno(err, errno, "cannot run %s", program);
 }
 
-static int remove_folder(const char *folder)
+static int care_for(const char *verb, const char *folder)
 {
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	struct mvm_share_id_map map;
+	uint64_t bytes;
 
 	mvm_share_ids_find(&map);
-	if (namespaces_enter(&map, &err) == 0 && mvm_remove_tree(folder, &err) == 0)
+	if (namespaces_enter(&map, &err) == 0 && !strcmp(verb, "size")) {
+		mvm_tree_size(folder, &bytes);
+		printf("%llu\n", (unsigned long long)bytes);
+		return 0;
+	}
+	if (!err && mvm_remove_tree(folder, &err) == 0)
 		return 0;
 	fprintf(stderr, "%s", mvm_error_message(err));
 	return 1;
@@ -116,8 +123,8 @@ static int remove_folder(const char *folder)
 
 int main(int argc, char **argv)
 {
-	if (argc == 3 && !strcmp(argv[1], "remove"))
-		return remove_folder(argv[2]);
+	if (argc == 3 && (!strcmp(argv[1], "remove") || !strcmp(argv[1], "size")))
+		return care_for(argv[1], argv[2]);
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 	struct tree_entry *entries MVM_CLEAN_FREE = mvm_realloc(NULL, (size_t)argc + 1, sizeof(*entries));
 	size_t count = 0;

@@ -84,6 +84,10 @@ int mvm_make_folders(const char *path, struct mvm_error **err);
 /* Removes a file or a tree without following symlinks. A path that is not there is success. */
 int mvm_remove_tree(const char *path, struct mvm_error **err);
 
+/* What the files of a tree take of the disk, in bytes of allocated blocks; false where some of it is closed to this
+ * user, which is not in it. */
+bool mvm_tree_size(const char *path, uint64_t *bytes);
+
 /* Advisory lock by flock() on a file that holds no data, made where missing.
  * Returns 0 and a descriptor that holds the lock until closed; 1 where
  * MVM_LOCK_TRY and another holds it. */

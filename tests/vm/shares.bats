@@ -158,6 +158,22 @@ refused() { run --separate-stderr mvm "$@"; same 125 "$status"; }
 
 has_lines() { [ "$(wc -l <"$2")" = "$1" ]; }
 
+# A stand-in for the server in Rust, which Debian 12 has not: called as that one is, it serves by the one in C.
+@test "the server in Rust has a command line of its own" {
+  mkdir "$HOST/src"
+  echo there >"$HOST/src/file"
+  [ -x /usr/lib/qemu/virtiofsd ] || skip "QEMU's virtiofsd is not here"
+  cat >"$HOST/virtiofsd" <<END
+#!/bin/bash
+[ "\$1" != --version ] || { echo 'virtiofsd 1.13.2'; exit; }
+printf '%s\n' "\$@" >&2
+[ "\$*" = "--fd=3 --rlimit-nofile=0 \$3 --sandbox=namespace --cache=auto --xattr --announce-submounts" ] || exit 64
+exec /usr/lib/qemu/virtiofsd --fd=3 --rlimit-nofile=0 -o "source=\${3#--shared-dir=},xattr,announce_submounts"
+END
+  chmod 755 "$HOST/virtiofsd"
+  same there "$(MVM_VIRTIOFSD=$HOST/virtiofsd mvm run --rm -v "$HOST/src:/data" "$IMAGE" cat /data/file)"
+}
+
 server_of() { pgrep -P "$(mvm inspect -f '{{.State.Pid}}' "$1")" virtiofsd; }
 
 @test "a server that dies takes the machine along, and a restart policy brings a new one" {
@@ -202,6 +218,35 @@ server_of() { pgrep -P "$(mvm inspect -f '{{.State.Pid}}' "$1")" virtiofsd; }
   mvm rm box
 }
 
+# wrote FOLDER MACHINES ROUNDS: nothing of what they wrote is lost, torn or there twice.
+wrote() {
+  local total=$(($2 * 2 * $3)) i
+  same "$total" "$(wc -l <"$1/log")"
+  same "$total" "$(grep -cE '^m[0-9]+\.[01]\.[0-9]+$' "$1/log")"
+  same "$total" "$(sort -u "$1/log" | wc -l)"
+  same "$(printf '%08d' "$total")" "$(cat "$1/all")"
+  for i in $(seq "$2"); do same "$(printf '%08d %08d' $((2 * $3)) $((2 * $3)))" "$(cat "$1/flock-m$i") $(cat "$1/fcntl-m$i")"; done
+  [ ! -e "$1/lock" ]
+}
+
+# MVM_WRITERS=20 has more of them.
+@test "machines that write into one folder and one volume at once" {
+  local count=${MVM_WRITERS:-4} rounds=5 i
+  export MVM_PATIENCE=$((60 + 30 * count))
+  mkdir "$HOST/src"
+  mvm volume create -d shared together
+  for i in $(seq "$count"); do
+    mvm run -d --name "m$i" -m 128m -v "$HOST/src:/src" -v together:/together -v "$(dirname "$MVM")/tests/vm/shares:/tools:ro" \
+      "$IMAGE" sh -c "until [ -e /src/go ]; do sleep 0.2; done; /tools/writers /src m$i $rounds && /tools/writers /together m$i $rounds"
+  done
+  touch "$HOST/src/go"
+  for i in $(seq "$count"); do same 0 "$(mvm wait "m$i")" || { mvm logs "m$i"; false; }; done
+  wrote "$HOST/src" "$count" "$rounds"
+  wrote "$MVM_HOME/volumes/together/files/data" "$count" "$rounds"
+  seq -f 'm%g' "$count" | xargs "$MVM" rm >/dev/null
+  mvm volume rm together
+}
+
 WRITE_AS_ALL='id -u; echo x >/data/root; chown 70:71 /data/given; chmod 1777 /data/open; stat -c "%u:%g %n" /data/given'
 
 @test "owners: root's ids pass through" {
@@ -229,13 +274,15 @@ WRITE_AS_ALL='id -u; echo x >/data/root; chown 70:71 /data/given; chmod 1777 /da
   # A folder that a service has closed to the user is shared again at the next start, and goes with its volume.
   as_user "$HOST/mvm/mvm" volume create -d shared kept
   as_user "$HOST/mvm/mvm" run -d --name box -v "$HOST/home/src:/data" -v kept:/kept "$IMAGE" \
-    sh -c 'mkdir -p /kept/in; touch /kept/in/file; chown -R 70:71 /data /kept; chmod 700 /data /kept /kept/in; echo up >>/data/up; sleep 1000'
+    sh -c 'mkdir -p /kept/in; head -c 3500k /dev/urandom >/kept/in/file; chown -R 70:71 /data /kept; chmod 700 /data /kept /kept/in; echo up >>/data/up; sleep 1000'
   eventually has_lines 1 "$HOST/home/src/up"
   as_user "$HOST/mvm/mvm" kill box
   run ! as_user ls "$HOST/home/src"
   as_user "$HOST/mvm/mvm" start box
   eventually has_lines 2 "$HOST/home/src/up"
   as_user "$HOST/mvm/mvm" rm -f box
+  # What is closed to the user is counted, too.
+  has "$(as_user "$HOST/mvm/mvm" system df -v | awk '$1 == "kept" { print $3 }')" 3.5
   as_user "$HOST/mvm/mvm" volume rm kept
   same '.lock' "$(ls -A "$HOST/home/.mvm/volumes")"
   # The guest's root is the user, so a chown of its gives all back.

@@ -413,6 +413,9 @@ static void removing_does_not_follow_symlinks(void **state)
 	char *tree MVM_CLEAN_FREE = in_scratch(state, "tree"), *deep MVM_CLEAN_FREE = NULL;
 	char *outside MVM_CLEAN_FREE = in_scratch(state, "outside"), *precious MVM_CLEAN_FREE = NULL;
 	char *to_folder MVM_CLEAN_FREE = NULL, *to_file MVM_CLEAN_FREE = NULL, *file MVM_CLEAN_FREE = NULL;
+	char *large MVM_CLEAN_FREE = mvm_format("%s/1/2/3/large", tree);
+	static char text[100001];
+	uint64_t size;
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
 
 	deep = mvm_format("%s/1/2/3", tree);
@@ -426,8 +429,17 @@ static void removing_does_not_follow_symlinks(void **state)
 	write_text(file, "go");
 	assert_int_equal(symlink(outside, to_folder), 0);
 	assert_int_equal(symlink(precious, to_file), 0);
+	/* What links lead to is not in it. */
+	memset(text, 'x', sizeof(text) - 1);
+	write_text(large, text);
+	assert_true(mvm_tree_size(tree, &size));
+	assert_in_range(size, sizeof(text) - 1, 4 * sizeof(text));
+	assert_true(mvm_tree_size(outside, &size));
+	assert_true(size < sizeof(text));
 	assert_ok(mvm_remove_tree(tree, &err));
 	assert_int_equal(access(tree, F_OK), -1);
+	assert_true(mvm_tree_size(tree, &size));
+	assert_int_equal(size, 0);
 	assert_int_equal(access(precious, F_OK), 0);
 	/* The path itself may be a link, a file, or nothing. */
 	assert_int_equal(symlink(outside, tree), 0);
