@@ -19,11 +19,14 @@
 #include "runtime/base/paths.h"
 #include "runtime/base/spawn.h"
 
+/* Of /proc/PID/stat, and of ") S " in it, before the parent's number. */
+enum { STAT_SIZE = 4096, STATE_LENGTH = 4 };
+
 struct mvm_share_server {
 	struct mvm_loop *loop;
 	struct mvm_share_server_events events;
 	void *arg;
-	pid_t pid;
+	pid_t pid, child; /* the child serves, where it is known already */
 };
 
 int mvm_share_server_find(char **path, struct mvm_error **err)
@@ -164,6 +167,20 @@ int mvm_share_server_start(struct mvm_loop *loop, const struct mvm_shares *share
 	mvm_loop_child(loop, pid, on_end, server);
 	*out = server;
 	return 0;
+}
+
+bool mvm_share_server_is(struct mvm_share_server *server, pid_t pid)
+{
+	char *path MVM_CLEAN_FREE = mvm_format("/proc/%d/stat", (int)pid), *text MVM_CLEAN_FREE = NULL;
+	const char *after;
+
+	if (pid == server->pid || pid == server->child)
+		return true;
+	if (mvm_read_file(path, STAT_SIZE, &text, NULL, NULL) < 0 || !(after = strrchr(text, ')')) ||
+	    strlen(after) <= STATE_LENGTH || strtol(after + STATE_LENGTH, NULL, 10) != server->pid)
+		return false;
+	server->child = pid;
+	return true;
 }
 
 unsigned long mvm_share_server_files(void)

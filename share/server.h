@@ -8,6 +8,8 @@
 #ifndef MVM_SHARE_SERVER_H
 #define MVM_SHARE_SERVER_H
 
+#include <sys/types.h>
+
 #include "share.h"
 
 struct mvm_loop;
@@ -27,6 +29,8 @@ int mvm_share_server_find(char **path, struct mvm_error **err);
 int mvm_share_server_start(struct mvm_loop *loop, const struct mvm_shares *shares, const char *runtime,
 			   const char *root, const struct mvm_share_server_events *events, void *arg,
 			   struct mvm_share_server **server, int *device_fd, struct mvm_error **err);
+/* Whether that process is the server: the one that was started, or a child of it. */
+bool mvm_share_server_is(struct mvm_share_server *server, pid_t pid);
 /* How many files it can have open, at the least. */
 unsigned long mvm_share_server_files(void);
 /* Ends it. NULL is fine. */

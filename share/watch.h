@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct mvm_error;
 struct mvm_loop;
@@ -21,6 +22,10 @@ struct mvm_watcher_events {
 	void (*changed)(void *arg);
 	/* One line for the user, at most once of a kind. */
 	void (*warn)(void *arg, const char *text);
+	/* Whether what that process changes is known already; NULL: nobody asks. Only root learns who it was, and where
+	 * the file system has handles; what cannot be known counts as changed. Nor is it known of a single file, or of
+	 * what is in a folder that has just been made. */
+	bool (*is_own)(void *arg, pid_t who);
 };
 
 /* `place`, which is taken, is a descriptor of what is called `source`. IO where it cannot be watched at all. */

@@ -289,6 +289,15 @@ int shares_open(struct supervisor *supervisor, struct shares **out, struct mvm_e
 	return show(supervisor, shares, err);
 }
 
+bool shares_serves(const struct shares *shares, pid_t pid)
+{
+#ifdef __linux__
+	return shares && shares->server && mvm_share_server_is(shares->server, pid);
+#else
+	return false;
+#endif
+}
+
 void shares_close(struct shares *shares)
 {
 	if (!shares)

@@ -21,6 +21,8 @@ void shares_close(struct shares *shares);
 /* While the container's program runs and its machine does not stand still, it is told what changes in those that are
  * watched. */
 void shares_watch(struct shares *shares, bool on);
+/* Whether what that process changes is the guest's doing. */
+bool shares_serves(const struct shares *shares, pid_t pid);
 /* What the machine is to know of them, and Rosetta's memory on top of what it has. All of it is borrowed. */
 void shares_describe(const struct shares *shares, struct mvm_machine_spec *spec);
 /* For the agent: PROTOCOL.md, MOUNT. Borrowed. */

@@ -10,6 +10,7 @@
 #include "share/mount.h"
 #include "share/source.h"
 #include "share/watch.h"
+#include "shares.h"
 
 enum {
 	GATHER_MS = 10,	       /* what changes together is told together */
@@ -100,6 +101,13 @@ static void on_warning(void *arg, const char *text)
 	clients_notice(watched->watches->supervisor, text);
 }
 
+static bool is_own(void *arg, pid_t who)
+{
+	const struct watched *watched = arg;
+
+	return shares_serves(watched->watches->supervisor->shares, who);
+}
+
 struct watches *watches_create(struct supervisor *supervisor)
 {
 	struct watches *watches = mvm_alloc(sizeof(*watches));
@@ -127,7 +135,7 @@ void watches_destroy(struct watches *watches)
 static int watch(struct watches *watches, const struct mvm_mount *mount, const struct mvm_share_roots *roots,
 		 struct watched *watched, struct mvm_error **err)
 {
-	static const struct mvm_watcher_events events = {.changed = on_changed, .warn = on_warning};
+	static const struct mvm_watcher_events events = {.changed = on_changed, .warn = on_warning, .is_own = is_own};
 	int place = mvm_share_open(mount->source, roots);
 
 	if (place < 0)

@@ -1,4 +1,4 @@
-/* What is told of a folder that changes, with the kernel's own inotify. */
+/* What is told of a folder that changes, by the kernel's own inotify and, for root, by its fanotify. */
 #include "share/watch.h"
 
 #include <fcntl.h>
@@ -18,7 +18,8 @@ static struct {
 	struct mvm_watcher *watcher;
 	struct mvm_strv told; /* all, so far */
 	struct mvm_strv warnings;
-	bool late;
+	bool late, asks; /* whose a change is */
+	pid_t own;
 } world;
 
 static void on_changed(void *arg)
@@ -35,6 +36,11 @@ static void on_late(void *arg)
 {
 	world.late = true;
 	mvm_loop_stop(world.loop);
+}
+
+static bool is_own(void *arg, pid_t who)
+{
+	return who == world.own;
 }
 
 static int setup(void **state)
@@ -109,7 +115,8 @@ static void forget(void)
 
 static int try(const char *path, struct mvm_error **err)
 {
-	static const struct mvm_watcher_events events = {.changed = on_changed, .warn = on_warning};
+	const struct mvm_watcher_events events = {
+		.changed = on_changed, .warn = on_warning, .is_own = world.asks ? is_own : NULL};
 	int place = open(path, O_PATH | O_CLOEXEC);
 
 	assert_true(place >= 0);
@@ -396,6 +403,43 @@ static void too_few_instances(void **state)
 	assert_int_equal(rc, 0);
 }
 
+/* A process of its own, whose changes are not told; others' are, also of what it has changed. */
+static void what_is_known_already(void **state)
+{
+	int status, go[2];
+	char byte;
+
+	make_folder("sub");
+	write_file("sub/both", "1");
+	start_folder("sub");
+	assert_int_equal(pipe(go), 0);
+	world.own = fork();
+	if (world.own == 0) {
+		if (read(go[0], &byte, 1) != 1)
+			_exit(1);
+		write_file("sub/both", "own");
+		write_file("sub/own", "own");
+		make_folder("sub/made");
+		write_file("own", "own");
+		drop("own");
+		_exit(0);
+	}
+	assert_true(write(go[1], "", 1) == 1);
+	assert_int_equal(waitpid(world.own, &status, 0), world.own);
+	assert_int_equal(status, 0);
+	write_file("probe", "1");
+	wait_for("probe");
+	assert_int_equal(world.told.count, 1);
+	write_file("sub/both", "2");
+	wait_for("sub/both");
+	assert_int_equal(world.told.count, 2);
+	/* The folder is watched all the same. */
+	write_file("sub/made/file", "1");
+	wait_for("sub/made/file");
+	close(go[0]);
+	close(go[1]);
+}
+
 #define WATCHED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -411,6 +455,17 @@ int main(void)
 		WATCHED(too_few_watches),
 		WATCHED(too_few_instances),
 	};
+	const struct CMUnitTest asking[] = {
+		WATCHED(files_that_come_change_and_go), WATCHED(folders_that_come_and_go),
+		WATCHED(links_are_not_followed),	WATCHED(a_single_file),
+		WATCHED(more_than_the_queue_holds),	WATCHED(more_than_is_kept),
+		WATCHED(what_is_known_already),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* Nobody else learns whose a change is. */
+	if (geteuid() != 0)
+		return failed;
+	world.asks = true;
+	return cmocka_run_group_tests(asking, NULL, NULL) + failed;
 }

@@ -1,9 +1,9 @@
 /*
- * Theory of operation. Each folder has an inotify watch, which tells of what is in it, and folders are found by a scan,
- * a few at a time. A folder is watched before it is read, so that nothing that appears in it falls between the two; of
- * one that has just appeared all that is found counts as changed. A folder that has moved is forgotten with all that is
- * below it, and found again where it has come to. Folders are opened from the one that is shared, whatever it is called
- * by now, and without links, which a guest may put in place of one at any time.
+ * Theory of operation. Each folder has a watch (watch_source.h), which tells of what is in it, and folders are found by
+ * a scan, a few at a time. A folder is watched before it is read, so that nothing that appears in it falls between the
+ * two; of one that has just appeared all that is found counts as changed. A folder that has moved is forgotten with all
+ * that is below it, and found again where it has come to. Folders are opened from the one that is shared, whatever it
+ * is called by now, and without links, which a guest may put in place of one at any time.
  *
  * Where the kernel's queue overflows nobody knows what was lost: all folders are read again, and what has changed since
  * the queue was last empty, by its ctime, counts as changed. What is gone is not found that way but by its folder,
@@ -31,6 +31,7 @@
 #include "runtime/base/loop.h"
 #include "runtime/base/mem.h"
 #include "watch_set.h"
+#include "watch_source.h"
 
 enum {
 	FOLDER_BUCKETS = 1024,
@@ -38,13 +39,11 @@ enum {
 	READS_AT_ONCE = 16,
 	MARGIN_S = 1,		    /* of ctime, which the kernel takes from a coarse clock */
 	KEPT_MAX = 4 * 1024 * 1024, /* of paths that nobody takes */
-	EVENTS = IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |
-		 IN_MOVE_SELF,
 };
 
 struct folder {
 	struct folder *chain;
-	int wd;
+	struct watch_key key;
 	char *path;
 };
 
@@ -61,7 +60,8 @@ struct mvm_watcher {
 	struct mvm_watcher_events events;
 	void *arg;
 	char *source;
-	int place, fd;
+	int place;
+	struct watch_source from;
 	struct mvm_watch *watch;
 	struct mvm_timer *scan_timer;
 	struct scan *scans;
@@ -93,29 +93,38 @@ static char *join(const char *folder, const char *name)
 
 /* The folders. */
 
-static struct folder **bucket_of(struct mvm_watcher *watcher, int wd)
+static struct folder **bucket_of(struct mvm_watcher *watcher, const struct watch_key *key)
 {
-	return &watcher->folders[(unsigned)wd % FOLDER_BUCKETS];
+	size_t hash = 5381;
+
+	for (uint32_t i = 0; i < key->size; i++)
+		hash = hash * 33 + key->bytes[i];
+	return &watcher->folders[hash % FOLDER_BUCKETS];
 }
 
-static struct folder *find(struct mvm_watcher *watcher, int wd)
+static bool is_of(const struct folder *folder, const struct watch_key *key)
 {
-	struct folder *folder = *bucket_of(watcher, wd);
+	return folder->key.size == key->size && !memcmp(folder->key.bytes, key->bytes, key->size);
+}
 
-	while (folder && folder->wd != wd)
+static struct folder *find(struct mvm_watcher *watcher, const struct watch_key *key)
+{
+	struct folder *folder = *bucket_of(watcher, key);
+
+	while (folder && !is_of(folder, key))
 		folder = folder->chain;
 	return folder;
 }
 
-static void remember(struct mvm_watcher *watcher, int wd, const char *path)
+static void remember(struct mvm_watcher *watcher, const struct watch_key *key, const char *path)
 {
-	struct folder *folder = find(watcher, wd), **bucket = bucket_of(watcher, wd);
+	struct folder *folder = find(watcher, key), **bucket = bucket_of(watcher, key);
 
 	if (folder) {
 		free(folder->path);
 	} else {
 		folder = mvm_alloc(sizeof(*folder));
-		folder->wd = wd;
+		folder->key = *key;
 		folder->chain = *bucket;
 		*bucket = folder;
 	}
@@ -131,10 +140,10 @@ static void forget(struct folder **at)
 	free(folder);
 }
 
-static void forget_wd(struct mvm_watcher *watcher, int wd)
+static void forget_one(struct mvm_watcher *watcher, const struct watch_key *key)
 {
-	for (struct folder **at = bucket_of(watcher, wd); *at; at = &(*at)->chain)
-		if ((*at)->wd == wd) {
+	for (struct folder **at = bucket_of(watcher, key); *at; at = &(*at)->chain)
+		if (is_of(*at, key)) {
 			forget(at);
 			return;
 		}
@@ -152,7 +161,7 @@ static void forget_below(struct mvm_watcher *watcher, const char *path)
 				at = &(*at)->chain;
 				continue;
 			}
-			inotify_rm_watch(watcher->fd, (*at)->wd);
+			watch_source_remove(&watcher->from, watcher->place, &(*at)->key);
 			forget(at);
 		}
 }
@@ -229,28 +238,21 @@ static DIR *open_folder(const struct mvm_watcher *watcher, const char *path)
 	return dir;
 }
 
-static int add_watch(const struct mvm_watcher *watcher, int fd)
-{
-	char self[32];
-
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	return inotify_add_watch(watcher->fd, self, EVENTS | IN_EXCL_UNLINK);
-}
-
 /* What has gone meanwhile, or may not be read, is left out. */
 static void scan_folder(struct mvm_watcher *watcher, const struct scan *scan)
 {
 	DIR *dir = open_folder(watcher, scan->path);
-	int wd = dir ? add_watch(watcher, dirfd(dir)) : -1;
+	struct watch_key key;
 
-	if (dir && wd < 0 && errno == ENOSPC)
-		tell_limit(watcher);
-	if (wd >= 0) {
-		remember(watcher, wd, scan->path);
+	if (!dir)
+		return;
+	if (watch_source_add(&watcher->from, dirfd(dir), &key) == 0) {
+		remember(watcher, &key, scan->path);
 		read_folder(watcher, scan, dir);
+	} else if (errno == ENOSPC) {
+		tell_limit(watcher);
 	}
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 }
 
 static void scan_some(void *arg)
@@ -283,66 +285,70 @@ static void overflowed(struct mvm_watcher *watcher)
 	add_scan(watcher, "", LOOK_SINCE);
 }
 
-static void got_event(struct mvm_watcher *watcher, const struct inotify_event *event)
+/* A change that the guest has made, through its server: its own kernel has told its watchers. */
+static bool is_own(const struct mvm_watcher *watcher, const struct watch_event *event)
 {
-	struct folder *folder = find(watcher, event->wd);
-	char *path MVM_CLEAN_FREE = folder ? join(folder->path, event->len ? event->name : "") : NULL;
+	return event->who > 0 && watcher->events.is_own && watcher->events.is_own(watcher->arg, event->who);
+}
+
+static void got_event(void *arg, const struct watch_event *event)
+{
+	struct mvm_watcher *watcher = arg;
+	struct folder *folder = find(watcher, event->key);
+	char *path MVM_CLEAN_FREE = folder ? join(folder->path, event->name) : NULL;
+	bool is_folder = event->mask & IN_ISDIR;
 
 	if (event->mask & IN_Q_OVERFLOW)
 		overflowed(watcher);
 	if (event->mask & IN_IGNORED)
-		forget_wd(watcher, event->wd);
-	if (!path || !(event->mask & EVENTS))
+		forget_one(watcher, event->key);
+	if (!path || event->mask & IN_IGNORED)
 		return;
 	/* A folder that has gone is told of by the one that it was in. */
 	if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)) && *path)
 		return;
-	mark(watcher, path);
-	if (event->mask & (IN_DELETE | IN_MOVED_FROM))
-		mark(watcher, folder->path);
-	if ((event->mask & IN_ISDIR) && (event->mask & IN_MOVED_FROM))
+	if (!is_own(watcher, event)) {
+		mark(watcher, path);
+		if (event->mask & (IN_DELETE | IN_MOVED_FROM))
+			mark(watcher, folder->path);
+	}
+	if (is_folder && (event->mask & (IN_DELETE | IN_MOVED_FROM)))
 		forget_below(watcher, path);
-	if ((event->mask & IN_ISDIR) && (event->mask & (IN_CREATE | IN_MOVED_TO)))
+	/* Whose what is in a new one is nobody knows. */
+	if (is_folder && (event->mask & (IN_CREATE | IN_MOVED_TO)))
 		add_scan(watcher, path, LOOK_ALL);
 }
 
 static void on_ready(void *arg, int fd, short revents)
 {
 	struct mvm_watcher *watcher = arg;
-	static _Alignas(struct inotify_event) char buffer[65536];
-	ssize_t n = 0;
+	int more = 1;
 
-	for (int i = 0; i < READS_AT_ONCE && (n = read(fd, buffer, sizeof(buffer))) > 0; i++)
-		for (const char *at = buffer; at < buffer + n;) {
-			const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
-
-			got_event(watcher, event);
-			at += sizeof(*event) + event->len;
-		}
-	if (n < 0 && !watcher->scans)
+	for (int i = 0; i < READS_AT_ONCE && more; i++)
+		more = watch_source_read(&watcher->from, got_event, watcher);
+	if (!more && !watcher->scans)
 		watcher->emptied = time(NULL);
 }
 
 static int begin(struct mvm_watcher *watcher, struct mvm_error **err)
 {
+	struct watch_key key;
 	struct stat status;
-	int wd;
+	bool opened = watch_source_open(&watcher->from, watcher->place, watcher->events.is_own) == 0;
 
-	watcher->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (watcher->fd < 0 && errno == EMFILE)
+	if (!opened && errno == EMFILE)
 		return mvm_fail(err, MVM_ERR_IO,
 				"this user's inotify instances are used up; raise the limit, sysctl "
 				"fs.inotify.max_user_instances");
-	if (watcher->fd < 0 || fstat(watcher->place, &status) < 0)
+	if (!opened || fstat(watcher->place, &status) < 0)
 		return mvm_fail_errno(err, errno, "cannot watch %s", watcher->source);
 	if (S_ISDIR(status.st_mode)) {
 		add_scan(watcher, "", LOOK_NONE);
 		return 0;
 	}
-	wd = add_watch(watcher, watcher->place);
-	if (wd < 0)
+	if (watch_source_add(&watcher->from, watcher->place, &key) < 0)
 		return mvm_fail_errno(err, errno, "cannot watch %s", watcher->source);
-	remember(watcher, wd, "");
+	remember(watcher, &key, "");
 	return 0;
 }
 
@@ -354,7 +360,7 @@ int mvm_watcher_start(struct mvm_loop *loop, int place, const char *source, cons
 	watcher->events = *events;
 	watcher->arg = arg;
 	watcher->place = place;
-	watcher->fd = -1;
+	watcher->from.fd = -1;
 	watcher->emptied = time(NULL);
 	watcher->source = mvm_strdup(source);
 	watcher->scan_timer = mvm_loop_timer(loop, scan_some, watcher);
@@ -362,7 +368,7 @@ int mvm_watcher_start(struct mvm_loop *loop, int place, const char *source, cons
 		mvm_watcher_stop(watcher);
 		return -1;
 	}
-	watcher->watch = mvm_loop_watch(loop, watcher->fd, POLLIN, on_ready, watcher);
+	watcher->watch = mvm_loop_watch(loop, watcher->from.fd, POLLIN, on_ready, watcher);
 	*out = watcher;
 	return 0;
 }
@@ -373,7 +379,7 @@ void mvm_watcher_stop(struct mvm_watcher *watcher)
 		return;
 	mvm_watch_remove(watcher->watch);
 	mvm_timer_remove(watcher->scan_timer);
-	mvm_close(&watcher->fd);
+	mvm_close(&watcher->from.fd);
 	mvm_close(&watcher->place);
 	for (size_t i = 0; i < FOLDER_BUCKETS; i++)
 		while (watcher->folders[i])
