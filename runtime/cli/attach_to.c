@@ -6,12 +6,7 @@
 
 #include "runtime/engine/client.h"
 
-struct values {
-	const char *detach_keys;
-	bool no_stdin, sig_proxy;
-};
-
-#define AT(member) offsetof(struct values, member)
+#define AT(member) offsetof(struct cli_attach_wishes, member)
 
 static const struct cli_option options[] = {
 	{"detach-keys", 0, CLI_STRING, AT(detach_keys), "KEYS", "Leave by these keys (default ctrl-p,ctrl-q)",
@@ -33,25 +28,35 @@ static int check_running(const struct mvm_container *container, struct mvm_error
 	return 0;
 }
 
-static int attach(struct mvm_engine *engine, const char *what, const struct values *values, int *exit_code,
-		  struct mvm_error **err)
+int cli_attach_to(struct mvm_engine *engine, const struct mvm_container *container,
+		  const struct cli_attach_wishes *wishes, int *exit_code, struct mvm_error **err)
 {
-	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
 	struct mvm_client *client MVM_CLEAN_CLIENT = NULL;
 	struct cli_attach attach = {.runs = true, .only_joins = true};
 
-	if (cli_detach_init(&attach.detach, values->detach_keys, err) < 0 ||
-	    mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0 || check_running(container, err) < 0)
+	if (cli_detach_init(&attach.detach, wishes->detach_keys, err) < 0 || check_running(container, err) < 0)
 		return -1;
 	attach.tty = container->config.tty;
-	attach.stdin_on = container->config.open_stdin && !values->no_stdin;
+	attach.stdin_on = container->config.open_stdin && !wishes->no_stdin;
 	/* In a terminal the keys say it all. */
-	attach.sig_proxy = values->sig_proxy && !attach.tty;
+	attach.sig_proxy = wishes->sig_proxy && !attach.tty;
 	if (attach.tty && attach.stdin_on && !isatty(STDIN_FILENO))
 		return mvm_fail(err, MVM_ERR_INVALID, "the input device is not a TTY");
 	if (mvm_engine_connect(engine, container, &client, err) < 0)
 		return mvm_error_wrap(err, "cannot attach");
 	return cli_attach_and_start(client, &attach, exit_code, err);
+}
+
+static int attach(struct mvm_engine *engine, const char *what, const struct cli_attach_wishes *wishes, int *exit_code,
+		  struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	struct cli_detach keys;
+
+	if (cli_detach_init(&keys, wishes->detach_keys, err) < 0 ||
+	    mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0)
+		return -1;
+	return cli_attach_to(engine, container, wishes, exit_code, err);
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)
@@ -67,7 +72,7 @@ static int run(const void *given, char **args, struct mvm_error **err)
 	return result < 0 ? -1 : result == CLI_DETACHED ? 1 : exit_code;
 }
 
-static const struct values defaults = {.sig_proxy = true};
+static const struct cli_attach_wishes defaults = {.sig_proxy = true};
 
 const struct cli_command cli_attach = {
 	.name = "attach",
@@ -78,7 +83,7 @@ const struct cli_command cli_attach = {
 	.min_args = 1,
 	.max_args = 1,
 	.complete = cli_complete_unpaused,
-	.values_size = sizeof(struct values),
+	.values_size = sizeof(struct cli_attach_wishes),
 	.defaults = &defaults,
 	.run = run,
 };

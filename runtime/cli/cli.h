@@ -79,7 +79,9 @@ extern const struct cli_command cli_attach, cli_build, cli_commit, cli_completio
 	cli_stop, cli_system_df, cli_system_install_service, cli_system_prune, cli_system_start, cli_system_stop,
 	cli_system_uninstall_service, cli_tag, cli_top, cli_update, cli_version, cli_volume_create, cli_volume_inspect,
 	cli_volume_ls, cli_volume_prune, cli_volume_rm, cli_wait;
-extern const struct cli_command cli_compose_config, cli_compose_logs;
+extern const struct cli_command cli_compose_attach, cli_compose_config, cli_compose_cp, cli_compose_events,
+	cli_compose_exec, cli_compose_export, cli_compose_images, cli_compose_logs, cli_compose_ls, cli_compose_port,
+	cli_compose_ps, cli_compose_stats, cli_compose_top, cli_compose_version, cli_compose_volumes, cli_compose_wait;
 extern const struct cli_command cli_compose_down, cli_compose_up;
 extern const struct cli_command cli_kernel_build, cli_kernel_ls, cli_kernel_pull, cli_kernel_push, cli_kernel_rm,
 	cli_kernel_use;
@@ -124,7 +126,37 @@ int cli_attach_exec(struct mvm_exec *exec, const struct cli_attach *options, int
 int cli_exec_in(struct mvm_engine *engine, const struct mvm_container *container,
 		const struct mvm_exec_request *request, const struct cli_detach *detach, int *exit_code,
 		struct mvm_error **err);
+/* The same as `exec` does it: our terminal has to be one where it is wanted, and its size is passed on. */
+int cli_exec_container(struct mvm_engine *engine, const struct mvm_container *container,
+		       struct mvm_exec_request *request, const struct cli_detach *detach, int *exit_code,
+		       struct mvm_error **err);
 int cli_exec_status(const struct mvm_error *err);
+/* attach_to.c: joins one that runs, as `attach` does. CLI_DETACHED as above. */
+struct cli_attach_wishes {
+	const char *detach_keys;
+	bool no_stdin, sig_proxy;
+};
+int cli_attach_to(struct mvm_engine *engine, const struct mvm_container *container,
+		  const struct cli_attach_wishes *wishes, int *exit_code, struct mvm_error **err);
+/* cp.c: copies, tells on stderr how it goes unless `quiet`, and what has become of it. */
+int cli_copy(struct mvm_engine *engine, const struct mvm_copy *copy, bool from, bool quiet, struct mvm_error **err);
+/* Whose path it is; NULL: a local one. The caller's; *path is borrowed. */
+char *cli_copy_split(const char *arg, const char **path);
+/* export.c: to a file, or for NULL to stdout. */
+int cli_export_container(struct mvm_engine *engine, const char *container, const char *output, struct mvm_error **err);
+/* port.c: "0.0.0.0:8080"; the caller's. */
+struct mvm_port;
+char *cli_port_place(const struct mvm_port *port);
+/* stats.c: what containers use, over and over unless `once`. Of those that are named; else of all that `takes` (NULL:
+ * any) says are meant. */
+struct cli_stats_wishes {
+	bool all, once, no_trunc;
+	const char *format;
+	char **names; /* ends with NULL */
+	bool (*takes)(void *arg, const struct mvm_container *container);
+	void *arg;
+};
+int cli_show_stats(const struct cli_stats_wishes *wanted, struct mvm_error **err);
 /* Rows and columns of the user's terminal, 0 where there is none. */
 void cli_window_size(int *rows, int *cols);
 /* A notice of the supervisor, on stderr. */
@@ -190,11 +222,14 @@ struct cli_column {
 	const char *title;
 	const char *key;
 	bool hidden; /* unless a template names it, or in JSON */
+	bool json;   /* its cells are JSON, and not texts */
 };
 struct cli_table {
 	const struct cli_column *columns;
 	size_t column_count;
 	const char *type;      /* what errors call a row: "container" */
+	size_t min_width;      /* of a column; 0: docker's usual ten */
+	bool as_listed;	       /* JSON's keys come as the columns do, not by the alphabet */
 	struct mvm_strv cells; /* row after row */
 	/* Of each row, for {{.Label "name"}}: "name=value", borrowed. NULL: rows have none. */
 	const struct mvm_strv *const *labels;
@@ -221,6 +256,11 @@ char *cli_moment_text(time_t moment);
 /* ps.c: "Up 3 minutes", and the quoted command, cut short unless `no_trunc`. */
 char *cli_status_text(const struct mvm_container *container);
 char *cli_command_text(const struct mvm_container *container, bool no_trunc);
+/* Its other cells; the texts are the caller's, but for the state. */
+const char *cli_state_text(const struct mvm_container *container);
+char *cli_ports_text(const struct mvm_container *container);
+char *cli_networks_text(const struct mvm_container *container);
+char *cli_container_size_text(struct mvm_engine *engine, const struct mvm_container *container);
 
 /* interrupt.c: notes SIGINT and SIGTERM instead of ending with them, from begin to end. What it returns becomes
  * non-zero then. */

@@ -3,9 +3,14 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "commands.h"
+#include "runtime/base/json.h"
+
+/* Docker compose's. */
+#define SECTION_WIDTH 20
 
 struct cli_compose cli_compose_given;
 
@@ -121,6 +126,64 @@ int cli_compose_index(const char *text, int64_t *index, struct mvm_error **err)
 {
 	*index = 0;
 	return cli_parse_number("index", text, index, err);
+}
+
+int cli_compose_with_one(const struct cli_compose_choice *choice, cli_compose_one_fn fn, void *context,
+			 struct mvm_error **err)
+{
+	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
+	char *name MVM_CLEAN_FREE = NULL, *services[] = {choice->service, NULL};
+	struct mvm_fleet_request request = {.services = services, .oneoff = choice->oneoff, .all = choice->all};
+	struct mvm_engine *engine;
+	int64_t index;
+	int result;
+
+	if (cli_compose_index(choice->index, &index, err) < 0 || cli_compose_name(&name, err) < 0 ||
+	    mvm_engine_open(&engine, err) < 0)
+		return -1;
+	request.project = name;
+	result = mvm_fleet_pick(mvm_engine_state(engine), &request, index, &container, err);
+	if (result == 0)
+		result = fn(engine, container, context, err);
+	mvm_engine_close(engine);
+	return result;
+}
+
+int cli_compose_with_all(const struct mvm_fleet_request *wanted, cli_compose_all_fn fn, void *context,
+			 struct mvm_error **err)
+{
+	struct mvm_fleet_request request = *wanted;
+	struct mvm_fleet fleet MVM_CLEAN_FLEET = {0};
+	char *name MVM_CLEAN_FREE = NULL;
+	struct mvm_engine *engine;
+	int result;
+
+	if (cli_compose_name(&name, err) < 0 || mvm_engine_open(&engine, err) < 0)
+		return -1;
+	request.project = name;
+	result = cli_compose_fleet(engine, &request, &fleet, err);
+	if (result == 0)
+		result = fn(engine, name, &fleet, context, err);
+	mvm_engine_close(engine);
+	return result;
+}
+
+int cli_compose_print_section(const struct cli_table *table, const char *format, struct mvm_error **err)
+{
+	struct cli_table wide = *table;
+	json_t *rows MVM_CLEAN_JSON = NULL;
+	char *text MVM_CLEAN_FREE = NULL;
+
+	wide.min_width = SECTION_WIDTH;
+	if (!format || !*format || !strcasecmp(format, "table") || !strcasecmp(format, "pretty"))
+		return cli_table_print(&wide, NULL, err);
+	if (strcasecmp(format, "json") != 0)
+		return mvm_fail(err, MVM_ERR_INVALID, "format value \"%s\" could not be parsed: parsing failed",
+				format);
+	rows = cli_table_json(table);
+	text = json_dumps(rows, JSON_COMPACT);
+	puts(text);
+	return 0;
 }
 
 int cli_compose_colors(bool *colors, struct mvm_error **err)

@@ -33,8 +33,30 @@ int cli_compose_project_or_name(struct mvm_compose_options *options, struct mvm_
 /* mvm_fleet_load(), and says which containers cannot be read. */
 int cli_compose_fleet(struct mvm_engine *engine, const struct mvm_fleet_request *request, struct mvm_fleet *fleet,
 		      struct mvm_error **err);
+/* What a command does with the one container that it is about, and the other with all it is about. */
+typedef int (*cli_compose_one_fn)(struct mvm_engine *engine, const struct mvm_container *container, void *context,
+				  struct mvm_error **err);
+typedef int (*cli_compose_all_fn)(struct mvm_engine *engine, const char *project, const struct mvm_fleet *fleet,
+				  void *context, struct mvm_error **err);
+struct cli_compose_choice {
+	char *service;
+	const char *index; /* as it was given; NULL: it was not */
+	enum mvm_oneoff oneoff;
+	bool all; /* also one that does not run */
+};
+/* Finds the project's name, opens the engine, finds them, and does it. */
+int cli_compose_with_one(const struct cli_compose_choice *choice, cli_compose_one_fn fn, void *context,
+			 struct mvm_error **err);
+/* `request` has no project yet. */
+int cli_compose_with_all(const struct mvm_fleet_request *request, cli_compose_all_fn fn, void *context,
+			 struct mvm_error **err);
+
 /* `--index`; 0 where it is not given. USAGE. */
 int cli_compose_index(const char *text, int64_t *index, struct mvm_error **err);
+
+/* Docker compose's other kind of list: a table of wide columns, or one JSON array of objects whose keys come as the
+ * columns do. */
+int cli_compose_print_section(const struct cli_table *table, const char *format, struct mvm_error **err);
 
 /* Whether to write colours on stdout: --ansi, NO_COLOR, and whether it is a terminal. USAGE. */
 int cli_compose_colors(bool *colors, struct mvm_error **err);

@@ -30,13 +30,13 @@ struct end {
 };
 
 /* Docker's rule: a local path with a colon is written with "./" or "/" before it. */
-static struct end split(const char *arg)
+char *cli_copy_split(const char *arg, const char **path)
 {
 	const char *colon = strchr(arg, ':');
+	bool local = *arg == '/' || *arg == '.' || !colon;
 
-	if (*arg == '/' || *arg == '.' || !colon)
-		return (struct end){NULL, arg};
-	return (struct end){colon > arg ? mvm_strndup(arg, (size_t)(colon - arg)) : NULL, colon + 1};
+	*path = local ? arg : colon + 1;
+	return local || colon == arg ? NULL : mvm_strndup(arg, (size_t)(colon - arg));
 }
 
 struct progress {
@@ -70,8 +70,7 @@ static void print_result(const struct mvm_copied *copied)
 			copied->target);
 }
 
-static int copy_and_tell(struct mvm_engine *engine, const struct mvm_copy *wanted, bool from, bool quiet,
-			 struct mvm_error **err)
+int cli_copy(struct mvm_engine *engine, const struct mvm_copy *wanted, bool from, bool quiet, struct mvm_error **err)
 {
 	struct mvm_copy copy = *wanted;
 	struct progress progress = {.header = from ? "Copying from container - " : "Copying to container - "};
@@ -119,7 +118,7 @@ static int copy_ends(const struct values *values, const struct end *source, cons
 				there->container, there->container);
 	if (mvm_engine_open(&engine, err) < 0)
 		return -1;
-	result = copy_and_tell(engine, &copy, from, quiet, err);
+	result = cli_copy(engine, &copy, from, quiet, err);
 	mvm_engine_close(engine);
 	return result;
 }
@@ -131,8 +130,8 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 	if (!*args[0] || !*args[1])
 		return mvm_fail(err, MVM_ERR_INVALID, "%s can not be empty", *args[0] ? "destination" : "source");
-	source = split(args[0]);
-	target = split(args[1]);
+	source.container = cli_copy_split(args[0], &source.path);
+	target.container = cli_copy_split(args[1], &target.path);
 	if (source.container && target.container)
 		result = mvm_fail(err, MVM_ERR_INVALID, "copying between containers is not supported");
 	else if (!source.container && !target.container)

@@ -45,6 +45,17 @@ int cli_exec_in(struct mvm_engine *engine, const struct mvm_container *container
 	return result < 0 ? -1 : 0;
 }
 
+int cli_exec_container(struct mvm_engine *engine, const struct mvm_container *container,
+		       struct mvm_exec_request *request, const struct cli_detach *detach, int *exit_code,
+		       struct mvm_error **err)
+{
+	if (request->tty && request->open_stdin && !request->detach && !isatty(STDIN_FILENO))
+		return mvm_fail(err, MVM_ERR_CONFLICT, "the input device is not a TTY");
+	if (request->tty)
+		cli_window_size(&request->rows, &request->cols);
+	return cli_exec_in(engine, container, request, detach, exit_code, err);
+}
+
 /* Docker's order: first whether there is such a container, then our terminal, then whether it runs. */
 static int find_and_run(struct mvm_engine *engine, const char *what, struct mvm_exec_request *request,
 			const struct cli_detach *detach, int *exit_code, struct mvm_error **err)
@@ -53,11 +64,7 @@ static int find_and_run(struct mvm_engine *engine, const char *what, struct mvm_
 
 	if (mvm_state_find(mvm_engine_state(engine), what, &container, err) < 0)
 		return -1;
-	if (request->tty && request->open_stdin && !request->detach && !isatty(STDIN_FILENO))
-		return mvm_fail(err, MVM_ERR_CONFLICT, "the input device is not a TTY");
-	if (request->tty)
-		cli_window_size(&request->rows, &request->cols);
-	return cli_exec_in(engine, container, request, detach, exit_code, err);
+	return cli_exec_container(engine, container, request, detach, exit_code, err);
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)

@@ -28,16 +28,23 @@ static int write_archive(void *arg, int fd, struct mvm_error **err)
 	return 0;
 }
 
+int cli_export_container(struct mvm_engine *engine, const char *container, const char *output, struct mvm_error **err)
+{
+	struct export export = {engine, container, output};
+
+	return cli_write_output(output, write_archive, &export, err);
+}
+
 static int run(const void *given, char **args, struct mvm_error **err)
 {
 	const struct values *values = given;
-	struct export export = {.container = args[0], .output = values->output};
+	struct mvm_engine *engine;
 	int result;
 
-	if (mvm_engine_open(&export.engine, err) < 0)
+	if (mvm_engine_open(&engine, err) < 0)
 		return -1;
-	result = cli_write_output(values->output, write_archive, &export, err);
-	mvm_engine_close(export.engine);
+	result = cli_export_container(engine, args[0], values->output, err);
+	mvm_engine_close(engine);
 	return result;
 }
 

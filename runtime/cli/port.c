@@ -22,8 +22,7 @@ static int read_port(const char *text, char **port, struct mvm_error **err)
 	return 0;
 }
 
-/* "0.0.0.0:8080"; the caller's. */
-static char *place_text(const struct mvm_port *port)
+char *cli_port_place(const struct mvm_port *port)
 {
 	char number[8];
 
@@ -61,7 +60,7 @@ static void list_ports(const struct mvm_strv *ports, const char *asked, struct m
 		if (!mvm_port_read(ports->items[i], &port))
 			continue;
 		guest = mvm_port_guest_text(&port);
-		place = place_text(&port);
+		place = cli_port_place(&port);
 		if (!asked)
 			mvm_strv_addf(lines, "%s -> %s", guest, place);
 		else if (!strcmp(asked, guest))

@@ -77,7 +77,7 @@ char *cli_status_text(const struct mvm_container *container)
 			  (long long)state->exit_code, age);
 }
 
-static const char *state_text(const struct mvm_container *container)
+const char *cli_state_text(const struct mvm_container *container)
 {
 	return container->state.status == MVM_STATUS_STARTING ? "created" : mvm_status_name(container->state.status);
 }
@@ -115,7 +115,7 @@ static char *id_text(const struct mvm_container *container, bool no_trunc)
 }
 
 /* Docker's: what is its own, and that with its image. */
-static char *size_text(struct mvm_engine *engine, const struct mvm_container *container)
+char *cli_container_size_text(struct mvm_engine *engine, const struct mvm_container *container)
 {
 	uint64_t own = mvm_engine_container_size(container);
 	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
@@ -129,7 +129,7 @@ static char *size_text(struct mvm_engine *engine, const struct mvm_container *co
 	return mvm_format("%s (virtual %s)", own_text, all);
 }
 
-static char *networks_text(const struct mvm_container *container)
+char *cli_networks_text(const struct mvm_container *container)
 {
 	struct mvm_strv names MVM_CLEAN_STRV = {0};
 
@@ -143,7 +143,7 @@ static char *networks_text(const struct mvm_container *container)
 }
 
 /* Docker's: of one that does not run there is nothing to say, and what is not on a network exposes nothing. */
-static char *ports_text(const struct mvm_container *container)
+char *cli_ports_text(const struct mvm_container *container)
 {
 	if (!shown_running(container) || !container->config.networks.count)
 		return mvm_strdup("");
@@ -158,16 +158,16 @@ static void add_row(struct cli_table *table, struct mvm_engine *engine, const st
 	mvm_strv_take(&table->cells, cli_command_text(container, values->no_trunc));
 	mvm_strv_take(&table->cells, cli_ago(container->config.created.tv_sec));
 	mvm_strv_take(&table->cells, cli_status_text(container));
-	mvm_strv_take(&table->cells, ports_text(container));
+	mvm_strv_take(&table->cells, cli_ports_text(container));
 	mvm_strv_add(&table->cells, container->config.name);
-	mvm_strv_take(&table->cells, values->size ? size_text(engine, container)
+	mvm_strv_take(&table->cells, values->size ? cli_container_size_text(engine, container)
 						  : mvm_format_size(mvm_engine_container_size(container)));
-	mvm_strv_add(&table->cells, state_text(container));
+	mvm_strv_add(&table->cells, cli_state_text(container));
 	mvm_strv_take(&table->cells, cli_moment_text(container->config.created.tv_sec));
 	mvm_strv_take(&table->cells, mvm_strv_join(&container->config.labels, ","));
 	mvm_strv_take(&table->cells, cli_mounts_text(container, values->no_trunc));
 	mvm_strv_addf(&table->cells, "%zu", container->config.volume_names.count);
-	mvm_strv_take(&table->cells, networks_text(container));
+	mvm_strv_take(&table->cells, cli_networks_text(container));
 }
 
 static int print_containers(struct mvm_engine *engine, struct mvm_container **list, size_t count,

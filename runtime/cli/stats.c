@@ -16,17 +16,12 @@
 #define PERIOD_NS 1000000000ULL
 #define FIRST_NS  2000000000ULL /* docker's patience */
 
-struct values {
-	bool all, no_stream, no_trunc;
-	const char *format;
-};
-
-#define AT(member) offsetof(struct values, member)
+#define AT(member) offsetof(struct cli_stats_wishes, member)
 
 static const struct cli_option options[] = {
 	{"all", 'a', CLI_FLAG, AT(all), NULL, "Show those that do not run too"},
 	{"format", 0, CLI_STRING, AT(format), "FORMAT", CLI_FORMAT_HELP, CLI_WORDS("json", "table")},
-	{"no-stream", 0, CLI_FLAG, AT(no_stream), NULL, "Show the figures of the moment and end"},
+	{"no-stream", 0, CLI_FLAG, AT(once), NULL, "Show the figures of the moment and end"},
 	{"no-trunc", 0, CLI_FLAG, AT(no_trunc), NULL, "Show IDs in full"},
 	CLI_OPTIONS_END,
 };
@@ -43,7 +38,7 @@ static const struct cli_column columns[] = {
 struct listing {
 	struct mvm_engine *engine;
 	struct mvm_stats_board *board;
-	const struct values *values;
+	const struct cli_stats_wishes *wanted;
 	char **names;	     /* none: all */
 	struct mvm_strv ids; /* of those names */
 	struct mvm_container **list;
@@ -122,7 +117,7 @@ static void add_row(const struct listing *listing, size_t i, struct mvm_strv *ce
 	bool alive = mvm_status_alive(container->state.status);
 
 	mvm_strv_take(cells, mvm_strndup(container->config.id,
-					 listing->values->no_trunc ? MVM_ID_LENGTH : MVM_SHORT_ID_LENGTH));
+					 listing->wanted->no_trunc ? MVM_ID_LENGTH : MVM_SHORT_ID_LENGTH));
 	mvm_strv_add(cells, container->config.name);
 	if (!alive)
 		pair = (struct mvm_stats_pair){NULL, &nothing};
@@ -147,6 +142,12 @@ static bool runs(const struct mvm_container *container)
 	return mvm_status_alive(container->state.status) && container->state.status != MVM_STATUS_STARTING;
 }
 
+static bool is_meant(const struct cli_stats_wishes *wanted, const struct mvm_container *container)
+{
+	return !container->config.login.user && (wanted->all || runs(container)) &&
+	       (!wanted->takes || wanted->takes(wanted->arg, container));
+}
+
 static int list_all(struct listing *listing, struct mvm_error **err)
 {
 	struct mvm_strv damaged MVM_CLEAN_STRV = {0};
@@ -155,7 +156,7 @@ static int list_all(struct listing *listing, struct mvm_error **err)
 	if (mvm_state_list_readable(mvm_engine_state(listing->engine), &listing->list, &count, &damaged, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		if (!listing->list[i]->config.login.user && (listing->values->all || runs(listing->list[i])))
+		if (is_meant(listing->wanted, listing->list[i]))
 			listing->list[kept++] = listing->list[i];
 		else
 			mvm_container_free(listing->list[i]);
@@ -210,7 +211,7 @@ static int write_table(const struct listing *listing, FILE *out, struct mvm_erro
 
 	for (size_t i = 0; i < listing->count; i++)
 		add_row(listing, i, &table.cells);
-	result = cli_table_write(&table, listing->values->format, out, err);
+	result = cli_table_write(&table, listing->wanted->format, out, err);
 	cli_table_finish(&table);
 	return result;
 }
@@ -241,7 +242,7 @@ static int draw(const struct listing *listing, struct mvm_error **err)
 
 static int show(const struct listing *listing, struct mvm_error **err)
 {
-	bool in_place = !listing->values->no_stream && isatty(STDOUT_FILENO);
+	bool in_place = !listing->wanted->once && isatty(STDOUT_FILENO);
 
 	if ((in_place ? draw(listing, err) : write_table(listing, stdout, err)) < 0)
 		return -1;
@@ -290,22 +291,30 @@ static int show_forever(struct listing *listing, struct mvm_error **err)
 	}
 }
 
-static int run(const void *given, char **args, struct mvm_error **err)
+int cli_show_stats(const struct cli_stats_wishes *wanted, struct mvm_error **err)
 {
-	struct listing listing = {.values = given, .names = args};
+	struct listing listing = {.wanted = wanted, .names = wanted->names};
 	int result;
 
-	if (cli_check_format(listing.values->format, err) < 0 || mvm_engine_open(&listing.engine, err) < 0)
+	if (cli_check_format(wanted->format, err) < 0 || mvm_engine_open(&listing.engine, err) < 0)
 		return -1;
 	listing.board = mvm_stats_board_create(listing.engine);
-	result = *args ? cli_for_each(args, resolve_name, &listing.ids, err) : 0;
+	result = *wanted->names ? cli_for_each(wanted->names, resolve_name, &listing.ids, err) : 0;
 	if (result == 0)
-		result = listing.values->no_stream ? show_once(&listing, err) : show_forever(&listing, err);
+		result = wanted->once ? show_once(&listing, err) : show_forever(&listing, err);
 	forget_list(&listing);
 	mvm_stats_board_destroy(listing.board);
 	mvm_strv_finish(&listing.ids);
 	mvm_engine_close(listing.engine);
 	return result;
+}
+
+static int run(const void *given, char **args, struct mvm_error **err)
+{
+	struct cli_stats_wishes wanted = *(const struct cli_stats_wishes *)given;
+
+	wanted.names = args;
+	return cli_show_stats(&wanted, err);
 }
 
 const struct cli_command cli_stats = {
@@ -316,6 +325,6 @@ const struct cli_command cli_stats = {
 	.options = options,
 	.max_args = SIZE_MAX,
 	.complete = cli_complete_running,
-	.values_size = sizeof(struct values),
+	.values_size = sizeof(struct cli_stats_wishes),
 	.run = run,
 };

@@ -86,6 +86,13 @@ static int by_key(const void *a, const void *b)
 	return strcmp((*(const struct cli_column *const *)a)->key, (*(const struct cli_column *const *)b)->key);
 }
 
+static json_t *cell_json(const struct cli_table *table, size_t row, const struct cli_column *column)
+{
+	const char *text = table->cells.items[row * table->column_count + (size_t)(column - table->columns)];
+
+	return column->json ? json_loads(text, JSON_DECODE_ANY, NULL) : mvm_json_message(text);
+}
+
 /* In the order of its keys, which is that of its JSON. */
 static json_t *row_json(const struct cli_table *table, size_t row)
 {
@@ -94,12 +101,10 @@ static json_t *row_json(const struct cli_table *table, size_t row)
 
 	for (size_t i = 0; i < table->column_count; i++)
 		sorted[i] = &table->columns[i];
-	qsort(sorted, table->column_count, sizeof(*sorted), by_key);
+	if (!table->as_listed)
+		qsort(sorted, table->column_count, sizeof(*sorted), by_key);
 	for (size_t i = 0; i < table->column_count; i++)
-		json_object_set_new(
-			object, sorted[i]->key,
-			mvm_json_message(
-				table->cells.items[row * table->column_count + (size_t)(sorted[i] - table->columns)]));
+		json_object_set_new(object, sorted[i]->key, cell_json(table, row, sorted[i]));
 	return object;
 }
 
@@ -181,7 +186,7 @@ int cli_table_write(const struct cli_table *table, const char *format, FILE *out
 	if (add_rows(table, &layout, &text, err) < 0)
 		return -1;
 	if (layout.table)
-		cli_align(text.data, text.length, MIN_WIDTH, out);
+		cli_align(text.data, text.length, table->min_width ? table->min_width : MIN_WIDTH, out);
 	else
 		fwrite(text.data ? text.data : "", 1, text.length, out);
 	return 0;

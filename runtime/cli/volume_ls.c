@@ -98,24 +98,8 @@ static void add_row(struct cli_table *table, struct mvm_engine *engine, const st
 		mvm_strv_add(&table->cells, "N/A");
 }
 
-/* `labels` has room for all; 1: not meant. */
-static int take(struct mvm_engine *engine, const struct values *values, const struct mvm_volume *volume,
-		struct cli_table *table, const struct mvm_strv **labels, struct mvm_error **err)
-{
-	int meant = is_meant(engine, values, volume, err);
-
-	if (meant <= 0)
-		return meant;
-	if (values->quiet) {
-		puts(volume->name);
-		return 0;
-	}
-	labels[table->cells.count / table->column_count] = &volume->labels;
-	add_row(table, engine, volume);
-	return 0;
-}
-
-static int list(struct mvm_engine *engine, const struct values *values, struct mvm_error **err)
+int cli_print_volumes(struct mvm_engine *engine, struct mvm_volume *const *volumes, size_t count, bool quiet,
+		      const char *format, struct mvm_error **err)
 {
 	static const struct cli_column columns[] = {
 		{"DRIVER", "Driver"},	    {"VOLUME NAME", "Name"},
@@ -124,20 +108,40 @@ static int list(struct mvm_engine *engine, const struct values *values, struct m
 		{"SIZE", "Size", true},	    {"AVAILABILITY", "Availability", true},
 		{"GROUP", "Group", true},   {"STATUS", "Status", true},
 	};
-	struct mvm_volume **volumes;
-	size_t count;
+	const struct mvm_strv **labels MVM_CLEAN_FREE = mvm_alloc((count + 1) * sizeof(*labels));
+	struct cli_table table = {
+		.columns = columns, .column_count = MVM_COUNT(columns), .type = "volume", .labels = labels};
+	int result = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		labels[i] = &volumes[i]->labels;
+		if (quiet)
+			puts(volumes[i]->name);
+		else
+			add_row(&table, engine, volumes[i]);
+	}
+	if (!quiet)
+		result = cli_table_print(&table, format, err);
+	cli_table_finish(&table);
+	return result;
+}
+
+static int list(struct mvm_engine *engine, const struct values *values, struct mvm_error **err)
+{
+	struct mvm_volume **volumes, **meant MVM_CLEAN_FREE = NULL;
+	size_t count, meant_count = 0;
 	int result = 0;
 
 	if (mvm_volume_list(mvm_engine_state(engine), &volumes, &count, err) < 0)
 		return -1;
-	const struct mvm_strv **labels MVM_CLEAN_FREE = mvm_alloc((count + 1) * sizeof(*labels));
-	struct cli_table table = {
-		.columns = columns, .column_count = MVM_COUNT(columns), .type = "volume", .labels = labels};
-	for (size_t i = 0; i < count && result == 0; i++)
-		result = take(engine, values, volumes[i], &table, labels, err);
-	if (result == 0 && !values->quiet)
-		result = cli_table_print(&table, values->format, err);
-	cli_table_finish(&table);
+	meant = mvm_alloc((count + 1) * sizeof(*meant));
+	for (size_t i = 0; i < count && result >= 0; i++) {
+		result = is_meant(engine, values, volumes[i], err);
+		if (result > 0)
+			meant[meant_count++] = volumes[i];
+	}
+	if (result >= 0)
+		result = cli_print_volumes(engine, meant, meant_count, values->quiet, values->format, err);
 	mvm_volume_list_free(volumes, count);
 	return result;
 }
