@@ -74,6 +74,15 @@ static size_t watched(void)
 	return count;
 }
 
+static size_t watched_for_room(void)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < MAX_WATCHES; i++)
+		count += watches[i].watch && watches[i].events & EPOLLOUT;
+	return count;
+}
+
 /* epoll's bits are poll's. */
 static void turn(void)
 {
@@ -226,6 +235,8 @@ static void bytes_and_ends_pass_each_way(void **state)
 	turns(2);
 	expect_text(host, "answer");
 	expect_nothing(host);
+	/* Each packet would be an event more. */
+	assert_int_equal(watched_for_room(), 0);
 	shutdown(service, SHUT_WR);
 	turns(2);
 	expect_end(host);
@@ -280,6 +291,7 @@ static void a_slow_reader_stalls_its_sender(void **state)
 		turn();
 	}
 	assert_true(sent < 4u << 20);
+	assert_int_equal(watched_for_room(), 1);
 	shutdown(host, SHUT_WR);
 	for (int quiet = 0; quiet < 10; quiet++) {
 		n = recv(service, received, sizeof(received), 0);
