@@ -145,14 +145,17 @@ static void send_later(struct mux *mux, struct conn *conn, enum packet_op op)
 	schedule(mux, conn);
 }
 
-static void reset_later(struct mux *mux, uint32_t guest_port, uint32_t host_port, uint16_t type)
+static void reset_later(struct mux *mux, struct mux_reset reset)
 {
-	struct mux_reset *reset = &mux->resets[(mux->first_reset + mux->reset_count) % MUX_MAX_RESETS];
-
 	if (mux->reset_count == MUX_MAX_RESETS)
 		return;
-	*reset = (struct mux_reset){guest_port, host_port, type};
+	mux->resets[(mux->first_reset + mux->reset_count) % MUX_MAX_RESETS] = reset;
 	mux->reset_count++;
+}
+
+static void reset_unknown(struct mux *mux, const struct packet *packet)
+{
+	reset_later(mux, (struct mux_reset){packet->src_port, packet->dst_port, packet->type, false});
 }
 
 bool mux_is_full(const struct mux *mux)
@@ -170,7 +173,9 @@ static struct mux_event end(struct mux *mux, struct conn *conn, enum mux_event_t
 /* Ends it and says so to the guest. */
 static struct mux_event reset(struct mux *mux, struct conn *conn, enum mux_event_type type, int errnum)
 {
-	reset_later(mux, conn->guest_port, conn->host_port, PACKET_TYPE_STREAM);
+	bool expected = conn->guest_shut == SHUT_BOTH;
+
+	reset_later(mux, (struct mux_reset){conn->guest_port, conn->host_port, PACKET_TYPE_STREAM, expected});
 	return end(mux, conn, type, errnum);
 }
 
@@ -182,7 +187,7 @@ static struct mux_event receive_unknown(struct mux *mux, const struct packet *pa
 		return no_event;
 	if (packet->op != OP_REQUEST || mux->count >= MUX_MAX_CONNECTIONS ||
 	    listener_index(mux, packet->dst_port) == mux->listener_count) {
-		reset_later(mux, packet->src_port, packet->dst_port, packet->type);
+		reset_unknown(mux, packet);
 		return no_event;
 	}
 	conn = add(mux, packet->src_port, packet->dst_port, CONN_INCOMING);
@@ -268,7 +273,7 @@ struct mux_event mux_receive(struct mux *mux, const struct packet *packet, uint6
 		return no_event;
 	if (packet->type != PACKET_TYPE_STREAM) {
 		if (packet->op != OP_RST)
-			reset_later(mux, packet->src_port, packet->dst_port, packet->type);
+			reset_unknown(mux, packet);
 		return no_event;
 	}
 	conn = find(mux, packet->src_port, packet->dst_port);
@@ -392,7 +397,7 @@ static void fill(const struct mux *mux, struct conn *conn, enum packet_op op, st
 	conn->pending &= ~(1u << OP_CREDIT_UPDATE);
 }
 
-static void next_reset(struct mux *mux, struct packet *packet)
+static enum mux_next next_reset(struct mux *mux, struct packet *packet)
 {
 	const struct mux_reset *oldest = &mux->resets[mux->first_reset];
 
@@ -406,6 +411,7 @@ static void next_reset(struct mux *mux, struct packet *packet)
 	};
 	mux->first_reset = (mux->first_reset + 1) % MUX_MAX_RESETS;
 	mux->reset_count--;
+	return oldest->expected ? NEXT_LAST : NEXT_CONTROL;
 }
 
 /* A response opens the way for data, a shutdown ends it; credit goes with anything. */
@@ -438,10 +444,8 @@ bool mux_wants_buffers(const struct mux *mux)
 
 enum mux_next mux_next(struct mux *mux, struct packet *packet, struct conn **conn)
 {
-	if (mux->reset_count) {
-		next_reset(mux, packet);
-		return NEXT_CONTROL;
-	}
+	if (mux->reset_count)
+		return next_reset(mux, packet);
 	while (!mvm_list_empty(&mux->ready)) {
 		struct conn *first = mvm_list_entry(mux->ready.next, struct conn, ready);
 
