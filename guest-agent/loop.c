@@ -2,10 +2,10 @@
  * Theory of operation
  *
  * Where much happens at once the agent finishes its batch before it lets anybody else have the processor, which takes a
- * real-time policy. Each packet that it writes wakes a thread of the kernel's that would send it at once, in the agent's place,
- * and tell the device of it, and that for each of them; when the agent has finished they all go out together. With few
- * events there is nothing to gather, and who waits for the first packet has it sooner. The agent always waits as anybody
- * else does: were it to run first whenever something comes, it would never find much.
+ * real-time policy. Each packet that it writes wakes a thread of the kernel's that would send it at once, in the
+ * agent's place, and tell the device of it, and that for each of them; when the agent has finished they all go out
+ * together. With few events there is nothing to gather, and who waits for the first packet has it sooner. The agent
+ * always waits as anybody else does: were it to run first whenever something comes, it would never find much.
  */
 #include "loop.h"
 

@@ -2,10 +2,11 @@
  * A connection of the host's to a service of the container, by TCP or unix socket, or of the container's to a unix
  * socket of the host.
  *
- * Both sockets are watched edge-triggered; any event on one lets both directions go on, but only what is said to be there
- * is read. What is read is written at once. Only what finds no room is kept, and until it is gone nothing more is read in
- * that direction: a slow reader stalls its own peer and nobody else. A socket is watched for room from the first time on
- * that it has none: vsock tells of room with each packet, which would wake the agent twice for every request.
+ * Both sockets are watched edge-triggered; any event on one lets both directions go on, but only what is said to be
+ * there is read. What is read is written at once. Only what finds no room is kept, and until it is gone nothing more is
+ * read in that direction: a slow reader stalls its own peer and nobody else. A socket is watched for room from the
+ * first time on that it has none: vsock tells of room with each packet, which would wake the agent twice for every
+ * request.
  *
  * Ends pass as they are. A direction's end is shutdown(SHUT_WR) on the other side. A connection that breaks, or finds
  * no service, is closed without that, which the host takes for a reset (published.c of runtime/vsock); one that the

@@ -4,8 +4,8 @@
  * One loop over epoll. Events only note what has become possible; then, each round, a bounded number of
  * transmit buffers is taken, and a bounded number of receive buffers filled in the order that the mux says.
  * Each direction publishes its used buffers once and interrupts the guest at most once a round. For used transmit
- * buffers, which it needs for nothing but the next ones, and for the last word on connections that it has closed itself,
- * it is interrupted when they are many or old (device_tell_used()): most come one at a time, each the answer to
+ * buffers, which it needs for nothing but the next ones, and for the last word on connections that it has closed
+ * itself, it is interrupted when they are many or old (device_tell_used()): most come one at a time, each the answer to
  * something, and then half of all interrupts would be for them. When a bound was hit the next round does not wait.
  *
  * Kick eventfds are watched edge-triggered and never read: every kick is an edge. While we work on

@@ -143,7 +143,7 @@ static int data_turn(struct device *device, struct batch *batch, struct stream *
 	return (int)used;
 }
 
-/* Fills one or more receive buffers: their number, 0 where there was nothing to send. *urgent: the guest waits for it. */
+/* Fills one or more receive buffers: their number, 0 where there was nothing to send. *urgent: the guest waits. */
 static int receive_turn(struct device *device, struct batch *batch, bool *urgent)
 {
 	struct conn *conn = NULL;
