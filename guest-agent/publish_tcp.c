@@ -277,6 +277,8 @@ static void service_ready(struct watch *watch, uint32_t events)
 			watch->fd = -1;
 			if (host_gone(link) || dial(link))
 				finish(link);
+			else if (!link->dialling)
+				loop_later(&link->more); /* with what the host has sent meanwhile */
 			return;
 		}
 		link->dialling = NULL;
