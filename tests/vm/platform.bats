@@ -65,6 +65,16 @@ teardown() { :; }
   same kept "$(cat "$BATS_FILE_TMPDIR/kept")"
 }
 
+@test "a compiler, and what it has made, with threads and signals" {
+  local tar
+  tar=$("$BATS_TEST_DIRNAME/../lib/foreign-compiler" "$OTHER") || skip "Debian's tcc for $OTHER cannot be had"
+  mvm import --platform "linux/$OTHER" "$tar" compiler
+  run --separate-stderr -0 mvm run --rm --platform "$OTHER" -v "$BATS_TEST_DIRNAME/platform:/src:ro" compiler \
+    /bin/busybox sh -c 'tcc -o /tmp/threads /src/threads.c -lpthread && /tmp/threads'
+  same "$OTHER_MACHINE 40000 3" "$output"
+  mvm rmi compiler
+}
+
 @test "nothing of the translator is in the container, and inspect names it" {
   run ! mvm exec platform ls -d /share
   lacks "$(mvm exec platform cat /proc/mounts)" binfmt
