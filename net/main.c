@@ -1,16 +1,14 @@
 /*
  * mvm-net: the network process; process.h says who starts it and how.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <linux/capability.h>
-#include <sys/syscall.h>
-#endif
 
 #include "internal.h"
 #include "process.h"
@@ -18,6 +16,9 @@
 #include "runtime/base/io.h"
 #include "runtime/base/log.h"
 #include "runtime/base/loop.h"
+#ifdef __linux__
+#include "sandbox.h"
+#endif
 
 /* Each connection of a guest to the world is a descriptor here. */
 static void raise_descriptor_limit(void)
@@ -28,24 +29,6 @@ static void raise_descriptor_limit(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* Where the host gives it no ping socket (net.ipv4.ping_group_range), libslirp makes do with a raw one, which root can
- * have. That one hears all ICMP of the host, and takes any message for the answer: guests are to get neither. */
-static void give_up_raw_sockets(void)
-{
-#ifdef __linux__
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
-	struct __user_cap_data_struct *set = &sets[CAP_TO_INDEX(CAP_NET_RAW)];
-
-	if (syscall(SYS_capget, &header, sets) < 0)
-		return;
-	set->effective &= ~CAP_TO_MASK(CAP_NET_RAW);
-	set->permitted &= ~CAP_TO_MASK(CAP_NET_RAW);
-	set->inheritable &= ~CAP_TO_MASK(CAP_NET_RAW);
-	syscall(SYS_capset, &header, sets);
-#endif
 }
 
 int main(int argc, char **argv)
@@ -68,9 +51,14 @@ int main(int argc, char **argv)
 	signal(SIGINT, SIG_IGN);
 	umask(077);
 	raise_descriptor_limit();
-	give_up_raw_sockets();
 	if (chdir("/") < 0)
 		return 125;
+#ifdef __linux__
+	if (sandbox_enter() < 0) {
+		mvm_log(MVM_LOG_ERROR, "cannot give up what it does not need: %s", strerror(errno));
+		return 125;
+	}
+#endif
 	loop = mvm_loop_create();
 	result = process_run(loop, &paths, MVM_NET_LISTEN_FD, &err);
 	if (result < 0)
