@@ -7,6 +7,7 @@
  *   update.c          limits that change
  *   container_json.c  their files' content
  *   remove_tree.c     folders that guests have written to go
+ *   version.c         which mvm may use this home
  *   events.c          what happens to them; event_watch.c  and who is told
  */
 #ifndef MVM_STATE_INTERNAL_H
@@ -15,6 +16,9 @@
 #include <jansson.h>
 
 #include "container.h"
+
+/* UNSUPPORTED where a newer mvm has written there, INVALID where the file is damaged. A home without it gets one. */
+int state_check_version(const char *home, struct mvm_error **err);
 
 /* USAGE where a text is not UTF-8. */
 int mvm_container_config_to_json(const struct mvm_container_config *config, json_t **json, struct mvm_error **err);

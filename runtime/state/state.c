@@ -128,8 +128,9 @@ int mvm_state_open(const char *home, struct mvm_state **out, struct mvm_error **
 
 	state->home = mvm_strdup(home);
 	state->containers = mvm_format("%s/containers", home);
-	if (mvm_make_folders(state->containers, err) < 0 || mvm_runtime_folder(home, &state->runtime_folder, err) < 0 ||
-	    collect_garbage(state, err) < 0 || mvm_volume_collect(state, err) < 0) {
+	if (mvm_make_folders(state->containers, err) < 0 || state_check_version(home, err) < 0 ||
+	    mvm_runtime_folder(home, &state->runtime_folder, err) < 0 || collect_garbage(state, err) < 0 ||
+	    mvm_volume_collect(state, err) < 0) {
 		mvm_state_close(state);
 		return -1;
 	}
