@@ -75,6 +75,10 @@ uint8_t *mvm_fragments_take(struct mvm_fragments *fragments, uint8_t *frame, siz
 	struct mvm_buf *begun;
 	bool more, first;
 
+	if (get16(frame + 12) == TYPE_IPV6 && packet[6] == PROTOCOL_FRAGMENT) {
+		fragments->dropped++;
+		return NULL;
+	}
 	if (get16(frame + 12) != TYPE_IPV4 || !(get16(packet + 6) & (MORE | OFFSET)))
 		return frame;
 	more = get16(packet + 6) & MORE;

@@ -3,7 +3,8 @@
  * packets only: libslirp 4.7, as distributions build it, follows a pointer out of a packet where the last fragment of
  * one comes first. Pure; frames have passed the guard and are otherwise untrusted.
  *
- * Fragments are taken in the order in which a host sends them, and of few packets at a time; others are dropped.
+ * Fragments are taken in the order in which a host sends them, and of few packets at a time; others are dropped. So are
+ * those of IPv6, which libslirp knows nothing of.
  */
 #ifndef MVM_NET_FRAGMENTS_H
 #define MVM_NET_FRAGMENTS_H

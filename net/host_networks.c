@@ -45,6 +45,25 @@ static void add_interfaces(struct list *list)
 	freeifaddrs(all);
 }
 
+bool mvm_host_is_on6(const struct mvm_subnet6 *subnet)
+{
+	struct ifaddrs *all;
+	bool is = false;
+
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (const struct ifaddrs *at = all; at && !is; at = at->ifa_next) {
+		struct sockaddr_in6 address;
+
+		if (!at->ifa_addr || at->ifa_addr->sa_family != AF_INET6)
+			continue;
+		memcpy(&address, at->ifa_addr, sizeof(address));
+		is = mvm_subnet6_contains(subnet, &address.sin6_addr);
+	}
+	freeifaddrs(all);
+	return is;
+}
+
 #ifdef __linux__
 /* "eth0 0000FEA9 00000000 0001 0 0 0 0000FFFF ...": in the byte order of the network, as numbers of the host's. */
 static void add_routes(struct list *list)

@@ -54,17 +54,17 @@ static void deliver_from_nat(void *arg, const uint8_t *frame, size_t length)
 	deliver(lan, mvm_resolver_incoming(lan->resolver, frame, length, lan->frame), length);
 }
 
-static bool congested(void *arg)
+static uint64_t congested_until(void *arg)
 {
 	struct mvm_lan *lan = arg;
 
-	return mvm_switch_is_congested(lan->sw);
+	return mvm_switch_congested_until(lan->sw, mvm_now_ns());
 }
 
 int mvm_lan_create(struct mvm_loop *loop, const struct mvm_nat_config *config, const char *name, const char *sockets,
 		   struct mvm_lan **out, struct mvm_error **err)
 {
-	static const struct mvm_nat_events events = {.deliver = deliver_from_nat, .congested = congested};
+	static const struct mvm_nat_events events = {.deliver = deliver_from_nat, .congested_until = congested_until};
 	struct mvm_lan *lan = mvm_alloc(sizeof(*lan));
 	struct mvm_resolver_config resolver = {
 		.network = name, .sockets = sockets, .nat = config, .deliver = deliver, .arg = lan};

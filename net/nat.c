@@ -117,10 +117,14 @@ static int get_revents(int index, void *opaque)
 static void prepare(void *arg, struct mvm_loop *loop, uint32_t *timeout_ms)
 {
 	struct mvm_nat *nat = arg;
+	uint64_t until = nat->events->congested_until(nat->arg), now = mvm_now_ns();
+	uint32_t wait_ms = until > now ? (uint32_t)((until - now) / 1000000 + 1) : 0;
 
-	nat->asleep = nat->events->congested(nat->arg);
+	nat->asleep = wait_ms;
 	if (!nat->asleep)
 		slirp_pollfds_fill(nat->slirp, timeout_ms, add_poll, nat);
+	else if (wait_ms < *timeout_ms)
+		*timeout_ms = wait_ms;
 }
 
 static void check(void *arg, struct mvm_loop *loop, bool failed)

@@ -33,8 +33,9 @@ struct mvm_nat_config {
 struct mvm_nat_events {
 	/* A frame for a guest, valid during the call. */
 	void (*deliver)(void *arg, const uint8_t *frame, size_t length);
-	/* The guests are behind with what they got: nothing more is read for them meanwhile. */
-	bool (*congested)(void *arg);
+	/* The guests are behind with what they got: nothing more is read for them until this time of mvm_now_ns(), or
+	 * until they are not any more. 0: they are not. */
+	uint64_t (*congested_until)(void *arg);
 };
 
 /* `events` and `arg` are borrowed. */

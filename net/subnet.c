@@ -67,6 +67,12 @@ int mvm_subnet_parse(const char *text, struct mvm_subnet *subnet, struct mvm_err
 		return mvm_error_wrap(err, "subnet %s", text);
 	if (prefix < 8 || prefix > 29)
 		return mvm_fail(err, MVM_ERR_INVALID, "subnet %s: the prefix has to be 8 to 29 bits long", text);
+	/* "This network", loopback, multicast and what is reserved (RFC 6890). */
+	if (raw >> 24 == 0 || raw >> 24 == 127 || raw >> 24 >= 224)
+		return mvm_fail(err, MVM_ERR_INVALID,
+				"subnet %s: machines cannot have such addresses; choose one of 10.0.0.0/8, "
+				"172.16.0.0/12 or 192.168.0.0/16",
+				text);
 	*subnet = (struct mvm_subnet){.address = raw & mask_of(prefix), .prefix = prefix};
 	return 0;
 }
@@ -90,6 +96,10 @@ int mvm_subnet6_parse(const char *text, struct mvm_subnet6 *subnet, struct mvm_e
 	if (prefix != 64)
 		return mvm_fail(err, MVM_ERR_INVALID, "subnet %s: an IPv6 prefix has to be 64 bits long", text);
 	memset(raw.s6_addr + 8, 0, 8);
+	/* Loopback and IPv4's, links' own, multicast. */
+	if (IN6_IS_ADDR_UNSPECIFIED(&raw) || IN6_IS_ADDR_LINKLOCAL(&raw) || IN6_IS_ADDR_MULTICAST(&raw))
+		return mvm_fail(err, MVM_ERR_INVALID,
+				"subnet %s: machines cannot have such addresses; choose one of fd00::/8", text);
 	*subnet = (struct mvm_subnet6){.address = raw, .prefix = prefix};
 	return 0;
 }
@@ -113,6 +123,11 @@ bool mvm_subnet6_contains(const struct mvm_subnet6 *subnet, const struct in6_add
 bool mvm_subnet_overlaps(const struct mvm_subnet *a, const struct mvm_subnet *b)
 {
 	return a->prefix < b->prefix ? mvm_subnet_contains(a, b->address) : mvm_subnet_contains(b, a->address);
+}
+
+bool mvm_subnet6_overlaps(const struct mvm_subnet6 *a, const struct mvm_subnet6 *b)
+{
+	return mvm_subnet6_contains(a, &b->address);
 }
 
 bool mvm_subnet_is_host(const struct mvm_subnet *subnet, uint32_t address)

@@ -24,8 +24,9 @@ struct mvm_subnet6 {
 /* Room for an address or a prefix in text. */
 enum { MVM_SUBNET_TEXT = INET6_ADDRSTRLEN + 4 };
 
-/* "192.168.127.0/24"; bits set past the prefix are dropped. INVALID where malformed, or where the prefix is shorter
- * than 8 or longer than 29: a network needs a gateway and somebody to use it. */
+/* "192.168.127.0/24"; bits set past the prefix are dropped. INVALID where malformed, where no machine can have such
+ * addresses, or where the prefix is shorter than 8 or longer than 29: a network needs a gateway and somebody to use it.
+ */
 int mvm_subnet_parse(const char *text, struct mvm_subnet *subnet, struct mvm_error **err);
 void mvm_subnet_format(const struct mvm_subnet *subnet, char *text);
 /* "fd00:6d76:6d::/64": the prefix has to be 64, so that guests can make addresses. */
@@ -40,6 +41,7 @@ void mvm_address6_format(const struct in6_addr *address, char *text);
 bool mvm_subnet_contains(const struct mvm_subnet *subnet, uint32_t address);
 bool mvm_subnet6_contains(const struct mvm_subnet6 *subnet, const struct in6_addr *address);
 bool mvm_subnet_overlaps(const struct mvm_subnet *a, const struct mvm_subnet *b);
+bool mvm_subnet6_overlaps(const struct mvm_subnet6 *a, const struct mvm_subnet6 *b);
 /* Neither the network's own address nor that of broadcasts. */
 bool mvm_subnet_is_host(const struct mvm_subnet *subnet, uint32_t address);
 /* The n-th address of a /64, n below 2^64. */

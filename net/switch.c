@@ -26,6 +26,9 @@ enum {
 	SOCKET_BUFFER = 1 << 20,
 };
 
+/* A guest that has taken nothing for so long is paused, say, and nobody waits for it. */
+#define STUCK_NS UINT64_C(250000000)
+
 struct queued {
 	struct queued *next;
 	size_t length;
@@ -39,7 +42,8 @@ struct mvm_port {
 	int fd;
 	struct mvm_watch *watch;
 	struct queued *first, **last;
-	size_t queued; /* bytes */
+	size_t queued;	   /* bytes */
+	uint64_t taken_at; /* when the queue last became shorter, or began */
 	struct mvm_port_counters counters;
 	void *arg;
 	bool busy, gone;
@@ -92,6 +96,7 @@ static void flush(struct mvm_port *port)
 
 		port->first = sent->next;
 		port->queued -= sent->length;
+		port->taken_at = mvm_now_ns();
 		free(sent);
 	}
 	if (!port->first)
@@ -109,6 +114,8 @@ static void enqueue(struct mvm_port *port, const uint8_t *data, size_t length)
 	}
 	frame = mvm_alloc(sizeof(*frame) + length);
 	frame->length = length;
+	if (!port->first)
+		port->taken_at = mvm_now_ns();
 	memcpy(frame->frame, data, length);
 	*port->last = frame;
 	port->last = &frame->next;
@@ -273,12 +280,14 @@ const struct mvm_port_counters *mvm_port_counters(const struct mvm_port *port)
 	return &port->counters;
 }
 
-bool mvm_switch_is_congested(const struct mvm_switch *sw)
+uint64_t mvm_switch_congested_until(const struct mvm_switch *sw, uint64_t now)
 {
+	uint64_t until = 0;
+
 	for (const struct mvm_port *port = sw->ports; port; port = port->next)
-		if (port->queued > QUEUE_CONGESTED)
-			return true;
-	return false;
+		if (port->queued > QUEUE_CONGESTED && port->taken_at + STUCK_NS > until)
+			until = port->taken_at + STUCK_NS;
+	return until > now ? until : 0;
 }
 
 struct mvm_flows *mvm_switch_flows(const struct mvm_switch *sw)

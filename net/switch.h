@@ -45,8 +45,9 @@ void *mvm_port_arg(const struct mvm_port *port);
 
 /* A frame from the uplink to whom it is for. */
 void mvm_switch_deliver(struct mvm_switch *sw, const uint8_t *frame, size_t length);
-/* So much waits at some guest that the uplink should rather wait itself. */
-bool mvm_switch_is_congested(const struct mvm_switch *sw);
+/* So much waits at some guest that the uplink should rather wait itself, until the guest has taken it, or this time (of
+ * mvm_now_ns()) has come: then it is taken for one that takes nothing. 0: it need not. */
+uint64_t mvm_switch_congested_until(const struct mvm_switch *sw, uint64_t now);
 
 struct mvm_port_counters {
 	uint64_t frames_in, bytes_in;	/* from the guest */

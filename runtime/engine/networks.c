@@ -53,6 +53,13 @@ static bool overlaps_network(const struct mvm_network *network, const struct mvm
 	return mvm_subnet_parse(network->subnet, &theirs, NULL) == 0 && mvm_subnet_overlaps(&theirs, subnet);
 }
 
+static int overlap(const char *subnet, const struct mvm_network *network, const char *theirs, struct mvm_error **err)
+{
+	return mvm_fail(err, MVM_ERR_CONFLICT,
+			"Pool overlaps with other one on this address space: %s, with network %s (%s)", subnet,
+			network->name, theirs);
+}
+
 static int check_subnet(const struct taken *taken, const struct mvm_subnet *subnet, struct mvm_error **err)
 {
 	char text[MVM_SUBNET_TEXT], other[MVM_SUBNET_TEXT];
@@ -60,9 +67,7 @@ static int check_subnet(const struct taken *taken, const struct mvm_subnet *subn
 	mvm_subnet_format(subnet, text);
 	for (size_t i = 0; i < taken->network_count; i++)
 		if (overlaps_network(taken->networks[i], subnet))
-			return mvm_fail(err, MVM_ERR_CONFLICT,
-					"Pool overlaps with other one on this address space: %s, with network %s (%s)",
-					text, taken->networks[i]->name, taken->networks[i]->subnet);
+			return overlap(text, taken->networks[i], taken->networks[i]->subnet, err);
 	for (size_t i = 0; i < taken->host_count; i++)
 		if (mvm_subnet_overlaps(&taken->host[i], subnet)) {
 			mvm_subnet_format(&taken->host[i], other);
@@ -118,16 +123,43 @@ static void random_subnet6(struct mvm_subnet6 *subnet)
 	subnet->address.s6_addr[0] = 0xfd;
 }
 
-static int choose_ipv6(const struct mvm_network_request *request, struct mvm_network *network, struct mvm_error **err)
+static bool overlaps_network6(const struct mvm_network *network, const struct mvm_subnet6 *subnet)
+{
+	struct mvm_subnet6 theirs;
+
+	return network->subnet6 && mvm_subnet6_parse(network->subnet6, &theirs, NULL) == 0 &&
+	       mvm_subnet6_overlaps(&theirs, subnet);
+}
+
+static int check_subnet6(const struct taken *taken, const struct mvm_subnet6 *subnet, struct mvm_error **err)
+{
+	char text[MVM_SUBNET_TEXT];
+
+	mvm_subnet6_format(subnet, text);
+	for (size_t i = 0; i < taken->network_count; i++)
+		if (overlaps_network6(taken->networks[i], subnet))
+			return overlap(text, taken->networks[i], taken->networks[i]->subnet6, err);
+	if (mvm_host_is_on6(subnet))
+		return mvm_fail(err, MVM_ERR_CONFLICT,
+				"subnet %s is one of the host's own, which guests could not reach then; choose another",
+				text);
+	return 0;
+}
+
+static int choose_ipv6(const struct mvm_network_request *request, const struct taken *taken,
+		       struct mvm_network *network, struct mvm_error **err)
 {
 	struct mvm_subnet6 subnet;
 	struct in6_addr gateway;
 	char text[MVM_SUBNET_TEXT];
 
 	if (!request->ipv6 && !request->subnet6)
-		return 0;
+		return request->gateway6
+			       ? mvm_fail(err, MVM_ERR_INVALID, "no matching subnet for gateway %s", request->gateway6)
+			       : 0;
 	random_subnet6(&subnet);
-	if (request->subnet6 && mvm_subnet6_parse(request->subnet6, &subnet, err) < 0)
+	if (request->subnet6 &&
+	    (mvm_subnet6_parse(request->subnet6, &subnet, err) < 0 || check_subnet6(taken, &subnet, err) < 0))
 		return -1;
 	gateway = mvm_subnet6_host(&subnet, 1);
 	if (request->gateway6 && mvm_address6_parse(request->gateway6, &gateway, err) < 0)
@@ -157,7 +189,7 @@ static int create(struct mvm_state *state, const struct mvm_network_request *req
 				(long long)network->mtu);
 	if (look_around(state, &taken, err) < 0)
 		return -1;
-	result = choose_ipv4(request, &taken, network, err) < 0 || choose_ipv6(request, network, err) < 0
+	result = choose_ipv4(request, &taken, network, err) < 0 || choose_ipv6(request, &taken, network, err) < 0
 			 ? -1
 			 : mvm_network_create(state, network, err);
 	taken_finish(&taken);

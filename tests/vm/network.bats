@@ -140,6 +140,14 @@ print(open("/etc/resolv.conf").read())'
   error_says "8 to 29"
   run --separate-stderr -1 mvm network create --subnet 10.215.0.0/24 --gateway 10.214.0.1 second
   error_says "no matching subnet for gateway 10.214.0.1"
+  run --separate-stderr -1 mvm network create --subnet 127.0.0.0/16 second
+  error_says "127.0.0.0/16" "cannot have such addresses"
+  run --separate-stderr -1 mvm network create --gateway fd00:214::1 second
+  error_says "no matching subnet for gateway fd00:214::1"
+  mvm network create --subnet fd00:214::/64 taken6
+  run --separate-stderr -1 mvm network create --subnet fd00:214::/64 second
+  error_says "Pool overlaps" taken6
+  mvm network rm taken6
   run --separate-stderr -1 mvm network create taken
   error_says "network with name taken already exists"
   same "[] [] 0" "$(mvm network inspect -f "{{json .Leases}} {{json .Flows}} {{.FlowCount}}" taken)"

@@ -54,6 +54,21 @@ static void what_is_none_passes(void **state)
 	assert_int_equal(fragments.dropped, 0);
 }
 
+static void those_of_ipv6_are_dropped_and_counted(void **state)
+{
+	struct frame frame;
+
+	frame_begin(&frame, gateway_mac, own_mac, TYPE_IPV6);
+	memset(frame.data + MVM_FRAME_HEADER, 0, IPV6_HEADER);
+	frame.data[MVM_FRAME_HEADER] = 0x60;
+	length = MVM_FRAME_HEADER + IPV6_HEADER;
+	frame.data[MVM_FRAME_HEADER + 6] = PROTOCOL_UDP;
+	assert_ptr_equal(mvm_fragments_take(&fragments, frame.data, &length), frame.data);
+	frame.data[MVM_FRAME_HEADER + 6] = PROTOCOL_FRAGMENT;
+	assert_null(mvm_fragments_take(&fragments, frame.data, &length));
+	assert_int_equal(fragments.dropped, 1);
+}
+
 static void in_order_they_are_put_together(void **state)
 {
 	struct frame frame;
@@ -123,6 +138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(what_is_none_passes, tear_down),
+		cmocka_unit_test_teardown(those_of_ipv6_are_dropped_and_counted, tear_down),
 		cmocka_unit_test_teardown(in_order_they_are_put_together, tear_down),
 		cmocka_unit_test_teardown(the_largest_packet_is_64_kib, tear_down),
 		cmocka_unit_test_teardown(all_else_is_dropped, tear_down),

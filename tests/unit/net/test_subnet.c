@@ -33,15 +33,30 @@ static void prefixes_are_read_and_written(void **state)
 
 static void others_are_refused(void **state)
 {
-	static const char *const bad[] = {
-		"",	     "10.0.0.0",  "10.0.0.0/", "10.0.0.0/33",  "10.0.0.0/30", "10.0.0.0/7", "10.0.0.0/24x",
-		"10.0.0/24", "fd00::/64", "/24",       "10.0.0.256/24"};
+	static const char *const bad[] = {"",
+					  "10.0.0.0",
+					  "10.0.0.0/",
+					  "10.0.0.0/33",
+					  "10.0.0.0/30",
+					  "10.0.0.0/7",
+					  "10.0.0.0/24x",
+					  "10.0.0/24",
+					  "fd00::/64",
+					  "/24",
+					  "10.0.0.256/24",
+					  "0.0.0.0/8",
+					  "127.1.0.0/16",
+					  "224.0.0.0/24",
+					  "255.255.255.0/24"};
+	static const char *const bad6[] = {"::/64", "::1/64", "::ffff:10.0.0.0/64", "fe80::/64", "ff02::/64"};
 	struct mvm_error *err = NULL;
 	struct mvm_subnet subnet;
 	struct mvm_subnet6 subnet6;
 
 	for (size_t i = 0; i < MVM_COUNT(bad); i++)
 		assert_error(mvm_subnet_parse(bad[i], &subnet, &err), MVM_ERR_INVALID, bad[i]);
+	for (size_t i = 0; i < MVM_COUNT(bad6); i++)
+		assert_error(mvm_subnet6_parse(bad6[i], &subnet6, &err), MVM_ERR_INVALID, bad6[i]);
 	assert_error(mvm_subnet6_parse("fd00::/48", &subnet6, &err), MVM_ERR_INVALID, "64");
 	assert_error(mvm_subnet6_parse("10.0.0.0/64", &subnet6, &err), MVM_ERR_INVALID, "IPv6");
 }

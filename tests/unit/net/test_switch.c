@@ -166,7 +166,7 @@ static void a_guest_that_sleeps_has_a_queue(void **state)
 	for (int i = 0; i < 200; i++)
 		mvm_switch_deliver(world.sw, large, sizeof(large));
 	assert_true(counters->lost > 0);
-	assert_true(mvm_switch_is_congested(world.sw));
+	assert_true(mvm_switch_congested_until(world.sw, mvm_now_ns()));
 	send_from(&world, 1, gateway.mac, other_mac, OTHER_IP);
 	memcpy(large, own_mac, 6);
 	mvm_switch_deliver(world.sw, large, sizeof(large));
@@ -177,8 +177,33 @@ static void a_guest_that_sleeps_has_a_queue(void **state)
 		else
 			turn(&world);
 	}
-	assert_false(mvm_switch_is_congested(world.sw));
+	assert_false(mvm_switch_congested_until(world.sw, mvm_now_ns()));
 	assert_int_equal(counters->frames_out, taken);
+	end(&world);
+}
+
+/* Or one paused machine would hold up all others' ways out. */
+static void nobody_waits_for_who_takes_nothing(void **state)
+{
+	struct world world;
+	static uint8_t large[MVM_FRAME_HEADER + 60000];
+	uint64_t until, later;
+
+	begin(&world);
+	memcpy(large, other_mac, 6);
+	for (int i = 0; i < 200; i++)
+		mvm_switch_deliver(world.sw, large, sizeof(large));
+	until = mvm_switch_congested_until(world.sw, mvm_now_ns());
+	assert_int_not_equal(until, 0);
+	mvm_switch_deliver(world.sw, large, sizeof(large));
+	assert_int_equal(mvm_switch_congested_until(world.sw, until - 1), until);
+	assert_int_equal(mvm_switch_congested_until(world.sw, until), 0);
+	/* When it goes on it is waited for again. */
+	while (recv(world.machines[1], large, sizeof(large), MSG_DONTWAIT) > 0)
+		;
+	turn(&world);
+	later = mvm_switch_congested_until(world.sw, until - 1);
+	assert_true(later > until);
 	end(&world);
 }
 
@@ -202,6 +227,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_its_own_is_counted_and_dropped),
 		cmocka_unit_test(the_uplink_reaches_guests_by_address),
 		cmocka_unit_test(a_guest_that_sleeps_has_a_queue),
+		cmocka_unit_test(nobody_waits_for_who_takes_nothing),
 		cmocka_unit_test(a_port_may_go_while_its_frame_is_handled),
 	};
 
