@@ -8,7 +8,8 @@
 #include "runtime/compose/up.h"
 
 struct cli_board;
-struct cli_board *cli_board_create(void);
+/* `plain`: lines on a terminal, too, where others write there. */
+struct cli_board *cli_board_create(bool plain);
 /* The board's, for a project. */
 const struct mvm_compose_sink *cli_board_sink(struct cli_board *board);
 /* What comes stands below what has been. */

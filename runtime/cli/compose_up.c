@@ -1,7 +1,7 @@
 /*
  * `compose up` and `compose create`.
  */
-#include "compose_change.h"
+#include "compose_foreground.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -9,22 +9,38 @@
 
 struct values {
 	bool detach, wait, force_recreate, no_recreate, always_recreate_deps, no_deps, remove_orphans, no_start, renew,
-		quiet_pull, build, no_build, yes;
-	const char *pull, *timeout, *wait_timeout;
-	struct mvm_strv scale;
+		quiet_pull, build, no_build, yes, abort_on_exit, abort_on_failure, no_color, no_prefix, timestamps,
+		attach_dependencies;
+	const char *pull, *timeout, *wait_timeout, *exit_code_from;
+	struct mvm_strv scale, attach, no_attach;
 };
 
 #define AT(member) offsetof(struct values, member)
 
 static const struct cli_option options[] = {
+	{"abort-on-container-exit", 0, CLI_FLAG, AT(abort_on_exit), NULL,
+	 "Stops all containers if any container was stopped. Incompatible with -d"},
+	{"abort-on-container-failure", 0, CLI_FLAG, AT(abort_on_failure), NULL,
+	 "Stops all containers if any container exited with failure. Incompatible with -d"},
 	{"always-recreate-deps", 0, CLI_FLAG, AT(always_recreate_deps), NULL,
 	 "Recreate dependent containers. Incompatible with --no-recreate"},
+	{"attach", 0, CLI_LIST, AT(attach), "SERVICE", "Restrict attaching to the specified services",
+	 .complete = cli_complete_services},
+	{"attach-dependencies", 0, CLI_FLAG, AT(attach_dependencies), NULL,
+	 "Automatically attach to log output of dependent services"},
 	{"build", 0, CLI_FLAG, AT(build), NULL, "Refused where an image is not here: images are built elsewhere"},
 	{"detach", 'd', CLI_FLAG, AT(detach), NULL, "Detached mode: Run containers in the background"},
+	{"exit-code-from", 0, CLI_STRING, AT(exit_code_from), "SERVICE",
+	 "Return the exit code of the selected service container. Implies --abort-on-container-exit",
+	 .complete = cli_complete_services},
 	{"force-recreate", 0, CLI_FLAG, AT(force_recreate), NULL,
 	 "Recreate containers even if their configuration and image haven't changed"},
+	{"no-attach", 0, CLI_LIST, AT(no_attach), "SERVICE", "Do not attach (stream logs) to the specified services",
+	 .complete = cli_complete_services},
 	{"no-build", 0, CLI_FLAG, AT(no_build), NULL, "Don't build an image, even if it's policy"},
+	{"no-color", 0, CLI_FLAG, AT(no_color), NULL, "Produce monochrome output"},
 	{"no-deps", 0, CLI_FLAG, AT(no_deps), NULL, "Don't start linked services"},
+	{"no-log-prefix", 0, CLI_FLAG, AT(no_prefix), NULL, "Don't print prefix in logs"},
 	{"no-recreate", 0, CLI_FLAG, AT(no_recreate), NULL, "If containers already exist, don't recreate them"},
 	{"no-start", 0, CLI_FLAG, AT(no_start), NULL, "Don't start the services after creating them"},
 	{"pull", 0, CLI_STRING, AT(pull), "POLICY", "Pull image before running: always, missing or never",
@@ -38,6 +54,7 @@ static const struct cli_option options[] = {
 	 .complete = cli_complete_services},
 	{"timeout", 't', CLI_STRING, AT(timeout), "SECONDS",
 	 "Patience with containers that are to stop, where they are attached or run already"},
+	{"timestamps", 0, CLI_FLAG, AT(timestamps), NULL, "Show timestamps"},
 	{"wait", 0, CLI_FLAG, AT(wait), NULL, "Wait for services to be running|healthy. Implies detached mode"},
 	{"wait-timeout", 0, CLI_STRING, AT(wait_timeout), "SECONDS", "Wait no longer than this"},
 	{"yes", 'y', CLI_FLAG, AT(yes), NULL, "There is nothing to be asked"},
@@ -54,6 +71,18 @@ static int check(const struct values *values, struct mvm_error **err)
 		return mvm_fail(err, MVM_ERR_USAGE, "--no-recreate and --renew-anon-volumes are incompatible");
 	if (values->build && values->no_build)
 		return mvm_fail(err, MVM_ERR_USAGE, "--build and --no-build are incompatible");
+	if (values->abort_on_exit && values->abort_on_failure)
+		return mvm_fail(err, MVM_ERR_USAGE,
+				"--abort-on-container-failure cannot be combined with --abort-on-container-exit");
+	if (values->attach.count && values->attach_dependencies)
+		return mvm_fail(err, MVM_ERR_USAGE, "cannot combine --attach and --attach-dependencies");
+	if ((values->detach || values->wait) &&
+	    (values->attach_dependencies || values->abort_on_exit || values->abort_on_failure ||
+	     values->exit_code_from || values->attach.count))
+		return mvm_fail(err, MVM_ERR_USAGE,
+				"--%s cannot be combined with --abort-on-container-exit, --abort-on-container-failure, "
+				"--attach or --attach-dependencies",
+				values->wait ? "wait" : "detach");
 	return 0;
 }
 
@@ -95,20 +124,90 @@ static int take_start(const struct values *values, struct mvm_compose_start *sta
 				       : 0;
 }
 
+static bool has(const struct mvm_strv *list, const char *text)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!strcmp(list->items[i], text))
+			return true;
+	return false;
+}
+
+/* Whose output is shown: what was named, or all; with `attach: false` in the file only where it is asked for. */
+static int choose_attached(const struct values *values, const struct mvm_compose_project *project,
+			   struct mvm_strv *attached, struct mvm_error **err)
+{
+	struct mvm_strv all MVM_CLEAN_STRV = {0};
+	bool named = project->services && *project->services && !values->attach_dependencies;
+
+	for (size_t i = 0; i < values->attach.count; i++)
+		if (!mvm_compose_has_service(project->compose, values->attach.items[i]))
+			return mvm_fail(err, MVM_ERR_NOT_FOUND, "cannot attach to services not included in up: %s",
+					values->attach.items[i]);
+	mvm_compose_attached(project->compose, &all);
+	for (size_t i = 0; i < values->attach.count; i++)
+		mvm_strv_add(attached, values->attach.items[i]);
+	for (char *const *name = project->services; !values->attach.count && named && *name; name++)
+		if (has(&all, *name) && !has(&values->no_attach, *name))
+			mvm_strv_add(attached, *name);
+	for (size_t i = 0; !values->attach.count && !named && i < all.count; i++)
+		if (!has(&values->no_attach, all.items[i]))
+			mvm_strv_add(attached, all.items[i]);
+	/* None at all, and not any. */
+	if (!attached->count)
+		mvm_strv_add(attached, "");
+	return 0;
+}
+
+static int stay(const struct values *values, const struct mvm_compose_project *project, const struct mvm_strv *attached,
+		const struct mvm_compose_timeout *timeout, struct mvm_error **err)
+{
+	struct cli_foreground foreground = {
+		.attach = attached->items,
+		.prefix = !values->no_prefix,
+		.timestamps = values->timestamps,
+		.abort_on_exit = values->abort_on_exit || (values->exit_code_from && !values->abort_on_failure),
+		.abort_on_failure = values->abort_on_failure,
+		.exit_code_from = values->exit_code_from,
+		.timeout = *timeout,
+	};
+
+	if (cli_compose_colors(&foreground.color, err) < 0)
+		return -1;
+	foreground.color = foreground.color && !values->no_color;
+	return cli_compose_foreground(project, &foreground, err);
+}
+
+static int start(const struct mvm_compose_project *project, const struct mvm_compose_start *how, struct mvm_error **err)
+{
+	struct mvm_compose_job *job MVM_CLEAN_JOB = NULL;
+
+	if (mvm_compose_plan_start(project, how, &job, err) < 0)
+		return -1;
+	return mvm_compose_job_run(job, err);
+}
+
 static int go(const struct mvm_compose_project *project, const void *context, struct mvm_error **err)
 {
 	const struct values *values = context;
+	struct mvm_strv attached MVM_CLEAN_STRV = {0};
 	struct mvm_compose_create create;
-	struct mvm_compose_start start;
+	struct mvm_compose_start how;
 
-	if (take_create(values, &create, err) < 0 || take_start(values, &start, err) < 0)
+	if (take_create(values, &create, err) < 0 || take_start(values, &how, err) < 0 ||
+	    choose_attached(values, project, &attached, err) < 0)
 		return -1;
+	if (values->exit_code_from && !mvm_compose_has_service(project->compose, values->exit_code_from))
+		return mvm_fail(err, MVM_ERR_NOT_FOUND, "no such service: %s", values->exit_code_from);
 	for (size_t i = 0; i < values->scale.count; i++)
 		if (mvm_compose_set_scale(project->compose, values->scale.items[i], err) < 0)
 			return -1;
 	if (mvm_compose_create(project, &create, err) < 0)
 		return -1;
-	return values->no_start ? 0 : mvm_compose_start(project, &start, err);
+	if (values->no_start)
+		return 0;
+	if (values->detach || values->wait)
+		return start(project, &how, err);
+	return stay(values, project, &attached, &create.timeout, err);
 }
 
 static int run(const void *given, char **args, struct mvm_error **err)
@@ -118,8 +217,6 @@ static int run(const void *given, char **args, struct mvm_error **err)
 
 	if (check(values, err) < 0)
 		return -1;
-	if (!values->detach && !values->wait && !values->no_start)
-		return mvm_fail(err, MVM_ERR_USAGE, "add -d: the output is to be seen by mvm logs");
 	return cli_compose_change(&load, true, args, go, values, err);
 }
 

@@ -94,3 +94,69 @@ char *container_name(const struct mvm_compose_project *project, const struct mem
 
 	return own && *own ? mvm_strdup(own) : mvm_format("%s-%s-%lld", project->name, member->name, (long long)number);
 }
+
+struct mvm_compose_job *job_create(const struct mvm_compose_project *project, enum mvm_oneoff oneoff,
+				   struct mvm_error **err)
+{
+	struct mvm_compose_job *job = mvm_alloc(sizeof(*job));
+
+	job->project = project;
+	if (conduct_load(project, oneoff, &job->fleet, err) < 0) {
+		free(job);
+		return NULL;
+	}
+	job->work = work_create(project->sink);
+	conduct_graph(project, &job->fleet, &job->graph);
+	return job;
+}
+
+struct step *job_add(struct mvm_compose_job *job, step_fn fn, const struct member *member, struct task task)
+{
+	struct step *step;
+
+	task.project = job->project;
+	task.member = member;
+	step = work_add(job->work, fn, tasks_add(&job->tasks, task));
+	mvm_strv_add(&job->names, task.container->config.name);
+	if (member) {
+		step_after(step, member->begin);
+		step_after(member->end, step);
+	}
+	return step;
+}
+
+int mvm_compose_job_run(struct mvm_compose_job *job, struct mvm_error **err)
+{
+	return work_run(job->work, err);
+}
+
+void mvm_compose_job_begin(struct mvm_compose_job *job, struct mvm_loop *loop,
+			   void (*done)(void *arg, struct mvm_error *error), void *arg)
+{
+	work_begin(job->work, loop, done, arg);
+}
+
+void mvm_compose_job_cancel(struct mvm_compose_job *job)
+{
+	work_cancel(job->work);
+}
+
+const struct mvm_strv *mvm_compose_job_names(const struct mvm_compose_job *job)
+{
+	return &job->names;
+}
+
+void mvm_compose_job_destroy(struct mvm_compose_job *job)
+{
+	if (!job)
+		return;
+	for (size_t i = 0; i < job->awaited_count; i++)
+		free(job->awaited[i]);
+	free(job->awaited);
+	mvm_strv_finish(&job->names);
+	work_destroy(job->work);
+	tasks_finish(&job->tasks);
+	graph_finish(&job->graph);
+	mvm_fleet_finish(&job->fleet);
+	free(job);
+}

@@ -43,6 +43,7 @@ struct task {
 	const struct mvm_container *replaced; /* its anonymous volumes are taken over */
 	struct mvm_compose_timeout timeout;
 	bool volumes;
+	int signo;
 };
 /* As many as are asked for; the steps borrow them. */
 struct tasks {
@@ -53,6 +54,22 @@ struct task *tasks_add(struct tasks *tasks, struct task task);
 void tasks_finish(struct tasks *tasks);
 #define CLEAN_TASKS __attribute__((cleanup(tasks_finish)))
 
+struct mvm_compose_job {
+	const struct mvm_compose_project *project;
+	struct mvm_fleet fleet;
+	struct graph graph;
+	struct work *work;
+	struct tasks tasks;
+	struct mvm_strv names;
+	struct awaited **awaited; /* start.c */
+	size_t awaited_count;
+};
+/* With the fleet and the graph. NULL on failure. */
+struct mvm_compose_job *job_create(const struct mvm_compose_project *project, enum mvm_oneoff oneoff,
+				   struct mvm_error **err);
+/* A step about one of its containers, between the service's beginning and its end where `member` is not NULL. */
+struct step *job_add(struct mvm_compose_job *job, step_fn fn, const struct member *member, struct task task);
+
 /* container_steps.c: steps, each with a task. */
 int step_create(struct step_context *context, void *arg, struct mvm_error **err);
 int step_recreate(struct step_context *context, void *arg, struct mvm_error **err);
@@ -60,6 +77,11 @@ int step_start(struct step_context *context, void *arg, struct mvm_error **err);
 int step_stop(struct step_context *context, void *arg, struct mvm_error **err);
 int step_remove(struct step_context *context, void *arg, struct mvm_error **err); /* stops it first */
 int step_rename(struct step_context *context, void *arg, struct mvm_error **err);
+int step_kill(struct step_context *context, void *arg, struct mvm_error **err);
+int step_restart(struct step_context *context, void *arg, struct mvm_error **err);
+int step_pause(struct step_context *context, void *arg, struct mvm_error **err);
+int step_unpause(struct step_context *context, void *arg, struct mvm_error **err);
+int step_drop(struct step_context *context, void *arg, struct mvm_error **err); /* that does not run */
 /* A container with its labels, not started. The caller's. */
 int make_container(struct step_context *context, const struct task *task, const char *name,
 		   const struct mvm_strv *labels, struct mvm_container **container, struct mvm_error **err);

@@ -162,12 +162,10 @@ int step_stop(struct step_context *context, void *arg, struct mvm_error **err)
 	return 0;
 }
 
-int step_remove(struct step_context *context, void *arg, struct mvm_error **err)
+int step_drop(struct step_context *context, void *arg, struct mvm_error **err)
 {
 	const struct task *task = arg;
 
-	if (step_stop(context, arg, err) < 0)
-		return -1;
 	step_tell(context, MVM_COMPOSE_WORKING, "Removing", "Container %s", NAME_OF(task));
 	if (remove_it(context, task, err) < 0) {
 		step_tell(context, MVM_COMPOSE_FAILED, "Error while Removing", "Container %s", NAME_OF(task));
@@ -175,4 +173,52 @@ int step_remove(struct step_context *context, void *arg, struct mvm_error **err)
 	}
 	step_tell(context, MVM_COMPOSE_DONE, "Removed", "Container %s", NAME_OF(task));
 	return 0;
+}
+
+int step_remove(struct step_context *context, void *arg, struct mvm_error **err)
+{
+	return step_stop(context, arg, err) < 0 ? -1 : step_drop(context, arg, err);
+}
+
+static int end(struct step_context *context, const struct task *task, int result, const char *done)
+{
+	step_tell(context, result < 0 ? MVM_COMPOSE_FAILED : MVM_COMPOSE_DONE, result < 0 ? "Error" : done,
+		  "Container %s", NAME_OF(task));
+	return result;
+}
+
+int step_kill(struct step_context *context, void *arg, struct mvm_error **err)
+{
+	const struct task *task = arg;
+
+	step_tell(context, MVM_COMPOSE_WORKING, "Killing", "Container %s", NAME_OF(task));
+	return end(context, task, mvm_engine_kill(context->engine, task->container->config.id, task->signo, err),
+		   "Killed");
+}
+
+int step_restart(struct step_context *context, void *arg, struct mvm_error **err)
+{
+	const struct task *task = arg;
+
+	step_tell(context, MVM_COMPOSE_WORKING, "Restarting", "Container %s", NAME_OF(task));
+	return end(context, task,
+		   mvm_engine_restart(context->engine, task->container->config.id, 0,
+				      task->timeout.given ? task->timeout.seconds : MVM_STOP_DEFAULT, NULL, err),
+		   "Started");
+}
+
+int step_pause(struct step_context *context, void *arg, struct mvm_error **err)
+{
+	const struct task *task = arg;
+
+	step_tell(context, MVM_COMPOSE_WORKING, "Pause", "Container %s", NAME_OF(task));
+	return end(context, task, mvm_engine_pause(context->engine, task->container->config.id, err), "Paused");
+}
+
+int step_unpause(struct step_context *context, void *arg, struct mvm_error **err)
+{
+	const struct task *task = arg;
+
+	step_tell(context, MVM_COMPOSE_WORKING, "Unpause", "Container %s", NAME_OF(task));
+	return end(context, task, mvm_engine_unpause(context->engine, task->container->config.id, err), "Unpaused");
 }

@@ -207,80 +207,63 @@ static int wait_step(struct step_context *context, void *arg, struct mvm_error *
 	return result;
 }
 
-struct starting {
-	const struct mvm_compose_project *project;
-	const struct mvm_compose_start *options;
-	const struct mvm_fleet *fleet;
-	struct graph graph;
-	struct work *work;
-	struct tasks tasks;
-	struct awaited **awaited;
-	size_t awaited_count;
-};
-
-static struct step *add_wait(struct starting *starting, const struct member *member, struct bond bond, int64_t patience)
+static struct step *add_wait(struct mvm_compose_job *job, const struct member *member, struct bond bond,
+			     int64_t patience)
 {
 	struct awaited *awaited = mvm_alloc(sizeof(*awaited));
-	struct step *step = work_add(starting->work, wait_step, awaited);
+	struct step *step = work_add(job->work, wait_step, awaited);
 
-	*awaited = (struct awaited){.project = starting->project, .member = member, .bond = bond, .patience = patience};
-	starting->awaited = mvm_realloc(starting->awaited, starting->awaited_count + 1, sizeof(struct awaited *));
-	starting->awaited[starting->awaited_count++] = awaited;
+	*awaited = (struct awaited){.project = job->project, .member = member, .bond = bond, .patience = patience};
+	job->awaited = mvm_realloc(job->awaited, job->awaited_count + 1, sizeof(struct awaited *));
+	job->awaited[job->awaited_count++] = awaited;
 	step_may_end(step);
 	step_after(step, member->end);
 	return step;
 }
 
-static bool has_containers(const struct starting *starting, const struct member *member)
+static bool has_containers(const struct mvm_compose_job *job, const struct member *member)
 {
-	for (size_t i = 0; i < starting->fleet->count; i++)
-		if (!strcmp(mvm_fleet_service(starting->fleet->items[i]), member->name))
+	for (size_t i = 0; i < job->fleet.count; i++)
+		if (!strcmp(mvm_fleet_service(job->fleet.items[i]), member->name))
 			return true;
 	return false;
 }
 
-static int add_waits(struct starting *starting, const struct member *member, struct mvm_error **err)
+static int add_waits(struct mvm_compose_job *job, const struct member *member, struct mvm_error **err)
 {
 	for (size_t i = 0; i < member->bond_count; i++) {
 		const struct bond *bond = &member->bonds[i];
-		const struct member *other = graph_find(&starting->graph, bond->service);
+		const struct member *other = graph_find(&job->graph, bond->service);
 
 		if (!other || bond->condition == CONDITION_STARTED || (other->node && !member_scale(other)))
 			continue;
-		if (has_containers(starting, other))
-			step_after(member->begin, add_wait(starting, other, *bond, 0));
+		if (has_containers(job, other))
+			step_after(member->begin, add_wait(job, other, *bond, 0));
 		else if (bond->required)
 			return mvm_fail(err, MVM_ERR_NOT_FOUND, "%s is missing dependency %s", member->name,
 					other->name);
 		else
-			conduct_warn(starting->project, "%s is missing dependency %s", member->name, other->name);
+			conduct_warn(job->project, "%s is missing dependency %s", member->name, other->name);
 	}
 	return 0;
 }
 
-static void add_starts(struct starting *starting, const struct member *member)
+static void add_starts(struct mvm_compose_job *job, const struct member *member)
 {
-	for (size_t i = 0; i < starting->fleet->count; i++) {
-		const struct mvm_container *container = starting->fleet->items[i];
-		struct step *step;
+	for (size_t i = 0; i < job->fleet.count; i++) {
+		const struct mvm_container *container = job->fleet.items[i];
 
-		if (strcmp(mvm_fleet_service(container), member->name) != 0 || mvm_fleet_runs(container))
-			continue;
-		step = work_add(starting->work, step_start,
-				tasks_add(&starting->tasks, (struct task){.project = starting->project,
-									  .member = member,
-									  .container = container}));
-		step_after(step, member->begin);
-		step_after(member->end, step);
+		if (!strcmp(mvm_fleet_service(container), member->name) && !mvm_fleet_runs(container))
+			job_add(job, step_start, member, (struct task){.container = container});
 	}
 }
 
 /* `--wait`: one that another waits for to complete is to end, and all others are to stay. */
-static enum condition final_condition(const struct starting *starting, const struct member *member)
+static enum condition final_condition(const struct mvm_compose_job *job, const struct member *member)
 {
-	for (size_t i = 0; i < starting->graph.count; i++)
-		for (size_t j = 0; j < starting->graph.items[i].bond_count; j++) {
-			const struct bond *bond = &starting->graph.items[i].bonds[j];
+	for (size_t i = 0; i < job->graph.count; i++)
+		for (size_t j = 0; j < job->graph.items[i].bond_count; j++) {
+			const struct bond *bond = &job->graph.items[i].bonds[j];
 
 			if (!strcmp(bond->service, member->name) && bond->condition == CONDITION_COMPLETED)
 				return CONDITION_COMPLETED;
@@ -288,40 +271,38 @@ static enum condition final_condition(const struct starting *starting, const str
 	return CONDITION_RUNNING_OR_HEALTHY;
 }
 
-static int run(struct starting *starting, struct mvm_error **err)
+static int lay_out(struct mvm_compose_job *job, const struct mvm_compose_start *options, struct mvm_error **err)
 {
-	graph_order(&starting->graph, starting->work, false);
-	for (size_t i = 0; i < starting->graph.count; i++) {
-		if (add_waits(starting, &starting->graph.items[i], err) < 0)
-			return -1;
-		add_starts(starting, &starting->graph.items[i]);
-	}
-	for (size_t i = 0; starting->options->wait && i < starting->graph.count; i++) {
-		const struct member *member = &starting->graph.items[i];
-		const struct bond bond = {.condition = final_condition(starting, member), .required = true};
+	graph_order(&job->graph, job->work, false);
+	for (size_t i = 0; i < job->graph.count; i++) {
+		const struct member *member = &job->graph.items[i];
+		bool wanted = !options->all_needed || !member->node || !member_scale(member);
 
-		if (has_containers(starting, member))
-			add_wait(starting, member, bond, starting->options->wait_timeout);
+		if (!wanted && !has_containers(job, member))
+			return mvm_fail(err, MVM_ERR_NOT_FOUND, "service \"%s\" has no container to start",
+					member->name);
+		if (add_waits(job, member, err) < 0)
+			return -1;
+		add_starts(job, member);
 	}
-	return work_run(starting->work, err);
+	for (size_t i = 0; options->wait && i < job->graph.count; i++) {
+		const struct member *member = &job->graph.items[i];
+		const struct bond bond = {.condition = final_condition(job, member), .required = true};
+
+		if (has_containers(job, member))
+			add_wait(job, member, bond, options->wait_timeout);
+	}
+	return 0;
 }
 
-int mvm_compose_start(const struct mvm_compose_project *project, const struct mvm_compose_start *options,
-		      struct mvm_error **err)
+int mvm_compose_plan_start(const struct mvm_compose_project *project, const struct mvm_compose_start *options,
+			   struct mvm_compose_job **out, struct mvm_error **err)
 {
-	struct mvm_fleet fleet MVM_CLEAN_FLEET = {0};
-	struct work *work CLEAN_WORK = work_create(project->sink);
-	struct starting starting = {.project = project, .options = options, .fleet = &fleet, .work = work};
-	int result;
+	struct mvm_compose_job *job MVM_CLEAN_JOB = job_create(project, MVM_ONEOFF_EXCLUDE, err);
 
-	if (conduct_load(project, MVM_ONEOFF_EXCLUDE, &fleet, err) < 0)
+	if (!job || lay_out(job, options, err) < 0)
 		return -1;
-	conduct_graph(project, &fleet, &starting.graph);
-	result = run(&starting, err);
-	for (size_t i = 0; i < starting.awaited_count; i++)
-		free(starting.awaited[i]);
-	free(starting.awaited);
-	tasks_finish(&starting.tasks);
-	graph_finish(&starting.graph);
-	return result;
+	*out = job;
+	job = NULL;
+	return 0;
 }

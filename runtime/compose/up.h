@@ -9,6 +9,8 @@
 #define MVM_COMPOSE_UP_H
 
 #include "compose.h"
+#include "fleet.h"
+#include "runtime/base/loop.h"
 #include "runtime/engine/engine.h"
 
 /* What becomes of something, for people. */
@@ -54,13 +56,55 @@ int mvm_compose_create(const struct mvm_compose_project *project, const struct m
 /* "SERVICE=N": as if the file said so. */
 int mvm_compose_set_scale(struct mvm_compose *compose, const char *text, struct mvm_error **err);
 
+/* Work that has been laid out and can be done in a loop of the caller's, who looks after signals there. It borrows the
+ * project until it is destroyed. */
+struct mvm_compose_job;
+/* Until it is done, with SIGINT and SIGTERM as work.h has them. */
+int mvm_compose_job_run(struct mvm_compose_job *job, struct mvm_error **err);
+/* Or beside other things: `done` is told once, with an error that is its to free, or NULL, perhaps from within. */
+void mvm_compose_job_begin(struct mvm_compose_job *job, struct mvm_loop *loop,
+			   void (*done)(void *arg, struct mvm_error *error), void *arg);
+/* Nothing more is started. */
+void mvm_compose_job_cancel(struct mvm_compose_job *job);
+void mvm_compose_job_destroy(struct mvm_compose_job *job);
+static inline void mvm_compose_job_cleanup(struct mvm_compose_job **job)
+{
+	mvm_compose_job_destroy(*job);
+}
+#define MVM_CLEAN_JOB __attribute__((cleanup(mvm_compose_job_cleanup)))
+
 struct mvm_compose_start {
+	bool all_needed;      /* NOT_FOUND for a service that has no container */
 	bool wait;	      /* until all run, and are healthy where they can be */
 	int64_t wait_timeout; /* seconds; 0: for ever */
 };
 /* Starts what does not run, in the order of what depends on what. */
-int mvm_compose_start(const struct mvm_compose_project *project, const struct mvm_compose_start *options,
-		      struct mvm_error **err);
+int mvm_compose_plan_start(const struct mvm_compose_project *project, const struct mvm_compose_start *options,
+			   struct mvm_compose_job **job, struct mvm_error **err);
+
+/* Does one thing to each container: stops in the reverse order, restarts in the order, and else in none. A service that
+ * depends on one that is restarted, and says so, is restarted, too. */
+enum mvm_compose_action {
+	MVM_COMPOSE_STOP,
+	MVM_COMPOSE_KILL,
+	MVM_COMPOSE_RESTART,
+	MVM_COMPOSE_PAUSE,
+	MVM_COMPOSE_UNPAUSE,
+	MVM_COMPOSE_REMOVE, /* those that do not run */
+};
+struct mvm_compose_act {
+	enum mvm_compose_action action;
+	enum mvm_oneoff oneoff;
+	struct mvm_compose_timeout timeout;
+	int signo;    /* of a kill */
+	bool no_deps; /* of a restart */
+	bool volumes; /* of a removal: anonymous ones, too */
+};
+/* 1: there is no container to do it to. */
+int mvm_compose_plan_act(const struct mvm_compose_project *project, const struct mvm_compose_act *act,
+			 struct mvm_compose_job **job, struct mvm_error **err);
+/* Names of those that it is about; borrowed. */
+const struct mvm_strv *mvm_compose_job_names(const struct mvm_compose_job *job);
 
 struct mvm_compose_down {
 	bool volumes, remove_orphans;

@@ -106,3 +106,84 @@ END_OF_FILE
   same 0 "$status"
   has "$stderr" 'WARNING: Warning: No resource found to remove for project "shop".'
 }
+
+# Two that run, of which one says what the other does not.
+running() {
+  cat >compose.yaml <<'END_OF_FILE'
+services:
+  one:
+    image: ${IMAGE}
+    command: [sh, -c, "echo from one; exec sleep 1000"]
+    stop_grace_period: 0s
+  two:
+    image: ${IMAGE}
+    command: [sh, -c, "trap 'echo asked; exit 5' TERM; echo from two; while :; do sleep 0.1; done"]
+    depends_on: {one: {condition: service_started, restart: true}}
+END_OF_FILE
+}
+
+states() { mvm ps -a --format '{{.Names}} {{.State}}' | sort | xargs; }
+both_say() { grep -q 'from one' out && grep -q 'from two' out; }
+
+@test "in the foreground: output, Ctrl-C, and the exit code of one" {
+  running
+  "$MVM" compose up >out 2>err 3>&- &
+  eventually both_say || { cat out err >&2; mvm ps -a >&2; false; }
+  same 'Attaching to one-1, two-1' "$(head -n 1 out)"
+  kill -INT $!
+  status=0; wait $! || status=$?
+  same 130 "$status"
+  has "$(cat out)" 'two-1  | asked' 'two-1 exited with code 5'
+  has "$(cat err)" 'Gracefully Stopping... press Ctrl+C again to force' $'Container shop-two-1  Stopped\n Container shop-one-1  Stopping'
+  same 'shop-one-1 exited shop-two-1 exited' "$(states)"
+
+  sed -i "s/while :; do sleep 0.1; done/exit 7/" compose.yaml
+  compose up --abort-on-container-exit
+  same 7 "$status"
+  has "$stderr" 'Container shop-two-1  Recreated' 'Aborting on container exit...' 'Container shop-one-1  Stopped'
+  has "$output" 'two-1 exited with code 7'
+  compose up --exit-code-from one --no-attach two --no-log-prefix two
+  same 125 "$(mvm compose up -d --attach one >/dev/null 2>&1; echo $?)"
+  compose down
+  nothing_is_left
+}
+
+@test "start, stop, restart, pause, unpause, kill, rm, by files or by the project's name" {
+  running
+  compose up --no-start
+  same 'shop-one-1 created shop-two-1 created' "$(states)"
+  compose start one
+  same 'shop-one-1 running shop-two-1 created' "$(states)"
+  cd /
+  compose -p shop start
+  same 'shop-one-1 running shop-two-1 running' "$(states)"
+  compose -p shop pause one
+  same 'shop-one-1 paused shop-two-1 running' "$(states)"
+  compose -p shop unpause
+  has "$stderr" 'Container shop-one-1  Unpaused'
+  lacks "$stderr" two
+  compose -p shop restart -t 0 one
+  same "$(printf '%s\n' Container\ shop-{one,two}-1\ \ {Restarting,Started} | sed 's/^/ /' | sed '1s/^ //')" "$stderr"
+  compose -p shop restart --no-deps -t 0 one
+  lacks "$stderr" two
+  compose -p shop kill -s KILL two
+  eventually is_state shop-two-1 exited
+  compose -p shop stop
+  has "$stderr" 'Container shop-one-1  Stopped'
+  same 'shop-one-1 exited shop-two-1 exited' "$(states)"
+  run --separate-stderr mvm compose -p shop rm <<<n
+  has "$stderr" 'Going to remove shop-one-1, shop-two-1' 'Are you sure? [yN]'
+  same 'shop-one-1 exited shop-two-1 exited' "$(states)"
+  compose -p shop kill
+  same 'no container to kill' "$stderr"
+  compose -p shop rm -f two
+  same 'shop-one-1 exited' "$(states)"
+  compose -p shop rm -f
+  compose -p shop rm -f
+  same 'No stopped containers' "$stderr"
+  compose -p shop down
+  nothing_is_left
+  compose -f "$BATS_TEST_TMPDIR/shop/compose.yaml" start
+  same 1 "$status"
+  error_says 'service "one" has no container to start'
+}
