@@ -80,6 +80,7 @@ static void draw(struct cli_board *board)
 static void print_plain(const char *what, const char *text)
 {
 	fprintf(stderr, " %s %s%s\n", what, strchr(what, ' ') ? " " : "", text);
+	fflush(stderr);
 }
 
 static void show(void *arg, const char *what, enum mvm_compose_phase phase, const char *text)

@@ -95,6 +95,7 @@ static void begin_end(struct session *session, const char *word)
 {
 	session->ending = true;
 	fprintf(stderr, "%s\n", word);
+	fflush(stderr);
 	if (session->starting)
 		mvm_compose_job_cancel(session->start);
 	else

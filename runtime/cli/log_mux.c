@@ -5,6 +5,7 @@
 #include "log_mux.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log_lines.h"
@@ -20,6 +21,7 @@ struct member {
 	struct cli_log_mux *mux;
 	char *id, *name;
 	bool alive;		       /* as far as we have heard */
+	int64_t ended_ns;	       /* when; before its first end, since when we have listened */
 	struct mvm_log_reader *reader; /* NULL: all has been read */
 	struct mvm_watch *watch;
 	struct mvm_timer *timer; /* until `until` */
@@ -38,6 +40,7 @@ struct cli_log_mux {
 	bool running; /* all names at the beginning are known */
 	bool held;
 	struct mvm_error *failure;
+	int64_t begun_ns; /* since 1970 */
 };
 
 static void fail(struct cli_log_mux *mux)
@@ -188,6 +191,7 @@ static struct member *make_member(struct cli_log_mux *mux, const struct mvm_cont
 	member->mux = mux;
 	member->id = mvm_strdup(container->config.id);
 	member->name = mvm_strdup(mvm_fleet_short_name(container));
+	member->ended_ns = mux->begun_ns;
 	log_lines_register(&mux->lines, member->name);
 	while (*last)
 		last = &(*last)->next;
@@ -244,19 +248,8 @@ static bool is_ours(const struct cli_log_mux *mux, const struct mvm_event *event
 	return false;
 }
 
-/* It may have ended and started once more since. */
-static struct timespec start_of(const struct mvm_container *container, const struct mvm_event *event)
-{
-	const struct timespec told = {.tv_sec = (time_t)(event->time_ns / NS_PER_SECOND),
-				      .tv_nsec = (long)(event->time_ns % NS_PER_SECOND)};
-	const struct timespec *started = &container->state.started;
-	bool later =
-		started->tv_sec > told.tv_sec || (started->tv_sec == told.tv_sec && started->tv_nsec > told.tv_nsec);
-
-	return later ? told : *started;
-}
-
-/* It runs again, or for the first time: from there on. */
+/* It runs again, or for the first time. Its first lines may be older than the moment in which the supervisor notes that
+ * it runs, so what is shown is what has come since its last end, or since we are here. */
 static int take_start(struct cli_log_mux *mux, const struct mvm_event *event, struct mvm_error **err)
 {
 	struct mvm_container *container MVM_CLEAN_CONTAINER = NULL;
@@ -273,7 +266,8 @@ static int take_start(struct cli_log_mux *mux, const struct mvm_event *event, st
 		return 0;
 	member->alive = true;
 	request.follow = true;
-	since = start_of(container, event);
+	since = (struct timespec){.tv_sec = (time_t)(member->ended_ns / NS_PER_SECOND),
+				  .tv_nsec = (long)(member->ended_ns % NS_PER_SECOND)};
 	request.since = &since;
 	return open_reader(member, container, &request, err);
 }
@@ -302,6 +296,7 @@ static void take_end(struct cli_log_mux *mux, const struct mvm_event *event)
 		end.exit_code = (int)number;
 	end.restarts = starts_again(mux, event->id);
 	member->alive = end.restarts;
+	member->ended_ns = event->time_ns;
 	text = mvm_format("exited with code %d%s", end.exit_code, end.restarts ? " (restarting)" : "");
 	cli_log_mux_say(mux, member->name, text);
 	if (mux->options->ended)
@@ -354,10 +349,13 @@ int cli_log_mux_create(struct mvm_engine *engine, const struct cli_log_mux_optio
 {
 	struct mvm_event_watch *events = NULL;
 	struct cli_log_mux *mux;
+	struct timespec now;
 
 	if (options->follow && mvm_event_watch_open(mvm_engine_state(engine), false, true, &events, err) < 0)
 		return -1;
 	mux = mvm_alloc(sizeof(*mux));
+	clock_gettime(CLOCK_REALTIME, &now);
+	mux->begun_ns = (int64_t)now.tv_sec * NS_PER_SECOND + now.tv_nsec;
 	mux->engine = engine;
 	mux->options = options;
 	mux->loop = mvm_loop_create();
