@@ -82,6 +82,8 @@ extern const struct cli_command cli_attach, cli_build, cli_commit, cli_completio
 extern const struct cli_command cli_compose_attach, cli_compose_config, cli_compose_cp, cli_compose_events,
 	cli_compose_exec, cli_compose_export, cli_compose_images, cli_compose_logs, cli_compose_ls, cli_compose_port,
 	cli_compose_ps, cli_compose_stats, cli_compose_top, cli_compose_version, cli_compose_volumes, cli_compose_wait;
+extern const struct cli_command cli_compose_build, cli_compose_create, cli_compose_pull, cli_compose_push,
+	cli_compose_run, cli_compose_scale;
 extern const struct cli_command cli_compose_down, cli_compose_kill, cli_compose_pause, cli_compose_restart,
 	cli_compose_rm, cli_compose_start, cli_compose_stop, cli_compose_unpause, cli_compose_up;
 extern const struct cli_command cli_kernel_build, cli_kernel_ls, cli_kernel_pull, cli_kernel_push, cli_kernel_rm,

@@ -231,3 +231,80 @@ const struct cli_command cli_compose_up = {
 	.run = run,
 	.status = cli_compose_status,
 };
+
+static int run_create(const void *given, char **args, struct mvm_error **err)
+{
+	struct values values = *(const struct values *)given;
+
+	values.no_start = true;
+	return run(&values, args, err);
+}
+
+/* Those that are about starting. */
+static const char *const not_of_create[] = {"abort-on-container-exit",
+					    "abort-on-container-failure",
+					    "always-recreate-deps",
+					    "attach",
+					    "attach-dependencies",
+					    "detach",
+					    "exit-code-from",
+					    "no-attach",
+					    "no-color",
+					    "no-deps",
+					    "no-log-prefix",
+					    "no-start",
+					    "renew-anon-volumes",
+					    "timeout",
+					    "timestamps",
+					    "wait",
+					    "wait-timeout",
+					    NULL};
+
+const struct cli_command cli_compose_create = {
+	.name = "compose create",
+	.usage = "[OPTIONS] [SERVICE...]",
+	.summary = "Creates containers for a service",
+	.options = options,
+	.without = not_of_create,
+	.max_args = SIZE_MAX,
+	.complete = cli_complete_services,
+	.values_size = sizeof(struct values),
+	.run = run_create,
+	.status = cli_compose_status,
+};
+
+static const struct cli_option scale_options[] = {
+	{"no-deps", 0, CLI_FLAG, AT(no_deps), NULL, "Don't start linked services"},
+	CLI_OPTIONS_END,
+};
+
+/* `up -d --scale` of these services. */
+static int run_scale(const void *given, char **args, struct mvm_error **err)
+{
+	struct values values = *(const struct values *)given;
+	struct mvm_strv services MVM_CLEAN_STRV = {0};
+	int result;
+
+	values.detach = true;
+	values.scale = (struct mvm_strv){0};
+	for (; *args; args++) {
+		mvm_strv_add(&values.scale, *args);
+		mvm_strv_take(&services, mvm_strndup(*args, strcspn(*args, "=")));
+	}
+	result = run(&values, services.items, err);
+	mvm_strv_finish(&values.scale);
+	return result;
+}
+
+const struct cli_command cli_compose_scale = {
+	.name = "compose scale",
+	.usage = "[OPTIONS] SERVICE=REPLICAS...",
+	.summary = "Scale services",
+	.options = scale_options,
+	.min_args = 1,
+	.max_args = SIZE_MAX,
+	.complete = cli_complete_services,
+	.values_size = sizeof(struct values),
+	.run = run_scale,
+	.status = cli_compose_status,
+};

@@ -27,11 +27,13 @@ bool conduct_is_named(const struct mvm_compose_project *project, const char *ser
 /* images.c: pulled where they are to be, all at once; then each member knows its image. */
 int conduct_images(const struct mvm_compose_project *project, struct graph *graph, const char *policy,
 		   struct mvm_error **err);
+/* The same where they must be here. */
+int conduct_find_images(const struct mvm_compose_project *project, struct graph *graph, struct mvm_error **err);
 /* resources.c */
 int conduct_networks(const struct mvm_compose_project *project, struct mvm_error **err);
 int conduct_volumes(const struct mvm_compose_project *project, struct mvm_error **err);
 /* ports.c: two of one number on the host. */
-int conduct_check_ports(const struct graph *graph, struct mvm_error **err);
+int conduct_check_ports(const struct mvm_compose_project *project, const struct graph *graph, struct mvm_error **err);
 
 /* One container, and what is to be done to it. All borrowed. */
 struct task {
@@ -82,9 +84,9 @@ int step_restart(struct step_context *context, void *arg, struct mvm_error **err
 int step_pause(struct step_context *context, void *arg, struct mvm_error **err);
 int step_unpause(struct step_context *context, void *arg, struct mvm_error **err);
 int step_drop(struct step_context *context, void *arg, struct mvm_error **err); /* that does not run */
-/* A container with its labels, not started. The caller's. */
-int make_container(struct step_context *context, const struct task *task, const char *name,
-		   const struct mvm_strv *labels, struct mvm_container **container, struct mvm_error **err);
+/* The containers that a service's volumes_from means: "service[:ro]" and "container:name[:ro]". */
+int find_lenders(struct mvm_engine *engine, const char *project, const struct node *service, struct mvm_strv *lenders,
+		 struct mvm_error **err);
 
 /* "PROJECT-SERVICE-N", or the service's own. The caller's. */
 char *container_name(const struct mvm_compose_project *project, const struct member *member, int64_t number);

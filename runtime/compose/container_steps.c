@@ -9,34 +9,33 @@
 
 #define NAME_OF(task) ((task)->container->config.name)
 
-/* "service[:ro]" and "container:name[:ro]". */
-static int find_lenders(struct step_context *context, const struct task *task, struct mvm_strv *lenders,
-			struct mvm_error **err)
+int find_lenders(struct mvm_engine *engine, const char *project, const struct node *service, struct mvm_strv *lenders,
+		 struct mvm_error **err)
 {
-	const struct node *from = node_get(task->member->node, "volumes_from");
+	const struct node *from = node_get(service, "volumes_from");
 
 	for (size_t i = 0; node_is(from, NODE_LIST) && i < from->count; i++) {
 		const char *text = from->entries[i].value->text;
-		char *service MVM_CLEAN_FREE = mvm_strndup(text, strcspn(text, ":"));
-		char *names[] = {service, NULL};
-		const struct mvm_fleet_request request = {
-			.project = task->project->name, .services = names, .all = true};
+		char *name MVM_CLEAN_FREE = mvm_strndup(text, strcspn(text, ":"));
+		char *names[] = {name, NULL};
+		const struct mvm_fleet_request request = {.project = project, .services = names, .all = true};
 		struct mvm_container *lender MVM_CLEAN_CONTAINER = NULL;
 
 		if (!strncmp(text, "container:", strlen("container:"))) {
 			mvm_strv_add(lenders, text + strlen("container:"));
 			continue;
 		}
-		if (mvm_fleet_pick(mvm_engine_state(context->engine), &request, 0, &lender, NULL) < 0)
+		if (mvm_fleet_pick(mvm_engine_state(engine), &request, 0, &lender, NULL) < 0)
 			return node_fail(err, from->entries[i].value,
-					 "cannot share volume with service %s: container missing", service);
-		mvm_strv_addf(lenders, "%s%s", lender->config.id, text + strlen(service));
+					 "cannot share volume with service %s: container missing", name);
+		mvm_strv_addf(lenders, "%s%s", lender->config.id, text + strlen(name));
 	}
 	return 0;
 }
 
-int make_container(struct step_context *context, const struct task *task, const char *name,
-		   const struct mvm_strv *labels, struct mvm_container **container, struct mvm_error **err)
+/* With its labels, and not started. */
+static int make_container(struct step_context *context, const struct task *task, const char *name,
+			  const struct mvm_strv *labels, struct mvm_container **container, struct mvm_error **err)
 {
 	struct service_request request CLEAN_REQUEST = {0};
 	struct mvm_strv lenders MVM_CLEAN_STRV = {0}, warnings MVM_CLEAN_STRV = {0};
@@ -54,7 +53,7 @@ int make_container(struct step_context *context, const struct task *task, const 
 	};
 	int lock MVM_CLEAN_FD = -1;
 
-	if (find_lenders(context, task, &lenders, err) < 0 ||
+	if (find_lenders(context->engine, task->project->name, task->member->node, &lenders, err) < 0 ||
 	    service_request_make(task->project->compose, &wish, &request, err) < 0)
 		return -1;
 	request.request.warnings = &warnings;

@@ -271,7 +271,7 @@ static int check_all(const struct mvm_compose_project *project, const struct gra
 		    service_request_make(project->compose, &wish, &request, err) < 0)
 			return -1;
 	}
-	return conduct_check_ports(graph, err);
+	return conduct_check_ports(project, graph, err);
 }
 
 static int converge(struct plan *plan, struct mvm_error **err)
@@ -280,7 +280,8 @@ static int converge(struct plan *plan, struct mvm_error **err)
 		return -1;
 	graph_order(&plan->graph, plan->work, false);
 	for (size_t i = 0; i < plan->graph.count; i++)
-		plan_member(plan, &plan->graph.items[i]);
+		if (!plan->project->only_needs || strcmp(plan->project->only_needs, plan->graph.items[i].name) != 0)
+			plan_member(plan, &plan->graph.items[i]);
 	plan_orphans(plan);
 	return work_run(plan->work, err);
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "conduct.h"
+#include "image/push.h"
+#include "image/reference.h"
 #include "request.h"
 
 enum verdict { HERE, PULL };
@@ -13,8 +15,19 @@ struct pull {
 	const struct member *member;
 	char *reference;
 	const char *platform;
-	bool always;
+	bool always, ignored; /* a failure is told, and no more */
 };
+
+static int note_failure(struct step_context *context, const struct pull *pull, struct mvm_error **err)
+{
+	step_tell(context, MVM_COMPOSE_FAILED, "Error", "%s", pull->member->name);
+	mvm_error_wrap(err, "service %s: image %s", pull->member->name, pull->reference);
+	if (!pull->ignored)
+		return -1;
+	step_warn(context, "%s", mvm_error_message(*err));
+	mvm_error_clear(err);
+	return 0;
+}
 
 static int pull_step(struct step_context *context, void *arg, struct mvm_error **err)
 {
@@ -25,10 +38,8 @@ static int pull_step(struct step_context *context, void *arg, struct mvm_error *
 	struct mvm_image *image MVM_CLEAN_IMAGE = NULL;
 
 	step_tell(context, MVM_COMPOSE_WORKING, "Pulling", "%s", pull->member->name);
-	if (mvm_engine_get_image(context->engine, &request, &image, err) < 0) {
-		step_tell(context, MVM_COMPOSE_FAILED, "Error", "%s", pull->member->name);
-		return mvm_error_wrap(err, "service %s: image %s", pull->member->name, pull->reference);
-	}
+	if (mvm_engine_get_image(context->engine, &request, &image, err) < 0)
+		return note_failure(context, pull, err);
 	step_tell(context, MVM_COMPOSE_DONE, "Pulled", "%s", pull->member->name);
 	return 0;
 }
@@ -102,36 +113,66 @@ static bool is_planned(const struct pull *pulls, size_t count, const struct pull
 }
 
 /* Of services that have one image, one pulls it. */
+static void add_pull(const struct mvm_compose_project *project, const struct member *member, bool always, bool ignored,
+		     struct pull *pulls, size_t *count)
+{
+	struct pull pull = {.project = project,
+			    .member = member,
+			    .reference = service_image(project->compose, member->name, member->node),
+			    .platform = node_get_text(member->node, "platform"),
+			    .always = always,
+			    .ignored = ignored};
+
+	if (is_planned(pulls, *count, &pull))
+		free(pull.reference);
+	else
+		pulls[(*count)++] = pull;
+}
+
 static int plan(const struct mvm_compose_project *project, struct graph *graph, const char *policy, struct pull *pulls,
 		size_t *count, struct mvm_error **err)
 {
 	for (size_t i = 0; i < graph->count; i++) {
 		struct member *member = &graph->items[i];
-		struct pull pull = {
-			.project = project, .member = member, .platform = node_get_text(member->node, "platform")};
 		enum verdict verdict;
 
 		if (judge(project, member, policy, &verdict, err) < 0)
 			return -1;
-		if (verdict == HERE)
-			continue;
-		pull.reference = service_image(project->compose, member->name, member->node);
-		pull.always = member->image_id != NULL;
-		if (is_planned(pulls, *count, &pull))
-			free(pull.reference);
-		else
-			pulls[(*count)++] = pull;
+		if (verdict == PULL)
+			add_pull(project, member, member->image_id != NULL, false, pulls, count);
 	}
 	return 0;
 }
 
-static int run(const struct mvm_compose_project *project, struct pull *pulls, size_t count, struct mvm_error **err)
+static void free_pulls(struct pull *pulls, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(pulls[i].reference);
+}
+
+static int run(const struct mvm_compose_project *project, struct pull *pulls, size_t count, step_fn fn,
+	       struct mvm_error **err)
 {
 	struct work *work CLEAN_WORK = work_create(project->sink);
 
 	for (size_t i = 0; i < count; i++)
-		step_may_end(work_add(work, pull_step, &pulls[i]));
+		step_may_end(work_add(work, fn, &pulls[i]));
 	return work_run(work, err);
+}
+
+int conduct_find_images(const struct mvm_compose_project *project, struct graph *graph, struct mvm_error **err)
+{
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < graph->count; i++) {
+		struct member *member = &graph->items[i];
+
+		result = look_up(project, member, &member->image_id, err);
+		if (result > 0)
+			result = mvm_fail(err, MVM_ERR_NOT_FOUND, "service %s: its image has just been removed",
+					  member->name);
+	}
+	return result;
 }
 
 int conduct_images(const struct mvm_compose_project *project, struct graph *graph, const char *policy,
@@ -142,16 +183,97 @@ int conduct_images(const struct mvm_compose_project *project, struct graph *grap
 	int result = plan(project, graph, policy, pulls, &count, err);
 
 	if (result == 0 && count)
-		result = run(project, pulls, count, err);
-	for (size_t i = 0; i < count; i++)
-		free(pulls[i].reference);
-	for (size_t i = 0; result == 0 && i < graph->count; i++) {
-		struct member *member = &graph->items[i];
+		result = run(project, pulls, count, pull_step, err);
+	free_pulls(pulls, count);
+	return result < 0 ? -1 : conduct_find_images(project, graph, err);
+}
 
-		result = look_up(project, member, &member->image_id, err);
-		if (result > 0)
-			result = mvm_fail(err, MVM_ERR_NOT_FOUND, "service %s: its image has just been removed",
-					  member->name);
+/* Why one is left out; NULL: it is not. */
+static const char *reason_to_skip(const struct mvm_compose_project *project, struct member *member,
+				  const struct mvm_compose_pull *options)
+{
+	const char *image = node_get_text(member->node, "image"), *policy = node_get_text(member->node, "pull_policy");
+	bool here = look_up(project, member, &member->image_id, NULL) == 0;
+
+	if (!image || !*image)
+		return "No image to be pulled";
+	if (options->ignore_buildable && node_get(member->node, "build"))
+		return "Image can be built";
+	if (!options->policy && policy && (!strcmp(policy, "never") || !strcmp(policy, "build")))
+		return policy[0] == 'n' ? "Image is never pulled" : "Image is to be built";
+	if (options->policy && !strcmp(options->policy, "missing") && here)
+		return "Image is already present locally";
+	return NULL;
+}
+
+static void tell_skipped(const struct mvm_compose_project *project, const struct member *member, const char *reason)
+{
+	char *text MVM_CLEAN_FREE = mvm_format("Skipped - %s", reason);
+
+	conduct_tell(project, MVM_COMPOSE_WARNING, text, "%s", member->name);
+}
+
+int mvm_compose_pull(const struct mvm_compose_project *project, const struct mvm_compose_pull *options,
+		     struct mvm_error **err)
+{
+	struct graph graph CLEAN_GRAPH = {0};
+	struct pull *pulls MVM_CLEAN_FREE = NULL;
+	size_t count = 0;
+	int result;
+
+	graph_of_project(project->compose, &graph);
+	pulls = mvm_alloc((graph.count + 1) * sizeof(*pulls));
+	for (size_t i = 0; i < graph.count; i++) {
+		struct member *member = &graph.items[i];
+		const char *reason = reason_to_skip(project, member, options);
+
+		if (reason)
+			tell_skipped(project, member, reason);
+		else
+			add_pull(project, member, true, options->ignore_failures, pulls, &count);
 	}
+	result = run(project, pulls, count, pull_step, err);
+	free_pulls(pulls, count);
+	return result;
+}
+
+static int push_step(struct step_context *context, void *arg, struct mvm_error **err)
+{
+	const struct pull *push = arg;
+	const struct mvm_push_options options = {.config = mvm_engine_config(context->engine)};
+	struct mvm_reference reference MVM_CLEAN_REFERENCE = {0};
+	struct mvm_pushed pushed;
+	struct mvm_store *store;
+
+	step_tell(context, MVM_COMPOSE_WORKING, "Pushing", "%s", push->member->name);
+	if (mvm_engine_store(context->engine, &store, err) < 0 ||
+	    mvm_reference_parse(push->reference, &reference, err) < 0 ||
+	    mvm_image_push(store, &reference, &options, &pushed, err) < 0)
+		return note_failure(context, push, err);
+	mvm_engine_note_reference(context->engine, &reference, "push");
+	step_tell(context, MVM_COMPOSE_DONE, "Pushed", "%s", push->member->name);
+	return 0;
+}
+
+int mvm_compose_push(const struct mvm_compose_project *project, bool ignore_failures, struct mvm_error **err)
+{
+	struct graph graph CLEAN_GRAPH = {0};
+	struct pull *pushes MVM_CLEAN_FREE = NULL;
+	size_t count = 0;
+	int result;
+
+	graph_of_project(project->compose, &graph);
+	pushes = mvm_alloc((graph.count + 1) * sizeof(*pushes));
+	for (size_t i = 0; i < graph.count; i++) {
+		struct member *member = &graph.items[i];
+		const char *image = node_get_text(member->node, "image");
+
+		if (!node_get(member->node, "build") || !image || !*image)
+			conduct_tell(project, MVM_COMPOSE_WARNING, "Skipped", "%s", member->name);
+		else
+			add_pull(project, member, false, ignore_failures, pushes, &count);
+	}
+	result = run(project, pushes, count, push_step, err);
+	free_pulls(pushes, count);
 	return result;
 }

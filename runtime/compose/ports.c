@@ -59,7 +59,7 @@ static int check_claim(const struct claim *claims, size_t count, const struct cl
 	return 0;
 }
 
-int conduct_check_ports(const struct graph *graph, struct mvm_error **err)
+int conduct_check_ports(const struct mvm_compose_project *project, const struct graph *graph, struct mvm_error **err)
 {
 	struct claim *claims MVM_CLEAN_FREE = NULL;
 	size_t count = 0;
@@ -68,6 +68,8 @@ int conduct_check_ports(const struct graph *graph, struct mvm_error **err)
 		const struct member *member = &graph->items[i];
 		const struct node *ports = node_get(member->node, "ports");
 
+		if (project->only_needs && !strcmp(project->only_needs, member->name))
+			continue;
 		for (size_t j = 0; node_is(ports, NODE_LIST) && member_scale(member) > 0 && j < ports->count; j++) {
 			struct claim claim;
 

@@ -14,11 +14,12 @@ void service_request_finish(struct service_request *request)
 		&request->binds,       &request->ulimits,  &request->sysctls,	   &request->annotations,
 		&request->cap_add,     &request->cap_drop, &request->security_opt, &request->group_add,
 		&request->tmpfs,       &request->dns,	   &request->dns_search,   &request->dns_options,
-		&request->extra_hosts, &request->expose,   &request->health.test,
+		&request->extra_hosts, &request->expose,   &request->health.test,  &request->file_texts,
 	};
 
 	for (size_t i = 0; i < MVM_COUNT(lists); i++)
 		mvm_strv_finish(lists[i]);
+	free(request->files);
 	free(request->restart);
 	free(request->reference);
 }
@@ -211,7 +212,7 @@ int service_request_make(struct mvm_compose *compose, const struct service_wish 
 	if (add_labels(compose, wish, &out->labels, err) < 0 || set_health(node, out, err) < 0 ||
 	    set_restart(wish, out, err) < 0 || request_limits(wish, out, err) < 0 ||
 	    request_networks(compose, wish, out, err) < 0 || request_ports(wish, out, err) < 0 ||
-	    request_mounts(compose, wish, out, err) < 0)
+	    request_mounts(compose, wish, out, err) < 0 || request_files(compose, wish, out, err) < 0)
 		return -1;
 	request->labels = &out->labels;
 	request->volumes_from = wish->volumes_from;

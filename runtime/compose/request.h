@@ -33,6 +33,8 @@ struct service_request {
 		sysctls, annotations, cap_add, cap_drop, security_opt, group_add, tmpfs, dns, dns_search, dns_options,
 		extra_hosts, expose;
 	struct mvm_health_check health;
+	struct mvm_file_request *files;
+	struct mvm_strv file_texts; /* what these borrow */
 	char *restart, *reference;
 };
 
@@ -52,6 +54,9 @@ int service_check_keys(struct mvm_compose *compose, const char *name, const stru
 /* request_mounts.c */
 int request_mounts(struct mvm_compose *compose, const struct service_wish *wish, struct service_request *out,
 		   struct mvm_error **err);
+/* request_files.c: secrets and configs. */
+int request_files(struct mvm_compose *compose, const struct service_wish *wish, struct service_request *out,
+		  struct mvm_error **err);
 /* request_network.c */
 int request_networks(struct mvm_compose *compose, const struct service_wish *wish, struct service_request *out,
 		     struct mvm_error **err);

@@ -283,7 +283,8 @@ static int lay_out(struct mvm_compose_job *job, const struct mvm_compose_start *
 					member->name);
 		if (add_waits(job, member, err) < 0)
 			return -1;
-		add_starts(job, member);
+		if (!job->project->only_needs || strcmp(job->project->only_needs, member->name) != 0)
+			add_starts(job, member);
 	}
 	for (size_t i = 0; options->wait && i < job->graph.count; i++) {
 		const struct member *member = &job->graph.items[i];

@@ -30,6 +30,8 @@ struct mvm_compose_project {
 	struct mvm_compose *compose; /* NULL: there are no files, and only what the labels say is known */
 	const char *name;
 	char *const *services; /* ends with NULL; NULL or empty: all of them */
+	/* One of which no containers are made or started, but all that it depends on; NULL: none. */
+	const char *only_needs;
 };
 
 enum mvm_compose_recreate { MVM_RECREATE_DIVERGED, MVM_RECREATE_FORCE, MVM_RECREATE_NEVER };
@@ -105,6 +107,30 @@ int mvm_compose_plan_act(const struct mvm_compose_project *project, const struct
 			 struct mvm_compose_job **job, struct mvm_error **err);
 /* Names of those that it is about; borrowed. */
 const struct mvm_strv *mvm_compose_job_names(const struct mvm_compose_job *job);
+
+/* One container beside those of a service: `run`. All borrowed; what is not said is the service's. */
+struct mvm_compose_oneoff {
+	const char *service;
+	const char *name, *user, *working_dir;
+	const char *entrypoint; /* words, as in a file; "" takes the image's away */
+	const struct mvm_strv *command;
+	const struct mvm_strv *env, *labels, *volumes, *publish, *cap_add, *cap_drop;
+	bool tty, interactive, auto_remove, service_ports, use_aliases, detach;
+};
+/* Makes it; *lock as mvm_engine_create() has it. The images must be here. */
+int mvm_compose_make_oneoff(const struct mvm_compose_project *project, const struct mvm_compose_oneoff *oneoff,
+			    struct mvm_container **container, int *lock, struct mvm_error **err);
+
+/* The images of services, all at once. `policy` "missing" leaves out those that are here, NULL those that the files do
+ * not want pulled. */
+struct mvm_compose_pull {
+	const char *policy;
+	bool ignore_failures, ignore_buildable;
+};
+int mvm_compose_pull(const struct mvm_compose_project *project, const struct mvm_compose_pull *options,
+		     struct mvm_error **err);
+/* Those that have both a build and a name. */
+int mvm_compose_push(const struct mvm_compose_project *project, bool ignore_failures, struct mvm_error **err);
 
 struct mvm_compose_down {
 	bool volumes, remove_orphans;

@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "image/clone.h"
@@ -263,6 +264,25 @@ static int add_certificates(struct mvm_engine *engine, const struct mvm_create_r
 	return mvm_certificates_save(folder, &pem, err);
 }
 
+/* Of this user alone: others of the host have no business with secrets. */
+static int add_files(const struct mvm_create_request *request, const char *folder, struct mvm_container_config *config,
+		     struct mvm_error **err)
+{
+	char *files MVM_CLEAN_FREE = mvm_format("%s/files", folder);
+
+	if (request->file_count && mvm_make_folders(files, err) < 0)
+		return -1;
+	for (size_t i = 0; i < request->file_count; i++) {
+		const struct mvm_file_request *file = &request->files[i];
+		char *path MVM_CLEAN_FREE = mvm_format("%s/%zu", files, i);
+
+		if (mvm_replace_file(path, file->data, file->length, (mode_t)(file->mode & 0777) | S_IRUSR, err) < 0)
+			return -1;
+		mvm_strv_add(&config->files, file->target);
+	}
+	return 0;
+}
+
 static int fill_and_commit(struct mvm_engine *engine, const struct mvm_create_request *request,
 			   const struct mvm_image *image, const char *base, const char *folder,
 			   struct mvm_container_config *config, struct mvm_error **err)
@@ -274,7 +294,7 @@ static int fill_and_commit(struct mvm_engine *engine, const struct mvm_create_re
 	set_environment(request, mvm_image_config(image), config);
 	set_labels(request, mvm_image_config(image), config);
 	if (make_disk(request, base, folder, config, err) < 0 || add_certificates(engine, request, folder, err) < 0 ||
-	    mvm_state_commit(state, config, err) < 0) {
+	    add_files(request, folder, config, err) < 0 || mvm_state_commit(state, config, err) < 0) {
 		mvm_state_abort(state, config);
 		return -1;
 	}

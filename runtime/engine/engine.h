@@ -179,6 +179,14 @@ int mvm_engine_remove_volume(struct mvm_engine *engine, const char *name, struct
 int mvm_engine_prune_volumes(struct mvm_engine *engine, bool all, const struct mvm_prune_filter *filter,
 			     struct mvm_strv *deleted, uint64_t *reclaimed, struct mvm_error **err);
 
+/* A small file that comes with a container and goes with it, read-only inside. */
+struct mvm_file_request {
+	const char *target; /* an absolute path */
+	const char *data;
+	size_t length;
+	unsigned mode; /* permissions; its owner is root */
+};
+
 /* What a container is made of. All borrowed; NULL, 0 or empty leaves it to the image or the defaults. */
 struct mvm_create_request {
 	struct mvm_image_request image;
@@ -225,6 +233,8 @@ struct mvm_create_request {
 	bool watch;			     /* all of these that are the host's */
 	const struct mvm_strv *volumes_from; /* CONTAINER[:ro] */
 	const char *volume_driver;	     /* of those that are made for it */
+	const struct mvm_file_request *files;
+	size_t file_count;
 
 	/* docker's -p, --expose and -P (runtime/state/port.h). */
 	const struct mvm_strv *publish, *expose;

@@ -1,5 +1,5 @@
 /*
- * Containers on disk: containers/<id>/{config.json,state.json,lock,root.*,container.log,boot.log}.
+ * Containers on disk: containers/<id>/{config.json,state.json,lock,root.*,container.log,boot.log,files/}.
  *
  * Used by the engine (any client process) and by the supervisor; both may run at
  * once, and any of them may die at any point:
@@ -101,6 +101,7 @@ struct mvm_container_config {
 	struct mvm_strv volume_names;
 	struct mvm_strv anonymous_volumes; /* those of these that nobody gave a name */
 	struct mvm_strv declared_volumes;  /* places: the image's, and those of -v /PLACE */
+	struct mvm_strv files;		   /* places; the first one's content is files/0 in the folder, and so on */
 	struct mvm_strv annotations;	   /* key=value, sorted by key */
 	bool read_only;
 	bool auto_remove;

@@ -86,6 +86,7 @@ static const struct field config_fields[] = {
 	FIELD("Volumes", "Names", STRINGS, volume_names),
 	FIELD("Volumes", "Anonymous", STRINGS, anonymous_volumes),
 	FIELD("Config", "Volumes", STRINGS, declared_volumes),
+	FIELD("Config", "Files", STRINGS, files),
 	FIELD("HostConfig", "Annotations", STRINGS, annotations),
 	FIELD("HostConfig", "Networks", STRINGS, networks),
 	FIELD("HostConfig", "Dns", STRINGS, dns),

@@ -107,6 +107,17 @@ static int add_bind(struct supervisor *supervisor, const struct mvm_mount *mount
 	return 0;
 }
 
+/* Those that came with the container, from its own folder. */
+static void add_files(const struct mvm_container *container, struct shares *shares)
+{
+	for (size_t i = 0; i < container->config.files.count; i++) {
+		char *path MVM_CLEAN_FREE = mvm_format("%s/files/%zu", container->folder, i);
+		size_t number = mvm_shares_add(&shares->list, path, MVM_SHARE_FILE, true);
+
+		mvm_strv_addf(&shares->mounts, "share=%zu,file,ro:%s", number, container->config.files.items[i]);
+	}
+}
+
 static void add_tmpfs(const struct mvm_mount *mount, struct shares *shares)
 {
 	struct mvm_buf text = {0};
@@ -151,6 +162,7 @@ static int collect(struct supervisor *supervisor, struct shares *shares, struct 
 	}
 	find_roots(&mounts, &made);
 	sockets_guard(supervisor->sockets, &made);
+	add_files(supervisor->container, shares);
 	for (size_t i = 0; i < config->tmpfs.count; i++)
 		mvm_strv_add(&shares->mounts, config->tmpfs.items[i]);
 	if (shares->mounts.count)

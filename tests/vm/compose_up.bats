@@ -187,3 +187,130 @@ both_say() { grep -q 'from one' out && grep -q 'from two' out; }
   same 1 "$status"
   error_says 'service "one" has no container to start'
 }
+
+@test "run: a container beside the service's, with secrets and configs from files, variables and text" {
+  cat >compose.yaml <<'END_OF_FILE'
+services:
+  web:
+    image: ${IMAGE}
+    command: [echo, usual]
+    environment: {A: one}
+    depends_on: {db: {condition: service_healthy}}
+    secrets: [file, {source: env, target: other, mode: 0400}]
+    configs: [plain, {source: file, target: /etc/app.conf}]
+    ports: ["80"]
+  db:
+    image: ${IMAGE}
+    command: [sleep, "1000"]
+    healthcheck: {test: "true", interval: 300ms}
+    stop_grace_period: 0s
+secrets: {file: {file: ./secret.txt}, env: {environment: SECRET}}
+configs: {plain: {content: "it is $SECRET"}, file: {file: ./secret.txt}}
+END_OF_FILE
+  echo of-file >secret.txt
+  compose config -q
+  compose run --rm -e B=two web true
+  same 1 "$status"
+  has "$stderr" 'environment variable "SECRET" required by secret "env" is not set'
+  no_containers
+  export SECRET=sesame
+  compose run --rm -T -e B=two web sh -c 'echo $A $B; cat /run/secrets/file /etc/app.conf /run/secrets/other /plain; stat -c " %a" /run/secrets/other; echo x >/plain; exit 4'
+  same 4 "$status"
+  same $'one two\nof-file\nof-file\nsesameit is sesame 400' "$output"
+  has "$stderr" 'Container shop-db-1  Healthy' 'Container shop-web-run-' "can't create /plain: Read-only file system"
+  same shop-db-1 "$(mvm ps -a --format '{{.Names}}')"
+  same piped "$(echo piped | mvm compose run --rm -T --no-deps --entrypoint 'cat -' web 2>/dev/null)"
+  compose run -d --name mine web sleep 1000
+  same "$(id mine)" "$output"
+  same True "$(label mine oneoff)"
+  same '' "$(mvm port mine)"
+  compose down --remove-orphans -t 0
+  nothing_is_left
+}
+
+@test "what cannot be is refused before anything is made, with its place" {
+  printf 'services:\n  a: {image: %s, ports: ["8080:80"]}\n  b:\n    image: %s\n    ports: ["127.0.0.1:8080:81"]\n' "$IMAGE" "$IMAGE" >compose.yaml
+  compose up -d
+  same 1 "$status"
+  error_says "compose.yaml:5:13: services.b.ports: port 8080/tcp of the host is published by service a, too"
+  compose up -d --scale a=2 a
+  error_says '2 containers cannot all have port 8080/tcp'
+  printf 'services:\n  a: {image: %s, network_mode: host}\n' "$IMAGE" >compose.yaml
+  compose up -d
+  error_says 'compose.yaml:2:' 'services.a.network_mode: "host" cannot be'
+  printf 'services:\n  a:\n    image: %s\n    gpus: all\n' "$IMAGE" >compose.yaml
+  compose up -d
+  error_says 'compose.yaml:4:' 'services.a.gpus is not possible'
+  printf 'services:\n  a: {image: %s/missing}\n  b: {image: %s}\n' "$REGISTRY" "$IMAGE" >compose.yaml
+  compose up -d
+  same 1 "$status"
+  has "$stderr" 'a Error' "mvm: service a: image $REGISTRY/missing: "
+  compose up -d --pull never
+  error_says 'compose.yaml:2:' "service a: No such image: $REGISTRY/missing"
+  printf 'services:\n  a: {build: .}\n' >compose.yaml
+  compose up -d
+  error_says 'compose.yaml:2:' 'image shop-a is not here, and images cannot be built here yet' 'mvm load'
+  printf 'services:\n  a: {image: %s, networks: [n]}\nnetworks: {n: {external: true}}\n' "$IMAGE" >compose.yaml
+  compose up -d
+  error_says 'compose.yaml:3:' 'network n declared as external, but could not be found'
+  compose up -d --force-recreate --no-recreate
+  same 125 "$status"
+  nothing_is_left
+}
+
+@test "one that fails is told of, with what it said last; the others stay; up again goes on" {
+  cat >compose.yaml <<'END_OF_FILE'
+services:
+  web: {image: "${IMAGE}", command: [sleep, "1000"], depends_on: {first: {condition: service_completed_successfully}}, stop_grace_period: 0s}
+  first: {image: "${IMAGE}", command: [sh, -c, "echo no such table; exit ${CODE:-3}"], volumes: [data:/data]}
+  other: {image: "${IMAGE}", command: [sleep, "1000"], stop_grace_period: 0s}
+volumes: {data: {}}
+END_OF_FILE
+  compose up -d
+  same 1 "$status"
+  has "$stderr" 'mvm: service "first" didn'"'"'t complete successfully: exit 3; the last it said: no such table'
+  same 'shop-first-1 exited shop-other-1 running shop-web-1 created' "$(states)"
+  CODE=0 compose up -d --wait
+  same 0 "$status"
+  has "$stderr" 'Container shop-first-1  Exited' 'Container shop-other-1  Healthy'
+  same 'shop-first-1 exited shop-other-1 running shop-web-1 running' "$(states)"
+  # A health check that cannot even be run.
+  printf 'services:\n  a: {image: %s, command: [sleep, "1000"], stop_grace_period: 0s, healthcheck: {test: [CMD, /no/shell], interval: 200ms, retries: 1}}\n' "$IMAGE" >compose.yaml
+  compose up -d --wait
+  same 1 "$status"
+  has "$stderr" 'Found orphan containers ([shop-first-1 shop-other-1 shop-web-1]) for this project' 'mvm: container shop-a-1 is unhealthy'
+  compose up -d --remove-orphans
+  same 'shop-a-1 running' "$(states)"
+  mkdir "$BATS_TEST_TMPDIR/elsewhere"
+  cp compose.yaml "$BATS_TEST_TMPDIR/elsewhere"
+  cd "$BATS_TEST_TMPDIR/elsewhere"
+  compose -p shop down -v
+  nothing_is_left
+}
+
+@test "an up that is killed in the middle, and two at once" {
+  cat >compose.yaml <<'END_OF_FILE'
+services:
+  a: {image: "${IMAGE}", command: [sleep, "1000"], stop_grace_period: 0s, scale: 3}
+END_OF_FILE
+  for delay in 0.02 0.1 0.4; do
+    "$MVM" compose up -d 2>/dev/null 3>&- &
+    sleep "$delay"
+    kill -KILL $! || true
+    wait $! 2>/dev/null || true
+  done
+  compose up -d
+  same 0 "$status"
+  same 'shop-a-1 running shop-a-2 running shop-a-3 running' "$(states)"
+  compose down
+  nothing_is_left
+  "$MVM" compose up -d >out 2>&1 3>&- &
+  compose up -d
+  same 0 "$status"
+  wait $!
+  same 'shop-a-1 running shop-a-2 running shop-a-3 running' "$(states)"
+  compose up -d --scale a=1
+  same 'shop-a-1 running' "$(states)"
+  compose down
+  nothing_is_left
+}
