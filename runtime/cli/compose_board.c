@@ -111,13 +111,18 @@ static void warn(void *arg, const char *text)
 		draw(board);
 }
 
-struct cli_board *cli_board_create(bool plain)
+struct cli_board *cli_board_create(void)
 {
 	struct cli_board *board = mvm_alloc(sizeof(*board));
 
 	board->sink = (struct mvm_compose_sink){.event = show, .warn = warn, .arg = board};
-	board->terminal = !plain && isatty(STDERR_FILENO);
+	board->terminal = isatty(STDERR_FILENO);
 	return board;
+}
+
+void cli_board_set_plain(struct cli_board *board)
+{
+	board->terminal = false;
 }
 
 const struct mvm_compose_sink *cli_board_sink(struct cli_board *board)

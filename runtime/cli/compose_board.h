@@ -8,8 +8,9 @@
 #include "runtime/compose/up.h"
 
 struct cli_board;
-/* `plain`: lines on a terminal, too, where others write there. */
-struct cli_board *cli_board_create(bool plain);
+struct cli_board *cli_board_create(void);
+/* Lines on a terminal, too, where others write there. */
+void cli_board_set_plain(struct cli_board *board);
 /* The board's, for a project. */
 const struct mvm_compose_sink *cli_board_sink(struct cli_board *board);
 /* What comes stands below what has been. */

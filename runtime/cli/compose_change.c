@@ -37,7 +37,7 @@ static int load_project(struct mvm_compose_options *load, bool files, struct mvm
 int cli_compose_change(struct mvm_compose_options *load, bool files, char **services, cli_change_fn fn,
 		       const void *context, struct mvm_error **err)
 {
-	struct cli_board *board CLEAN_BOARD = cli_board_create(false);
+	struct cli_board *board CLEAN_BOARD = cli_board_create();
 	struct mvm_compose *compose MVM_CLEAN_COMPOSE = NULL;
 	char *name MVM_CLEAN_FREE = NULL;
 	struct mvm_compose_project project = {.services = services, .sink = cli_board_sink(board)};

@@ -192,7 +192,7 @@ static int stay(struct session *session, struct mvm_error **err)
 int cli_compose_foreground(const struct mvm_compose_project *project, const struct cli_foreground *options,
 			   struct mvm_error **err)
 {
-	struct cli_board *board CLEAN_BOARD = cli_board_create(true);
+	struct cli_board *board CLEAN_BOARD = cli_board_create();
 	struct session session = {.quiet = *project, .told = *project, .options = options};
 	const struct cli_log_mux_options output = {
 		.color = options->color,
@@ -208,6 +208,7 @@ int cli_compose_foreground(const struct mvm_compose_project *project, const stru
 	int result;
 
 	session.quiet.sink = &silence;
+	cli_board_set_plain(board);
 	session.told.sink = cli_board_sink(board);
 	if (cli_log_mux_create(project->engine, &output, &session.mux, err) < 0)
 		return -1;
