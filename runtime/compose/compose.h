@@ -62,6 +62,15 @@ bool mvm_compose_has_service(const struct mvm_compose *compose, const char *name
 void mvm_compose_profiles(const struct mvm_compose *compose, struct mvm_strv *profiles);
 /* Adds an image for each service: PROJECT-SERVICE where it is to be built. */
 void mvm_compose_images(const struct mvm_compose *compose, struct mvm_strv *images);
+/* Adds four texts for each variable that the files have, by the alphabet: its name, "true" where it is required, its
+ * default, and what stands for it where it is set. The project is one with `no_interpolate`. */
+void mvm_compose_variables(const struct mvm_compose *compose, struct mvm_strv *texts);
+/* Replaces the images of services by what `resolve` makes of them; its text is the caller's. */
+int mvm_compose_resolve_images(struct mvm_compose *compose,
+			       int (*resolve)(void *arg, const char *image, char **resolved, struct mvm_error **err),
+			       void *arg, struct mvm_error **err);
+/* Nothing stays of the project but services with their images. */
+void mvm_compose_keep_images(struct mvm_compose *compose);
 /* Of a service's configuration: docker's own hash, 64 hexadecimal digits. NOT_FOUND. */
 int mvm_compose_hash(struct mvm_compose *compose, const char *service, char hash[65], struct mvm_error **err);
 

@@ -178,6 +178,25 @@ int substitute(const char *text, const struct substitution *how, struct mvm_buf 
 	return expand(text, how, 0, out, err);
 }
 
+void each_variable(const char *text, void (*found)(void *arg, const struct variable *variable), void *arg)
+{
+	while ((text = strchr(text, '$'))) {
+		struct braced braced __attribute__((cleanup(braced_finish))) = {0};
+		size_t length = name_length(text + 1);
+
+		if (text[1] == '{' && parse_braced(text + 2, &braced, &text)) {
+			found(arg, &(struct variable){braced.name, braced.operation, braced.rest});
+		} else if (length) {
+			char *name MVM_CLEAN_FREE = mvm_strndup(text + 1, length);
+
+			found(arg, &(struct variable){name, 0, ""});
+			text += 1 + length;
+		} else {
+			text += text[1] ? 2 : 1;
+		}
+	}
+}
+
 static char **find_variable(const struct mvm_strv *environment, const char *name)
 {
 	size_t length = strlen(name);

@@ -22,6 +22,15 @@ enum { SUBSTITUTE_MAX = 1 << 20 };
 /* INVALID where it is malformed, or a variable is required and missing. */
 int substitute(const char *text, const struct substitution *how, struct mvm_buf *out, struct mvm_error **err);
 
+/* One of a text, as it is written. */
+struct variable {
+	const char *name;
+	char operation;	  /* '-', '?' or '+', with or without ':' before it; 0: none */
+	const char *rest; /* what stands behind it; "" */
+};
+/* Tells of each variable in the text, but for those within others; what is malformed is passed over. */
+void each_variable(const char *text, void (*found)(void *arg, const struct variable *variable), void *arg);
+
 /* "NAME=value" each. The value of the first one of that name, borrowed; NULL where there is none. */
 const char *environment_find(const struct mvm_strv *environment, const char *name);
 /* In the place of the one that is there. */

@@ -63,6 +63,11 @@ int mvm_engine_platform(struct mvm_engine *engine, const char *given, struct mvm
 int mvm_engine_get_image(struct mvm_engine *engine, const struct mvm_image_request *request, struct mvm_image **image,
 			 struct mvm_error **err);
 
+/* The digest that a name with a tag has at its registry now. */
+struct mvm_reference;
+int mvm_engine_remote_digest(struct mvm_engine *engine, const struct mvm_reference *reference,
+			     struct mvm_digest *digest, struct mvm_error **err);
+
 /* `pull --all-tags`: every tag of the reference's repository. Whatever came before a failure is in `images`, which must
  * be empty and is the caller's to finish. */
 int mvm_engine_pull_tags(struct mvm_engine *engine, const struct mvm_image_request *request,
@@ -82,7 +87,6 @@ uint64_t mvm_engine_image_size(struct mvm_engine *engine, const struct mvm_image
 /* The kernels of the home (image/kernel.h); opened, and made, at first use. */
 struct mvm_kernel;
 struct mvm_kernel_removed;
-struct mvm_reference;
 int mvm_engine_kernels(struct mvm_engine *engine, struct mvm_store **store, struct mvm_error **err);
 /* A kernel for the store: an architecture (what its machines boot), one that is here, or a file; and another initramfs
  * than the one that goes with it, or NULL. `name` may be NULL. */

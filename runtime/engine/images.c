@@ -12,6 +12,7 @@
 #include "image/platform.h"
 #include "image/pull.h"
 #include "image/reference.h"
+#include "image/registry.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 
@@ -328,4 +329,24 @@ uint64_t mvm_engine_image_size(struct mvm_engine *engine, const struct mvm_image
 	for (size_t i = 0; i < count; i++)
 		total += sizes[i];
 	return total;
+}
+
+int mvm_engine_remote_digest(struct mvm_engine *engine, const struct mvm_reference *reference,
+			     struct mvm_digest *digest, struct mvm_error **err)
+{
+	struct mvm_registry_manifest manifest MVM_CLEAN_REGISTRY_MANIFEST = {0};
+	struct mvm_registry *registry;
+	int result;
+
+	if (mvm_registry_open(reference, NULL, mvm_engine_config(engine), NULL, NULL, &registry, err) < 0)
+		return -1;
+	result = mvm_registry_head_manifest(registry, reference->tag, digest, err);
+	/* Where the server does not say it is counted here. */
+	if (result > 0) {
+		result = mvm_registry_get_manifest(registry, reference->tag, &manifest, err);
+		if (result == 0)
+			*digest = manifest.digest;
+	}
+	mvm_registry_close(registry);
+	return result;
 }

@@ -145,3 +145,28 @@ config() { run --separate-stderr mvm compose "$@"; }
   same $'db\nweb\n:4' "$(mvm __complete compose -f compose.yaml config '')"
   same $'web\n:4' "$(mvm __complete compose -f compose.yaml config db '')"
 }
+
+@test "variables with their defaults, and images with the digests that they have at their registry" {
+  printf 'services:\n  web: {image: "$IMAGE", command: "${A:-one} ${B:?no} ${C+three}"}\n  pinned: {image: "x@sha256:%064d"}\n' 7 >c.yaml
+  config -p p -f c.yaml config --variables
+  same 'NAME                REQUIRED            DEFAULT VALUE       ALTERNATE VALUE' "${lines[0]}"
+  same 'A                   false               one                 ' "${lines[1]}"
+  same 'B                   true                                    ' "${lines[2]}"
+  same 'C                   false                                   three' "${lines[3]}"
+  same '{"Name":"B","Required":true,"DefaultValue":"","PresenceValue":""}' "$(mvm compose -p p -f c.yaml config --variables --format json | jq -c '.[1]')"
+
+  local digest
+  digest=$(mvm inspect --format '{{index .RepoDigests 0}}' "$IMAGE")
+  B=x config -p p -f c.yaml config --lock-image-digests
+  same 0 "$status"
+  same "services:
+  pinned:
+    image: docker.io/library/x@sha256:$(printf %064d 7)
+  web:
+    image: $IMAGE:latest@${digest#*@}" "$output"
+  B=x config -p p -f c.yaml config --resolve-image-digests
+  has "$output" "image: $IMAGE:latest@${digest#*@}" 'name: p' '- x'
+  B=x IMAGE=$REGISTRY/nosuch config -p p -f c.yaml config --resolve-image-digests
+  same 1 "$status"
+  error_says 'cannot resolve the image' nosuch
+}
