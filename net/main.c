@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,15 +20,7 @@
 #endif
 
 /* Each connection of a guest to the world is a descriptor here. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
+enum { FILES_MAX = 1 << 20 };
 
 int main(int argc, char **argv)
 {
@@ -50,7 +41,7 @@ int main(int argc, char **argv)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	umask(077);
-	raise_descriptor_limit();
+	mvm_raise_file_limit(FILES_MAX);
 	if (chdir("/") < 0)
 		return 125;
 #ifdef __linux__

@@ -241,8 +241,8 @@ struct mvm_port *mvm_switch_add(struct mvm_switch *sw, const struct mvm_identity
 
 	*port = (struct mvm_port){.next = sw->ports, .sw = sw, .identity = *identity, .fd = fd, .arg = arg};
 	port->last = &port->first;
+	/* Its RCVBUF is whose the wire is to set: macOS counts what is on its way by the receiver's. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	port->watch = mvm_loop_watch(sw->loop, fd, POLLIN, port_ready, port);
 	sw->ports = port;
 	return port;

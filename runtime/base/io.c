@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #ifdef __linux__
 #include <linux/fs.h>
@@ -290,6 +291,23 @@ int mvm_remove_tree(const char *path, struct mvm_error **err)
 	if (remove_at(AT_FDCWD, path) < 0)
 		return mvm_fail_errno(err, errno, "cannot remove %s", path);
 	return 0;
+}
+
+void mvm_raise_file_limit(unsigned long wanted)
+{
+	/* A Mac says that there is no limit and refuses to set none; what it takes for sure is OPEN_MAX. */
+	const rlim_t tries[] = {wanted, 10240};
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	for (size_t i = 0; i < MVM_COUNT(tries); i++) {
+		struct rlimit more = {.rlim_cur = tries[i] < limit.rlim_max ? tries[i] : limit.rlim_max,
+				      .rlim_max = limit.rlim_max};
+
+		if (more.rlim_cur <= limit.rlim_cur || setrlimit(RLIMIT_NOFILE, &more) == 0)
+			return;
+	}
 }
 
 int mvm_lock(const char *path, unsigned flags, int *out, struct mvm_error **err)

@@ -88,6 +88,10 @@ int mvm_remove_tree(const char *path, struct mvm_error **err);
  * user, which is not in it. */
 bool mvm_tree_size(const char *path, uint64_t *bytes);
 
+/* For a process whose guest may make many connections, each of them a descriptor: as many as it may have, at most
+ * `wanted`. Never fewer than it has; what is refused is left as it is. */
+void mvm_raise_file_limit(unsigned long wanted);
+
 /* Advisory lock by flock() on a file that holds no data, made where missing.
  * Returns 0 and a descriptor that holds the lock until closed; 1 where
  * MVM_LOCK_TRY and another holds it. */

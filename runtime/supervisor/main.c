@@ -20,7 +20,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,17 +104,6 @@ static void tear_down(struct supervisor *supervisor)
 	mvm_loop_destroy(supervisor->loop);
 }
 
-/* A guest may make many connections, each of them a descriptor here. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTOR_LIMIT)
-		return;
-	limit.rlim_cur = limit.rlim_max < DESCRIPTOR_LIMIT ? limit.rlim_max : DESCRIPTOR_LIMIT;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int examine(void)
 {
 	struct mvm_error *err MVM_CLEAN_ERROR = NULL;
@@ -168,7 +156,7 @@ int main(int argc, char **argv)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	umask(077);
-	raise_descriptor_limit();
+	mvm_raise_file_limit(DESCRIPTOR_LIMIT);
 	/* No folder of the user's is held; every path here is absolute. */
 	if (chdir("/") < 0)
 		return 125;

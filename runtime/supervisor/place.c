@@ -312,13 +312,14 @@ static int choose_mac(struct place *place, uint8_t mac[MVM_MAC_SIZE], struct mvm
 
 static int make_wire(struct nic *nic, struct mvm_error **err)
 {
-	int ends[2], size = SOCKET_BUFFER;
+	/* Apple wants more room for what is received, by the file handle attachment: best four times of it. */
+	int ends[2], size = SOCKET_BUFFER, received = 4 * SOCKET_BUFFER;
 
 	if (mvm_socketpair(SOCK_DGRAM, ends) < 0)
 		return mvm_fail_errno(err, errno, "cannot make a wire");
 	for (int i = 0; i < 2; i++) {
 		setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-		setsockopt(ends[i], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+		setsockopt(ends[i], SOL_SOCKET, SO_RCVBUF, &received, sizeof(received));
 	}
 	nic->machine_fd = ends[0];
 	nic->network_fd = ends[1];

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static char *in_scratch(void **state, const char *name)
@@ -550,6 +551,31 @@ static void writing_back_begins_now_and_then(void **state)
 	assert_int_equal(pending, 0);
 }
 
+static rlim_t files(void)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	return limit.rlim_cur;
+}
+
+static void the_file_limit_is_raised_as_far_as_it_may(void **state)
+{
+	struct rlimit before, few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){.rlim_cur = 100, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	mvm_raise_file_limit(120);
+	assert_int_equal(files(), 120);
+	mvm_raise_file_limit(110);
+	assert_int_equal(files(), 120);
+	/* More than anybody may have: what the hard limit is, or what is always taken. */
+	mvm_raise_file_limit(~0ul >> 1);
+	assert_true(files() > 120);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -573,6 +599,7 @@ int main(void)
 		cmocka_unit_test(writes_past_the_cache_are_the_same),
 		cmocka_unit_test(not_every_file_can_be_written_past_the_cache),
 		cmocka_unit_test(writing_back_begins_now_and_then),
+		cmocka_unit_test(the_file_limit_is_raised_as_far_as_it_may),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
