@@ -3,7 +3,7 @@
 # what it was made from. A second call with the same source and options only
 # prints where the kernel is.
 #
-#   initfs/build-kernel.sh x86_64|arm64                print the kernel's path on stdout
+#   initfs/build-kernel.sh x86_64|arm64                print the kernel's path on stdout; beside x86_64's vmlinux is a bzImage
 #   initfs/build-kernel.sh --missing x86_64|arm64      print what is needed and not there
 #   initfs/build-kernel.sh --packages x86_64|arm64     print the Debian packages with all that is needed
 #
@@ -16,15 +16,15 @@ query=
 case ${1-} in --missing | --packages) query=$1; shift ;; esac
 arch=${1:?usage: build-kernel.sh [--missing|--packages] x86_64|arm64}
 jobs=$(getconf _NPROCESSORS_ONLN)
-# Raise when the steps below change what comes out of the same options.
-recipe=1
 
 say() { printf '%s\n' "kernel: $*" >&2; }
 die() { printf '%s\n' "kernel: $*" >&2; exit 1; }
 
 case $arch in
-  x86_64) karch=x86_64; target=vmlinux;         product=vmlinux; cross= ;;
-  arm64)  karch=arm64;  target=Image;           product=arch/arm64/boot/Image; cross=aarch64-linux-gnu- ;;
+  # bzImage is made of vmlinux; macOS boots it on Intel. `recipe`: to be raised when the steps below change what comes
+  # out of the same options.
+  x86_64) karch=x86_64; target=bzImage; product=vmlinux;               recipe=2; cross= ;;
+  arm64)  karch=arm64;  target=Image;   product=arch/arm64/boot/Image; recipe=1; cross=aarch64-linux-gnu- ;;
   *) die "unknown architecture '$arch'; use x86_64 or arm64" ;;
 esac
 case $(uname -m) in
@@ -147,7 +147,9 @@ make_pid=
 
 # Symbols are a third of the file that the machine loads at each start.
 staged=$(mktemp -d "$cache/.staged-$arch-XXXXXX")
-if [ "$product" = vmlinux ]; then "${cross}strip" -o "$staged/vmlinux" "$work/vmlinux"
+if [ "$product" = vmlinux ]; then
+  "${cross}strip" -o "$staged/vmlinux" "$work/vmlinux"
+  cp "$work/arch/x86/boot/bzImage" "$staged/"
 else cp "$work/$product" "$staged/"; fi
 cp "$work/.config" "$staged/config"
 cp "$work/System.map" "$staged/System.map"

@@ -23,6 +23,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "runtime/base/arch.h"
+
 struct mvm_error;
 struct mvm_loop;
 struct mvm_machine;
@@ -58,8 +60,8 @@ struct mvm_machine_nic {
 };
 
 struct mvm_machine_spec {
-	/* An uncompressed vmlinux with a PVH note, or an arm64 Image; it decides which processor the machine has. One
-	 * that is not the host's is emulated. */
+	/* For amd64 an uncompressed vmlinux with a PVH note or, which is VZ's only, a bzImage; an arm64 Image. It
+	 * decides which processor the machine has: one that is not the host's is emulated. */
 	const char *kernel;
 	const char *initrd;	 /* newc cpio */
 	const char *kernel_args; /* added after our own, so that they win; NULL for none */
@@ -169,6 +171,8 @@ int mvm_backend_find(const char *name, const struct mvm_backend_ops **ops, struc
  * caller's; and whether its machines take raw disks only. */
 int mvm_backend_program(char **path, struct mvm_error **err);
 bool mvm_backend_wants_raw(void);
+/* And which of mvm's own kernels they boot. */
+enum mvm_boot_file mvm_backend_kernel(void);
 /* Whether to ask that program for Rosetta (`mvm-supervisor rosetta [install]`, which says one of these words). */
 bool mvm_backend_knows_rosetta(void);
 const char *mvm_rosetta_name(enum mvm_rosetta state);

@@ -33,6 +33,11 @@ bool mvm_backend_wants_raw(void)
 	return is_vz();
 }
 
+enum mvm_boot_file mvm_backend_kernel(void)
+{
+	return is_vz() ? MVM_BOOT_BZIMAGE : MVM_BOOT_KERNEL;
+}
+
 bool mvm_backend_knows_rosetta(void)
 {
 	return is_vz();

@@ -37,7 +37,9 @@ enum mvm_arch mvm_kernel_arch(const char *path)
 
 int mvm_boot_file(enum mvm_arch arch, enum mvm_boot_file which, char **path, struct mvm_error **err)
 {
-	const char *file = which == MVM_BOOT_KERNEL ? "vmlinux" : "initramfs.cpio";
+	const char *file = which == MVM_BOOT_INITRAMFS				 ? "initramfs.cpio"
+			   : which == MVM_BOOT_BZIMAGE && arch == MVM_ARCH_AMD64 ? "bzImage"
+										 : "vmlinux";
 	char *name MVM_CLEAN_FREE = NULL;
 
 	if (arch == MVM_ARCH_OWN)
@@ -46,7 +48,7 @@ int mvm_boot_file(enum mvm_arch arch, enum mvm_boot_file which, char **path, str
 		name = mvm_format("initfs/%s/%s", mvm_arch_name(arch), file);
 	if (mvm_own_file(name, path, NULL) == 0)
 		return 0;
-	if (which == MVM_BOOT_KERNEL)
+	if (which != MVM_BOOT_INITRAMFS)
 		return mvm_fail(
 			err, MVM_ERR_NOT_FOUND,
 			"there is no kernel for %s machines here (%s); `mvm kernel pull NAME` brings one from a "

@@ -32,9 +32,10 @@ bool mvm_arch_parse(const char *text, enum mvm_arch *arch);
  * the host's; the machine will then say what is wrong. The host's, too, for NULL, which is mvm's own kernel. */
 enum mvm_arch mvm_kernel_arch(const char *path);
 
-/* The kernel, or the initramfs with the agent, that mvm itself has for such machines. NOT_FOUND says what to do. The
- * caller owns the path. */
-enum mvm_boot_file { MVM_BOOT_KERNEL, MVM_BOOT_INITRAMFS };
+/* The kernel, or the initramfs with the agent, that mvm itself has for such machines. An amd64 kernel is there twice:
+ * as the vmlinux that QEMU enters fastest, and as the bzImage that macOS wants (mvm_backend_kernel()). NOT_FOUND says
+ * what to do. The caller owns the path. */
+enum mvm_boot_file { MVM_BOOT_KERNEL, MVM_BOOT_BZIMAGE, MVM_BOOT_INITRAMFS };
 int mvm_boot_file(enum mvm_arch arch, enum mvm_boot_file which, char **path, struct mvm_error **err);
 
 #endif

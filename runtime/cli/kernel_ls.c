@@ -76,7 +76,7 @@ static void add_own(struct cli_table *table, enum mvm_arch arch, bool used)
 	char *image MVM_CLEAN_FREE = NULL, *initramfs MVM_CLEAN_FREE = NULL;
 	struct mvm_kernel_facts facts;
 
-	if (mvm_boot_file(arch, MVM_BOOT_KERNEL, &image, NULL) < 0 ||
+	if (mvm_boot_file(arch, mvm_backend_kernel(), &image, NULL) < 0 ||
 	    mvm_kernel_examine(image, image, &facts, NULL) < 0)
 		return;
 	(void)mvm_boot_file(arch, MVM_BOOT_INITRAMFS, &initramfs, NULL);

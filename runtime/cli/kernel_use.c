@@ -27,7 +27,7 @@ static int use_own(struct mvm_engine *engine, enum mvm_arch arch, struct mvm_err
 	char *own MVM_CLEAN_FREE = NULL;
 	struct mvm_store *store;
 
-	if (mvm_boot_file(arch, MVM_BOOT_KERNEL, &own, err) < 0 || mvm_engine_kernels(engine, &store, err) < 0)
+	if (mvm_boot_file(arch, mvm_backend_kernel(), &own, err) < 0 || mvm_engine_kernels(engine, &store, err) < 0)
 		return -1;
 	return mvm_kernels_use(store, arch, NULL, err);
 }

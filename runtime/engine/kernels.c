@@ -37,7 +37,7 @@ static int take_default(struct mvm_engine *engine, enum mvm_arch arch, struct mv
 		take(kernel, config);
 		return 0;
 	}
-	return arch == MVM_ARCH_OWN ? 0 : mvm_boot_file(arch, MVM_BOOT_KERNEL, &config->kernel, err);
+	return arch == MVM_ARCH_OWN ? 0 : mvm_boot_file(arch, mvm_backend_kernel(), &config->kernel, err);
 }
 
 /* The agent may be another kernel's where mvm has none of its own. */
@@ -144,7 +144,7 @@ int mvm_engine_adopt_kernel(struct mvm_engine *engine, const struct mvm_kernel *
 	struct mvm_store *store;
 	int none;
 
-	if (mvm_boot_file(arch, MVM_BOOT_KERNEL, &own, NULL) == 0)
+	if (mvm_boot_file(arch, mvm_backend_kernel(), &own, NULL) == 0)
 		return 1;
 	none = mvm_kernels_used(home_of(engine), arch, &used, err);
 	if (none <= 0)
@@ -166,7 +166,7 @@ static int add_default(struct mvm_engine *engine, enum mvm_arch arch, const stru
 		return -1;
 	if (used)
 		return mvm_kernels_tag(store, used, name, kernel, err);
-	if (mvm_boot_file(arch, MVM_BOOT_KERNEL, &image, err) < 0 ||
+	if (mvm_boot_file(arch, mvm_backend_kernel(), &image, err) < 0 ||
 	    mvm_boot_file(arch, MVM_BOOT_INITRAMFS, &initramfs, err) < 0)
 		return -1;
 	return mvm_kernels_add(store, image, initramfs, name, kernel, err);
@@ -182,7 +182,7 @@ int mvm_engine_boot_file(const char *home, enum mvm_arch arch, enum mvm_boot_fil
 	if (mvm_kernels_used(home, arch, &used, err) < 0)
 		return -1;
 	if (!used)
-		return mvm_boot_file(arch, which, path, err);
+		return mvm_boot_file(arch, which == MVM_BOOT_KERNEL ? mvm_backend_kernel() : which, path, err);
 	*path = mvm_strdup(which == MVM_BOOT_KERNEL ? used->image : used->initramfs);
 	return 0;
 }

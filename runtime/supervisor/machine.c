@@ -205,7 +205,7 @@ static int find_boot_files(const struct supervisor *supervisor, char **kernel, c
 	struct mvm_error *missing MVM_CLEAN_ERROR = NULL;
 	bool own = supervisor->helper || !config->kernel;
 
-	if (!own || mvm_boot_file(MVM_ARCH_OWN, MVM_BOOT_KERNEL, kernel, &missing) < 0)
+	if (!own || mvm_boot_file(MVM_ARCH_OWN, mvm_backend_kernel(), kernel, &missing) < 0)
 		*kernel = mvm_strdup(config->kernel);
 	if (!*kernel)
 		return mvm_error_move(err, &missing);

@@ -147,6 +147,20 @@ machine_of() { pgrep -P "$(mvm inspect -f '{{.State.Pid}}' "$1")" -f mvm-vz-doub
   eventually no_own_processes
 }
 
+# QEMU would boot both; the double's machine refuses a vmlinux as the framework does.
+@test "an x86-64 machine boots the bzImage, and refuses a vmlinux" {
+  [ "$(uname -m)" = x86_64 ] || skip 'an arm64 kernel is one file for all'
+  has "$(mvm info -f '{{.Kernel}}')" /initfs/bzImage
+  has "$(mvm doctor || true)" /initfs/bzImage
+  run --separate-stderr ! mvm run --rm --kernel "$(dirname "$MVM")/initfs/vmlinux" "$IMAGE" true
+  error_says 'is a vmlinux, and Virtualization.framework boots a bzImage on this processor'
+  # The same as an artifact, which QEMU's machines boot, too.
+  export MVM_HOME=$DIR/home
+  mvm kernel push --from amd64 "$REGISTRY/kernel:both" >/dev/null
+  mvm run --rm --kernel "$REGISTRY/kernel:both" "$IMAGE" true
+  MVM_BACKEND=qemu mvm run --rm --kernel "$REGISTRY/kernel:both" "$IMAGE" true
+}
+
 @test "what cannot be is said in one line: kernels, processors, accelerators, disks of QEMU's" {
   echo nonsense >"$DIR/kernel"
   run --separate-stderr ! mvm run --rm --kernel "$DIR/kernel" "$IMAGE" true

@@ -190,7 +190,8 @@ static int check_files(const struct mvm_machine_spec *spec, struct mvm_error **e
 	return 0;
 }
 
-/* An arm64 kernel has to be an uncompressed Image: a packed one is taken by the framework, and ends without a word. */
+/* An arm64 kernel has to be an uncompressed Image: a packed one is taken by the framework, and ends without a word. On
+ * Intel the loader follows Linux's boot protocol, which is a bzImage's. */
 static int check_kernel(const char *path, struct mvm_error **err)
 {
 	struct mvm_kernel_facts facts;
@@ -202,13 +203,11 @@ static int check_kernel(const char *path, struct mvm_error **err)
 				"the kernel %s is for %s, which is not this host's processor, and "
 				"Virtualization.framework emulates none; give another by --kernel or MVM_KERNEL",
 				path, mvm_arch_name(facts.arch));
-#ifdef __APPLE__
 	if (facts.format == MVM_KERNEL_VMLINUX)
 		return mvm_fail(err, MVM_ERR_UNSUPPORTED,
 				"the kernel %s is a vmlinux, and Virtualization.framework boots a bzImage on this "
 				"processor; give another by --kernel or MVM_KERNEL",
 				path);
-#endif
 	return 0;
 }
 

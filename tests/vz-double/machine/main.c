@@ -8,6 +8,7 @@
 #include "internal.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
+#include "runtime/base/kernel.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/paths.h"
@@ -161,12 +162,24 @@ static int start_shares(struct machine *machine, struct mvm_error **err)
 				      &machine->share_server, &machine->spec.fs_fd, err);
 }
 
+/* QEMU would take a vmlinux; the framework's loader follows Linux's boot protocol. */
+static int check_kernel(const struct machine *machine, struct mvm_error **err)
+{
+	struct mvm_kernel_facts facts;
+
+	if (mvm_kernel_examine(machine->spec.kernel, machine->spec.kernel, &facts, err) < 0)
+		return -1;
+	return facts.format == MVM_KERNEL_VMLINUX
+		       ? mvm_fail(err, MVM_ERR_INVALID, "The virtual machine failed to start: the kernel is a vmlinux.")
+		       : 0;
+}
+
 static int start(struct machine *machine, const char *description, struct mvm_error **err)
 {
 	static const struct mvm_vsock_events events = {.accepted = accepted, .died = vsock_died};
 
-	if (machine_read_spec(machine, description, err) < 0 || start_shares(machine, err) < 0 ||
-	    rosetta_start(machine, err) < 0 ||
+	if (machine_read_spec(machine, description, err) < 0 || check_kernel(machine, err) < 0 ||
+	    start_shares(machine, err) < 0 || rosetta_start(machine, err) < 0 ||
 	    mvm_vsock_start(machine->loop, GUEST_CID, &events, machine, &machine->vsock, &machine->spec.vsock_fd, err) <
 		    0)
 		return -1;
