@@ -25,9 +25,10 @@
 #include "relay.h"
 #include "send.h"
 
-enum {
-	EDGES = EPOLLIN | EPOLLRDHUP | EPOLLET,
+/* No enum: EPOLLET is the highest bit. */
+static const uint32_t EDGES = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
+enum {
 	FAIR_SHARE = 4,		       /* buffers in one go */
 	KEPT_PLENTY = 8 * 1024 * 1024, /* of all connections; beyond that little is read at a time */
 	LITTLE = 4096,
