@@ -74,10 +74,11 @@ static void remove_fanotify(int fd, int within, const struct watch_key *key)
 	fanotify_mark(fd, FAN_MARK_REMOVE, EVENTS | FAN_EVENT_ON_CHILD | FAN_ONDIR, AT_FDCWD, self);
 }
 
-/* The folder that a file is in, and the file's name there. */
-static bool read_place(const struct fanotify_event_metadata *event, struct watch_key *key, const char **name)
+/* The folder that a file is in, and the file's name there. Events lie one after another, aligned to nothing. */
+static bool read_place(const char *from, const struct fanotify_event_metadata *event, struct watch_key *key,
+		       const char **name)
 {
-	const char *at = (const char *)event + event->metadata_len, *end = (const char *)event + event->event_len;
+	const char *at = from + event->metadata_len, *end = from + event->event_len;
 	struct fanotify_event_info_header header;
 	struct file_handle handle;
 
@@ -116,8 +117,7 @@ static void take_fanotify(const char *from, ssize_t size, void (*got)(void *, co
 		key.size = 0;
 		out.mask = (uint32_t)event.mask;
 		out.who = event.pid;
-		if (read_place((const struct fanotify_event_metadata *)(const void *)at, &key, &out.name) ||
-		    (out.mask & IN_Q_OVERFLOW))
+		if (read_place(at, &event, &key, &out.name) || (out.mask & IN_Q_OVERFLOW))
 			got(arg, &out);
 	}
 }
