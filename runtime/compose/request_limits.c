@@ -132,6 +132,8 @@ static const struct {
 	{"gpus", "devices of the host cannot be passed into a virtual machine"},
 	{"external_links", "put both on one network, which may be external: true"},
 	{"models", "run the model's server as a service"},
+	{"post_start", "let the service's command do it, or `mvm compose exec` when it runs"},
+	{"pre_stop", "let the service's command do it when stop_signal comes"},
 	{"pre_start", "make it a service of its own, with depends_on and service_completed_successfully"},
 	{"provider", "there are no plugins"},
 	{"use_api_socket", "there is no API"},

@@ -241,6 +241,9 @@ END_OF_FILE
   printf 'services:\n  a:\n    image: %s\n    gpus: all\n' "$IMAGE" >compose.yaml
   compose up -d
   error_says 'compose.yaml:4:' 'services.a.gpus is not possible'
+  printf 'services:\n  a:\n    image: %s\n    post_start: [{command: "true"}]\n' "$IMAGE" >compose.yaml
+  compose up -d
+  error_says 'compose.yaml:4:' 'services.a.post_start is not possible' 'compose exec'
   printf 'services:\n  a: {image: %s/missing}\n  b: {image: %s}\n' "$REGISTRY" "$IMAGE" >compose.yaml
   compose up -d
   same 1 "$status"
