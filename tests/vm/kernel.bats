@@ -342,7 +342,7 @@ tiny_linux() {
   mkdir -p "$tree/arch/x86/kernel/apic"
   : >"$tree/arch/x86/kernel/apic/apic.c"
   echo 'const char banner[] = "Linux version 6.1.7-tiny (x)"; void _start(void) { for (;;); }' >"$tree/kernel.c"
-  printf 'tinyconfig:\n\t: >.config\n\t: >System.map\nolddefconfig:\n\t@:\nvmlinux:\n\t%s\n' \
+  printf 'tinyconfig:\n\t: >.config\n\t: >System.map\nolddefconfig:\n\t@:\nvmlinux:\n\t%s\nbzImage: vmlinux\n\tmkdir arch/x86/boot\n\tcp vmlinux arch/x86/boot/bzImage\n' \
     "${1:-\$(CROSS_COMPILE)gcc -nostdlib -static -o vmlinux kernel.c}" >"$tree/Makefile"
   tar -C "$BATS_TEST_TMPDIR" -cf "$BATS_TEST_TMPDIR/linux-tiny.tar" linux-tiny
   export XDG_CACHE_HOME=$BATS_TEST_TMPDIR/cache
@@ -369,8 +369,9 @@ tiny() { echo "$BATS_TEST_TMPDIR/linux-tiny.tar"; }
   same "$output" "$(mvm kernel ls --no-trunc --format '{{.Name}} {{.ID}}' | sed -n 's/^mine:latest //p')"
 }
 
-@test "an installed mvm brings no kernel, builds one, and boots it" {
+@test "a mvm that was installed without a kernel builds one, and boots it" {
   meson install -C "$(dirname "$MVM")" --no-rebuild --quiet --destdir "$BATS_TEST_TMPDIR/root"
+  find "$BATS_TEST_TMPDIR/root" '(' -name vmlinux -o -name bzImage ')' -delete
   MVM=$(echo "$BATS_TEST_TMPDIR"/root/*/*/bin/mvm)
   export MVM
   with_image
