@@ -4,9 +4,8 @@
  * One loop over epoll. Events only note what has become possible; then, each round, a bounded number of
  * transmit buffers is taken, and a bounded number of receive buffers filled in the order that the mux says.
  * Each direction publishes its used buffers once and interrupts the guest at most once a round. For used transmit
- * buffers, which it needs for nothing but the next ones, and for the last word on connections that it has closed
- * itself, it is interrupted when they are many or old (device_tell_used()): most come one at a time, each the answer to
- * something, and then half of all interrupts would be for them. When a bound was hit the next round does not wait.
+ * buffers, which it needs for nothing but the next ones, it is interrupted when they are many or old
+ * (device_tell_used()). When a bound was hit the next round does not wait.
  *
  * Kick eventfds are watched edge-triggered and never read: every kick is an edge. While we work on
  * a ring the guest is told not to kick; before we sleep it is asked to, and the ring looked at once more.
@@ -28,10 +27,6 @@ enum {
 	EVENT_BATCH = 64,
 	TX_BUDGET = 128,
 	RX_BUDGET = 128,
-
-	/* A ring of 128 descriptors takes 42 packets of three, so it never fills up for want of an interrupt. */
-	TELL_COUNT = 16,
-	TELL_NS = 4000000,
 };
 
 void device_break(struct device *device, const char *part, const char *reason)
@@ -47,38 +42,19 @@ struct vhost_ring *device_ring(struct device *device, unsigned index)
 	return &device->vu.rings[index];
 }
 
-static void interrupt(struct device *device, unsigned index)
+void device_interrupt(const struct vhost_ring *ring)
 {
-	struct vhost_ring *ring = device_ring(device, index);
 	const uint64_t one = 1;
 
-	device->owed[index] = false;
 	/* A full counter means that an interrupt is under way already. */
 	if (ring->call >= 0 && write(ring->call, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		mvm_log(MVM_LOG_WARN, "interrupt: %s", strerror(errno));
 }
 
-void device_publish(struct device *device, unsigned index, bool urgent)
+void device_publish(struct vhost_ring *ring)
 {
-	/* The event index is passed once: whoever passes it without an interrupt owes it. */
-	device->owed[index] |= vring_publish(&device_ring(device, index)->vring);
-	if (!device->owed[index])
-		return;
-	if (urgent)
-		interrupt(device, index);
-	else if (device->tell_at == UINT64_MAX)
-		device->tell_at = device->now + TELL_NS;
-}
-
-void device_tell_used(struct device *device, bool now)
-{
-	if (device->tell_at != UINT64_MAX && !now && device->untold < TELL_COUNT && device->now < device->tell_at)
-		return;
-	for (unsigned i = 0; i < RING_COUNT; i++)
-		if (device->owed[i])
-			interrupt(device, i);
-	device->untold = 0;
-	device->tell_at = UINT64_MAX;
+	if (vring_publish(&ring->vring))
+		device_interrupt(ring);
 }
 
 void pieces_trim(struct iovec *pieces, unsigned *count, size_t length)

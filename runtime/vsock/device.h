@@ -54,8 +54,7 @@ struct device {
 	struct mux mux;
 	struct vhost_user vu;
 	bool again;		    /* there is work without an event */
-	unsigned untold;	    /* buffers that are used and of no urgency, which the guest wants to be told of */
-	bool owed[RING_COUNT];	    /* the interrupt for them */
+	unsigned untold;	    /* transmit buffers that are used, which the guest wants to be told of */
 	uint64_t tell_at;	    /* when it is told at the latest; UINT64_MAX: nothing is owed */
 	struct mvm_list announcing; /* streams that the supervisor is still to be told of */
 	struct mvm_list asked;	    /* those that it has been asked about */
@@ -77,11 +76,10 @@ int device_run(struct device *device);
 void device_break(struct device *device, const char *part, const char *reason);
 
 struct vhost_ring *device_ring(struct device *device, unsigned index);
-/* Shows used buffers to the guest. Where it wants to be interrupted for them that is done now, or is owed
- * (device_tell_used()). */
-void device_publish(struct device *device, unsigned index, bool urgent);
-/* Interrupts the guest for what is owed where it is time. */
-void device_tell_used(struct device *device, bool now);
+/* Shows used buffers to the guest and interrupts it where it wants that. */
+void device_publish(struct vhost_ring *ring);
+/* Interrupts the guest. */
+void device_interrupt(const struct vhost_ring *ring);
 /* Cuts a list of pieces down to `length` bytes. */
 void pieces_trim(struct iovec *pieces, unsigned *count, size_t length);
 
@@ -89,6 +87,8 @@ void pieces_trim(struct iovec *pieces, unsigned *count, size_t length);
 
 /* Takes up to `budget` transmit buffers; true where more may be there. */
 bool device_transmit(struct device *device, unsigned budget);
+/* Interrupts for used transmit buffers where it is time. */
+void device_tell_used(struct device *device, bool now);
 /* Fills about `budget` receive buffers; true where more may be done. */
 bool device_receive(struct device *device, int budget);
 void device_handle_event(struct device *device, const struct mux_event *event);

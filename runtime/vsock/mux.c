@@ -145,17 +145,14 @@ static void send_later(struct mux *mux, struct conn *conn, enum packet_op op)
 	schedule(mux, conn);
 }
 
-static void reset_later(struct mux *mux, struct mux_reset reset)
+static void reset_later(struct mux *mux, uint32_t guest_port, uint32_t host_port, uint16_t type)
 {
+	struct mux_reset *reset = &mux->resets[(mux->first_reset + mux->reset_count) % MUX_MAX_RESETS];
+
 	if (mux->reset_count == MUX_MAX_RESETS)
 		return;
-	mux->resets[(mux->first_reset + mux->reset_count) % MUX_MAX_RESETS] = reset;
+	*reset = (struct mux_reset){guest_port, host_port, type};
 	mux->reset_count++;
-}
-
-static void reset_unknown(struct mux *mux, const struct packet *packet)
-{
-	reset_later(mux, (struct mux_reset){packet->src_port, packet->dst_port, packet->type, false});
 }
 
 bool mux_is_full(const struct mux *mux)
@@ -173,9 +170,7 @@ static struct mux_event end(struct mux *mux, struct conn *conn, enum mux_event_t
 /* Ends it and says so to the guest. */
 static struct mux_event reset(struct mux *mux, struct conn *conn, enum mux_event_type type, int errnum)
 {
-	bool expected = conn->guest_shut == SHUT_BOTH;
-
-	reset_later(mux, (struct mux_reset){conn->guest_port, conn->host_port, PACKET_TYPE_STREAM, expected});
+	reset_later(mux, conn->guest_port, conn->host_port, PACKET_TYPE_STREAM);
 	return end(mux, conn, type, errnum);
 }
 
@@ -187,7 +182,7 @@ static struct mux_event receive_unknown(struct mux *mux, const struct packet *pa
 		return no_event;
 	if (packet->op != OP_REQUEST || mux->count >= MUX_MAX_CONNECTIONS ||
 	    listener_index(mux, packet->dst_port) == mux->listener_count) {
-		reset_unknown(mux, packet);
+		reset_later(mux, packet->src_port, packet->dst_port, packet->type);
 		return no_event;
 	}
 	conn = add(mux, packet->src_port, packet->dst_port, CONN_INCOMING);
@@ -273,7 +268,7 @@ struct mux_event mux_receive(struct mux *mux, const struct packet *packet, uint6
 		return no_event;
 	if (packet->type != PACKET_TYPE_STREAM) {
 		if (packet->op != OP_RST)
-			reset_unknown(mux, packet);
+			reset_later(mux, packet->src_port, packet->dst_port, packet->type);
 		return no_event;
 	}
 	conn = find(mux, packet->src_port, packet->dst_port);
@@ -397,7 +392,7 @@ static void fill(const struct mux *mux, struct conn *conn, enum packet_op op, st
 	conn->pending &= ~(1u << OP_CREDIT_UPDATE);
 }
 
-static enum mux_next next_reset(struct mux *mux, struct packet *packet)
+static void next_reset(struct mux *mux, struct packet *packet)
 {
 	const struct mux_reset *oldest = &mux->resets[mux->first_reset];
 
@@ -411,7 +406,6 @@ static enum mux_next next_reset(struct mux *mux, struct packet *packet)
 	};
 	mux->first_reset = (mux->first_reset + 1) % MUX_MAX_RESETS;
 	mux->reset_count--;
-	return oldest->expected ? NEXT_LAST : NEXT_CONTROL;
 }
 
 /* A response opens the way for data, a shutdown ends it; credit goes with anything. */
@@ -444,8 +438,10 @@ bool mux_wants_buffers(const struct mux *mux)
 
 enum mux_next mux_next(struct mux *mux, struct packet *packet, struct conn **conn)
 {
-	if (mux->reset_count)
-		return next_reset(mux, packet);
+	if (mux->reset_count) {
+		next_reset(mux, packet);
+		return NEXT_CONTROL;
+	}
 	while (!mvm_list_empty(&mux->ready)) {
 		struct conn *first = mvm_list_entry(mux->ready.next, struct conn, ready);
 

@@ -68,7 +68,6 @@ struct mux_reset {
 	uint32_t guest_port;
 	uint32_t host_port;
 	uint16_t type;
-	bool expected; /* the guest has ended the connection itself, and waits for nothing but to forget it */
 };
 
 enum { MUX_BUCKETS = 512, MUX_MAX_RESETS = 256 };
@@ -135,7 +134,6 @@ void mux_forwarded(struct mux *mux, struct conn *conn, uint32_t count);
 enum mux_next {
 	NEXT_NONE,
 	NEXT_CONTROL, /* *packet, complete */
-	NEXT_LAST,    /* the same, and nobody waits for it */
 	NEXT_DATA,    /* up to mux_credit() bytes of *conn: mux_sent() must follow */
 };
 enum mux_next mux_next(struct mux *mux, struct packet *packet, struct conn **conn);

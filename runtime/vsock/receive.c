@@ -143,23 +143,17 @@ static int data_turn(struct device *device, struct batch *batch, struct stream *
 	return (int)used;
 }
 
-/* Fills one or more receive buffers: their number, 0 where there was nothing to send. *urgent: the guest waits. */
-static int receive_turn(struct device *device, struct batch *batch, bool *urgent)
+/* Fills one or more receive buffers: their number, 0 where there was nothing to send. */
+static int receive_turn(struct device *device, struct batch *batch)
 {
 	struct conn *conn = NULL;
 	struct packet packet;
 
 	switch (mux_next(&device->mux, &packet, &conn)) {
 	case NEXT_CONTROL:
-		*urgent = true;
-		send_packet(device, &batch->chains[0], &packet);
-		return 1;
-	case NEXT_LAST:
-		device->untold++;
 		send_packet(device, &batch->chains[0], &packet);
 		return 1;
 	case NEXT_DATA:
-		*urgent = true;
 		return data_turn(device, batch, (struct stream *)conn);
 	case NEXT_NONE:
 		break;
@@ -171,7 +165,7 @@ static int receive_turn(struct device *device, struct batch *batch, bool *urgent
 bool device_receive(struct device *device, int budget)
 {
 	struct vhost_ring *ring = device_ring(device, RING_RX);
-	bool more = false, urgent = false;
+	bool more = false;
 	int result = 1;
 
 	if (!ring->running || !mux_wants_buffers(&device->mux))
@@ -190,9 +184,9 @@ bool device_receive(struct device *device, int budget)
 		if (result == 0 && !vring_want_kicks(&ring->vring))
 			break;
 		if (result > 0)
-			result = receive_turn(device, &batch, &urgent);
+			result = receive_turn(device, &batch);
 		budget -= result > 0 ? result : 1;
 	}
-	device_publish(device, RING_RX, urgent);
+	device_publish(ring);
 	return more;
 }

@@ -12,6 +12,9 @@
 
 #include "runtime/base/log.h"
 
+/* A ring of 128 descriptors takes 42 packets of three, so it never fills up for want of an interrupt. */
+enum { TELL_COUNT = 16, TELL_NS = 4000000 };
+
 /* What the guest may connect to by itself must leave room for the streams of processes. */
 static bool ask(struct device *device, struct stream *stream)
 {
@@ -130,6 +133,20 @@ static int handle_packet(struct device *device, struct vring_chain *chain)
 	return 0;
 }
 
+/* Most come one at a time, each the answer to something, and then half of all interrupts would be for them. */
+void device_tell_used(struct device *device, bool now)
+{
+	if (device->tell_at == UINT64_MAX) {
+		device->untold = 0;
+		return;
+	}
+	if (!now && device->untold < TELL_COUNT && device->now < device->tell_at)
+		return;
+	device->untold = 0;
+	device->tell_at = UINT64_MAX;
+	device_interrupt(device_ring(device, RING_TX));
+}
+
 bool device_transmit(struct device *device, unsigned budget)
 {
 	struct vhost_ring *ring = device_ring(device, RING_TX);
@@ -155,7 +172,8 @@ bool device_transmit(struct device *device, unsigned budget)
 		device_break(device, "guest, vsock transmit ring", ring->vring.broken);
 		return false;
 	}
-	device_publish(device, RING_TX, false);
+	if (vring_publish(&ring->vring) && device->tell_at == UINT64_MAX)
+		device->tell_at = device->now + TELL_NS;
 	device_tell_used(device, false);
 	/* With too many answers waiting, receive buffers are what we need, not more to answer. */
 	if (mux_is_full(&device->mux))

@@ -145,8 +145,8 @@ static uint64_t wait_used(unsigned ring)
 	return at;
 }
 
-/* Sends one packet. */
-static void guest_offers(enum packet_op op, uint32_t guest_port, uint32_t flags, const void *payload, uint32_t length)
+/* Sends one packet and waits until it has been taken. */
+static void guest_sends(enum packet_op op, uint32_t guest_port, uint32_t flags, const void *payload, uint32_t length)
 {
 	static uint32_t forwarded;
 	struct packet packet = {.src_cid = CID,
@@ -165,12 +165,6 @@ static void guest_offers(enum packet_op op, uint32_t guest_port, uint32_t flags,
 	if (length)
 		memcpy(place + PACKET_HEADER_SIZE, payload, length);
 	offer_raw(buffer_address(TX, 0), PACKET_HEADER_SIZE + length);
-}
-
-/* And waits until it has been taken. */
-static void guest_sends(enum packet_op op, uint32_t guest_port, uint32_t flags, const void *payload, uint32_t length)
-{
-	guest_offers(op, guest_port, flags, payload, length);
 	wait_used(TX);
 }
 
@@ -545,25 +539,6 @@ static void what_the_peer_breaks_off_ends_at_once(void **state)
 	assert_int_equal(expect_op(OP_SHUTDOWN).flags, SHUT_BOTH);
 }
 
-/* Each connection would cost an interrupt more. */
-static void the_last_word_comes_with_the_next_ones_or_a_little_later(void **state)
-{
-	struct pollfd call = {.fd = guest.call[RX], .events = POLLIN};
-	int fd = guest_connects(7000);
-	uint64_t count, start;
-
-	while (poll(&call, 1, 0) > 0)
-		assert_int_equal(read(call.fd, &count, sizeof(count)), sizeof(count));
-	fake_set_used_event(&guest.rings[RX], used_seen[RX]);
-	start = mvm_now_ns();
-	guest_offers(OP_SHUTDOWN, 7000, SHUT_BOTH, NULL, 0);
-	wait_for(call.fd, POLLIN);
-	assert_true(mvm_now_ns() - start >= 4000000);
-	wait_used(TX);
-	expect_op(OP_RST);
-	close(fd);
-}
-
 static void ports_that_are_not_listened_on_are_reset(void **state)
 {
 	mvm_vsock_unlisten(vsock, PORT);
@@ -693,7 +668,6 @@ int main(void)
 		TEST(what_was_sent_outlives_the_guest),
 		TEST(what_lies_in_the_ring_is_still_delivered),
 		TEST(unread_bytes_do_not_spoil_the_end),
-		TEST(the_last_word_comes_with_the_next_ones_or_a_little_later),
 		TEST(ports_that_are_not_listened_on_are_reset),
 		TEST(the_guest_refuses),
 		TEST(a_buffer_outside_of_memory_ends_it),

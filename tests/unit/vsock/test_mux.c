@@ -76,15 +76,12 @@ static void receive_credit(const struct conn *conn, uint32_t window, uint32_t fo
 	assert_int_equal(mux_receive(&mux, &packet, 0).type, EVENT_NONE);
 }
 
-static enum mux_next last_word;
-
 static struct packet next_control(void)
 {
 	struct packet packet;
 	struct conn *conn;
 
-	last_word = mux_next(&mux, &packet, &conn);
-	assert_true(last_word == NEXT_CONTROL || (last_word == NEXT_LAST && packet.op == OP_RST));
+	assert_int_equal(mux_next(&mux, &packet, &conn), NEXT_CONTROL);
 	assert_int_equal(packet.src_cid, CID_HOST);
 	assert_int_equal(packet.dst_cid, CID);
 	return packet;
@@ -562,27 +559,6 @@ static void both_sides_closing_at_once_end_with_a_reset(void **state)
 	expect_control(OP_RST, GUEST_PORT, PORT);
 }
 
-static void nobody_waits_for_the_reset_of_what_the_guest_has_closed(void **state)
-{
-	struct conn *conn = open_conn(GUEST_PORT);
-
-	expect_closed(receive_shutdown(conn, SHUT_BOTH), conn);
-	expect_control(OP_RST, GUEST_PORT, PORT);
-	assert_int_equal(last_word, NEXT_LAST);
-	/* As for all else, who is refused among it. */
-	conn = open_conn(GUEST_PORT);
-	receive_shutdown(conn, SHUT_NO_RECEIVE);
-	mux_abort(&mux, conn);
-	free(conn);
-	expect_control(OP_RST, GUEST_PORT, PORT);
-	assert_int_equal(last_word, NEXT_CONTROL);
-	conn = request(GUEST_PORT);
-	mux_abort(&mux, conn);
-	free(conn);
-	expect_control(OP_RST, GUEST_PORT, PORT);
-	assert_int_equal(last_word, NEXT_CONTROL);
-}
-
 static void a_guest_that_does_not_confirm_is_reset(void **state)
 {
 	struct conn *conn = open_conn(GUEST_PORT);
@@ -734,7 +710,6 @@ static void random_buffer(unsigned counts[8])
 
 	switch (mux_next(&mux, &packet, &conn)) {
 	case NEXT_CONTROL:
-	case NEXT_LAST:
 		assert_true(packet.op && packet.op != OP_RW && packet.op < 8);
 		counts[packet.op]++;
 		break;
@@ -804,7 +779,6 @@ int main(void)
 		TEST(unknown_shutdown_flags_are_ignored),
 		TEST(the_host_shuts_one_direction_then_the_other),
 		TEST(both_sides_closing_at_once_end_with_a_reset),
-		TEST(nobody_waits_for_the_reset_of_what_the_guest_has_closed),
 		TEST(a_guest_that_does_not_confirm_is_reset),
 		TEST(a_reset_ends_it),
 		TEST(a_second_request_or_response_is_reset),
