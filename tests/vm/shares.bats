@@ -260,6 +260,22 @@ WRITE_AS_ALL='id -u; echo x >/data/root; chown 70:71 /data/given; chmod 1777 /da
   same '70:71 0:0 70:71' "$(stat -c %u:%g "$HOST/src/given" "$HOST/src/root" "$HOST/src/open/new" | paste -sd' ')"
 }
 
+@test "a program that another user writes to loses its set-user-ID bit, each time" {
+  [ "$(id -u)" = 0 ] || skip "needs ids that pass through"
+  echo old >"$HOST/program"
+  chmod 4777 "$HOST/program"
+  mvm run -d --name box -v "$HOST:/data" "$IMAGE" sleep 1000
+  write() { mvm exec -u 1000:1000 box sh -c "echo $1 >>/data/program; stat -c %a /data/program"; }
+  same 777 "$(write first)"
+  same 777 "$(write second)"
+  mvm exec box chmod 4777 /data/program
+  same 4777 "$(stat -c %a "$HOST/program")"
+  same 777 "$(write third)"
+  same 777 "$(stat -c %a "$HOST/program")"
+  mvm rm -f box
+  same $'old\nfirst\nsecond\nthird' "$(cat "$HOST/program")"
+}
+
 @test "owners: with subordinate ids, root is the user and others are theirs" {
   make_user with
   local first
