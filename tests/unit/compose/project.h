@@ -36,6 +36,17 @@ static inline void put_file(const char *name, const char *text)
 	assert_ok(mvm_replace_file(name, text, strlen(text), 0600, &err));
 }
 
+/* The project "p" of one file; the options are borrowed until it is destroyed. */
+static inline struct mvm_compose *load_text(const struct mvm_compose_options *options, const char *text)
+{
+	struct mvm_compose *compose = NULL;
+	struct mvm_error *err = NULL;
+
+	put_file("compose.yaml", text);
+	assert_ok(mvm_compose_load(options, &compose, &err));
+	return compose;
+}
+
 static inline void keep_warning(void *arg, const char *text)
 {
 	mvm_buf_addf(arg, "%s\n", text);
