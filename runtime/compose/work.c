@@ -16,6 +16,9 @@
 #include "runtime/base/json.h"
 #include "runtime/base/text.h"
 
+/* They are the parent's: in a step, what is half done is brought to its end. */
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
 enum state { WAITING, RUNNING, DONE };
 
 struct step {
@@ -81,14 +84,12 @@ void step_warn(struct step_context *context, const char *format, ...)
 	send_message(context->fd, json_pack("{so}", "warning", mvm_json_message(text)));
 }
 
-/* Signals of the terminal are the parent's: what is half done is brought to its end. */
-static void set_signals(const struct step *step)
+static void set_signals(const struct step *step, const sigset_t *mask)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-
 	signal(SIGCHLD, SIG_DFL);
 	for (size_t i = 0; i < MVM_COUNT(signals); i++)
 		signal(signals[i], step->may_end && signals[i] == SIGTERM ? SIG_DFL : SIG_IGN);
+	sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
 static int do_step(const struct step *step, int fd, struct mvm_error **err)
@@ -103,11 +104,11 @@ static int do_step(const struct step *step, int fd, struct mvm_error **err)
 	return result;
 }
 
-static _Noreturn void run_child(const struct step *step, pid_t parent, int fd)
+static _Noreturn void run_child(const struct step *step, pid_t parent, int fd, const sigset_t *mask)
 {
 	struct mvm_error *err = NULL;
 
-	set_signals(step);
+	set_signals(step, mask);
 #ifdef __linux__
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
@@ -241,19 +242,33 @@ static void child_ended(void *arg, pid_t pid, int status)
 	advance(work);
 }
 
+/* Until a child has set what signals do there, the loop's handlers would take them, and tell the parent. */
+static void hold_signals(sigset_t *mask)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < MVM_COUNT(signals); i++)
+		sigaddset(&held, signals[i]);
+	sigprocmask(SIG_BLOCK, &held, mask);
+}
+
 static int start_step(struct step *step, struct mvm_error **err)
 {
 	pid_t self = getpid();
+	sigset_t mask;
 	int pair[2];
 
 	if (mvm_socketpair(SOCK_STREAM, pair) < 0)
 		return mvm_fail_errno(err, errno, "cannot make a socket");
 	fflush(NULL);
+	hold_signals(&mask);
 	step->pid = fork();
 	if (step->pid == 0) {
 		close(pair[0]);
-		run_child(step, self, pair[1]);
+		run_child(step, self, pair[1], &mask);
 	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	close(pair[1]);
 	if (step->pid < 0) {
 		close(pair[0]);

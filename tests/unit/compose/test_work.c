@@ -304,6 +304,36 @@ static void a_signal_cancels_the_work(void **state)
 	check_canceled(SIGTERM);
 }
 
+/* In the child, before the fork has come back there. */
+static int signal_at_fork;
+
+static void raise_at_fork(void)
+{
+	if (signal_at_fork)
+		raise(signal_at_fork);
+}
+
+static void a_signal_that_comes_while_a_step_is_made_is_not_the_parents(void **state)
+{
+	struct part part = {"kept", {NULL}}, other = {"ended", {NULL}};
+	struct work *kept CLEAN_WORK = work_create(&sink), *ended CLEAN_WORK = work_create(&sink);
+	struct mvm_error *err = NULL;
+	int first, second;
+
+	work_add(kept, do_part, &part);
+	step_may_end(work_add(ended, do_part, &other));
+	signal_at_fork = SIGTERM;
+	first = work_run(kept, &err);
+	signal_at_fork = 0;
+	assert_ok(first);
+	assert_true(is_here("kept"));
+	signal_at_fork = SIGTERM;
+	second = work_run(ended, &err);
+	signal_at_fork = 0;
+	assert_error(second, MVM_ERR_INTERRUPTED, "killed");
+	assert_false(is_here("ended"));
+}
+
 #define MANY 500
 
 static int tell_much(struct step_context *context, void *arg, struct mvm_error **err)
@@ -344,9 +374,10 @@ int main(void)
 		WORK_TEST(a_step_that_is_killed_is_an_interruption),
 		WORK_TEST(signals_of_the_terminal_do_not_end_a_step),
 		WORK_TEST(a_signal_cancels_the_work),
+		WORK_TEST(a_signal_that_comes_while_a_step_is_made_is_not_the_parents),
 		WORK_TEST(what_a_step_tells_reaches_the_sink_in_order),
 	};
 
-	pthread_atfork(NULL, count_fork, NULL);
+	pthread_atfork(NULL, count_fork, raise_at_fork);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
