@@ -216,7 +216,7 @@ static struct step *add_wait(struct mvm_compose_job *job, const struct member *m
 	*awaited = (struct awaited){.project = job->project, .member = member, .bond = bond, .patience = patience};
 	job->awaited = mvm_realloc(job->awaited, job->awaited_count + 1, sizeof(struct awaited *));
 	job->awaited[job->awaited_count++] = awaited;
-	step_may_end(step);
+	step_only_waits(step);
 	step_after(step, member->end);
 	return step;
 }

@@ -28,7 +28,7 @@ struct step {
 	void *arg;
 	const struct step **before;
 	size_t before_count;
-	bool may_end;
+	bool may_end, waits;
 
 	enum state state;
 	pid_t pid;
@@ -40,7 +40,7 @@ struct step {
 struct work {
 	const struct mvm_compose_sink *sink;
 	struct step *first, **last;
-	size_t running, most; /* `most` 0: any number */
+	size_t running, busy, most; /* `most` may be `busy` at once; 0: any number */
 
 	struct mvm_loop *loop;
 	work_fn done;
@@ -169,6 +169,11 @@ void step_may_end(struct step *step)
 	step->may_end = true;
 }
 
+void step_only_waits(struct step *step)
+{
+	step->may_end = step->waits = true;
+}
+
 static void advance(struct work *work);
 
 static void stop_starting(struct work *work)
@@ -233,6 +238,7 @@ static void child_ended(void *arg, pid_t pid, int status)
 	mvm_control_finish(&step->control);
 	step->state = DONE;
 	work->running--;
+	work->busy -= !step->waits;
 	/* One that we have ended has nothing to say. */
 	if (!step->error && !(WIFEXITED(status) && WEXITSTATUS(status) == 0) && !(step->may_end && work->stopped))
 		mvm_fail(&step->error, MVM_ERR_INTERRUPTED, "a process of mvm was killed in the middle of its work");
@@ -280,6 +286,7 @@ static int start_step(struct step *step, struct mvm_error **err)
 	mvm_loop_child(step->work->loop, step->pid, child_ended, step);
 	step->state = RUNNING;
 	step->work->running++;
+	step->work->busy += !step->waits;
 	return 0;
 }
 
@@ -288,7 +295,7 @@ static bool is_ready(const struct step *step)
 	const struct work *work = step->work;
 
 	if (step->state != WAITING || work->stopped ||
-	    (step->fn && !step->may_end && work->most && work->running >= work->most))
+	    (step->fn && !step->waits && work->most && work->busy >= work->most))
 		return false;
 	for (size_t i = 0; i < step->before_count; i++)
 		if (step->before[i]->state != DONE)

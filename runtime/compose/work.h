@@ -40,6 +40,8 @@ struct step *work_add(struct work *work, step_fn fn, void *arg);
 void step_after(struct step *step, const struct step *before);
 /* It may be ended at any moment, for it changes nothing, or leaves nothing half done. */
 void step_may_end(struct step *step);
+/* So too, and it has no part in COMPOSE_PARALLEL_LIMIT: what it waits for may be another step's doing. */
+void step_only_waits(struct step *step);
 
 /* Until all steps are done. After the first failure, or SIGINT or SIGTERM, no other is started, those that may be ended
  * are, and the others come to their end. The error is the first one; INTERRUPTED, "canceled", after a signal. */

@@ -154,6 +154,33 @@ static void no_more_run_at_once_than_the_user_wants(void **state)
 	check_limit("9", false, 5);
 	check_limit("0", false, 5);
 	check_limit("-1", false, 5);
+	/* Pulls. */
+	check_limit("2", true, 2);
+}
+
+static int await_the_other(struct step_context *context, void *arg, struct mvm_error **err)
+{
+	int number;
+
+	return hear(0, &number, err);
+}
+
+static int call_the_other(struct step_context *context, void *arg, struct mvm_error **err)
+{
+	say(0, 1);
+	return 0;
+}
+
+static void who_only_waits_is_not_counted(void **state)
+{
+	struct work *work CLEAN_WORK = NULL;
+	struct mvm_error *err = NULL;
+
+	setenv("COMPOSE_PARALLEL_LIMIT", "1", 1);
+	work = work_create(&sink);
+	step_only_waits(work_add(work, await_the_other, NULL));
+	work_add(work, call_the_other, NULL);
+	assert_ok(run(work, &err));
 }
 
 static int fail_step(struct step_context *context, void *arg, struct mvm_error **err)
@@ -368,6 +395,7 @@ int main(void)
 		WORK_TEST(no_steps_are_done_at_once),
 		WORK_TEST(steps_run_side_by_side),
 		WORK_TEST(no_more_run_at_once_than_the_user_wants),
+		WORK_TEST(who_only_waits_is_not_counted),
 		WORK_TEST(after_the_first_failure_no_other_is_started),
 		WORK_TEST(steps_that_run_come_to_their_end_then),
 		WORK_TEST(steps_that_may_be_ended_are),
