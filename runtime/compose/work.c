@@ -239,8 +239,8 @@ static void child_ended(void *arg, pid_t pid, int status)
 	step->state = DONE;
 	work->running--;
 	work->busy -= !step->waits;
-	/* One that we have ended has nothing to say. */
-	if (!step->error && !(WIFEXITED(status) && WEXITSTATUS(status) == 0) && !(step->may_end && work->stopped))
+	/* Of one that we have ended, too: the error that it was ended for is the one that is told. */
+	if (!step->error && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
 		mvm_fail(&step->error, MVM_ERR_INTERRUPTED, "a process of mvm was killed in the middle of its work");
 	if (step->error)
 		note_failure(work, step->error);
