@@ -23,15 +23,15 @@
 #include "runtime/base/mem.h"
 
 /* The call succeeded; what it says otherwise is shown. */
-#define assert_ok(call) check_ok((call), err, __FILE__, __LINE__)
+#define assert_ok(call) check_ok((call), &err, __FILE__, __LINE__)
 /* It failed with this code and a message that holds `text`. Frees the error for the next call. */
 #define assert_error(call, code, text) check_error((call), &err, (code), (text), __FILE__, __LINE__)
 
-static inline void check_ok(int result, const struct mvm_error *err, const char *file, int line)
+static inline void check_ok(int result, struct mvm_error *const *err, const char *file, int line)
 {
-	if (result == 0 && !err)
+	if (result == 0 && !*err)
 		return;
-	print_error("%d: %s\n", result, mvm_error_message(err));
+	print_error("%d: %s\n", result, mvm_error_message(*err));
 	_fail(file, line);
 }
 
