@@ -9,6 +9,22 @@ load ../lib/vm.bash
 # shellcheck source=tests/lib/oci.sh
 . "$BATS_TEST_DIRNAME/../lib/oci.sh"
 
+# The suite's own is kept from run to run, and would keep the signatures, too.
+setup_file() {
+  # shellcheck source=tests/lib/registry.sh
+  . "$BATS_TEST_DIRNAME/../lib/registry.sh"
+  registry_start "$BATS_FILE_TMPDIR/registry"
+  export PLACE=$registry_address PLACE_PID=$registry_pid PLACE_FOLDER=$registry_folder
+}
+
+teardown_file() {
+  # shellcheck source=tests/lib/registry.sh
+  . "$BATS_TEST_DIRNAME/../lib/registry.sh"
+  # shellcheck disable=SC2034 # registry_stop reads them
+  registry_pid=$PLACE_PID registry_folder=$PLACE_FOLDER
+  registry_stop
+}
+
 setup() {
   KEYS=$BATS_TEST_TMPDIR
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$KEYS/ours.key" 2>/dev/null
@@ -18,8 +34,8 @@ setup() {
   local name
   for name in ours edwards rsa theirs; do openssl pkey -in "$KEYS/$name.key" -pubout -out "$KEYS/$name.pub"; done
   skopeo --insecure-policy copy --quiet --all --preserve-digests --src-tls-verify=false --dest-tls-verify=false \
-    "docker://$REGISTRY/busybox" "docker://$REGISTRY/signed/$BATS_TEST_NUMBER:v1"
-  NAME=$REGISTRY/signed/$BATS_TEST_NUMBER
+    "docker://$REGISTRY/busybox" "docker://$PLACE/signed/$BATS_TEST_NUMBER:v1"
+  NAME=$PLACE/signed/$BATS_TEST_NUMBER
   DIGEST=$(digest_of "$NAME:v1")
 }
 
@@ -31,9 +47,9 @@ test_teardown() {
 # digest_of NAME[:TAG]
 digest_of() { printf 'sha256:%s' "$(skopeo inspect --tls-verify=false --raw "docker://$1" | sha256sum | cut -d' ' -f1)"; }
 
-# policy [JSON]: for all of the test's registry; the rest is anybody's.
+# policy [JSON]: for all of the file's registry; the rest is anybody's.
 policy() {
-  jq -n --arg registry "$REGISTRY" --argjson list "$1" \
+  jq -n --arg registry "$PLACE" --argjson list "$1" \
     '{signaturePolicy: {default: [{type: "insecureAcceptAnything"}], transports: {docker: {($registry + "/signed"): $list}}}}' >"$MVM_CONFIG"
 }
 
@@ -120,9 +136,9 @@ refused() {
   text "$other" "$NAME" "$KEYS/text"
   attach "$DIGEST" ours "$KEYS/text"
   refused "what $KEYS/ours.pub has signed is another image, $other" "$DIGEST"
-  text "$DIGEST" "$REGISTRY/signed/elsewhere" "$KEYS/text"
+  text "$DIGEST" "$PLACE/signed/elsewhere" "$KEYS/text"
   attach "$DIGEST" ours "$KEYS/text"
-  refused "has signed it as \"$REGISTRY/signed/elsewhere\""
+  refused "has signed it as \"$PLACE/signed/elsewhere\""
   # Podman's usual rule is the name with its tag, which cosign does not sign.
   text "$DIGEST" "$NAME" "$KEYS/text"
   attach "$DIGEST" ours "$KEYS/text"
@@ -162,7 +178,7 @@ refused() {
   policy '[{"type": "reject"}]'
   refused '"signaturePolicy" rejects images of that name'
   policy '[{"type": "sigstoreSigned", "keyPath": "/nowhere.pub"}]'
-  refused "config file $MVM_CONFIG: \"signaturePolicy\": \"$REGISTRY/signed\": cannot read the key: /nowhere.pub"
+  refused "config file $MVM_CONFIG: \"signaturePolicy\": \"$PLACE/signed\": cannot read the key: /nowhere.pub"
   policy "[{\"type\": \"sigstoreSigned\", \"keyPath\": \"$KEYS/ours.key\"}]"
   refused "a private key; name the public one"
   policy '[{"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/k"}]'
