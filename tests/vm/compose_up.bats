@@ -304,7 +304,8 @@ END_OF_FILE
   done
   compose up -d
   same 0 "$status"
-  same 'shop-a-1 running shop-a-2 running shop-a-3 running' "$(states)"
+  # Which of the three were there at the kill is chance, and new ones get the numbers after the highest, as docker has it.
+  [[ $(states) =~ ^shop-a-[0-9]+\ running\ shop-a-[0-9]+\ running\ shop-a-[0-9]+\ running$ ]]
   compose down
   nothing_is_left
   "$MVM" compose up -d >out 2>&1 3>&- &
