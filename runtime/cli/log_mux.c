@@ -266,6 +266,7 @@ static int take_start(struct cli_log_mux *mux, const struct mvm_event *event, st
 		return 0;
 	member->alive = true;
 	request.follow = true;
+	request.tail = -1;
 	since = (struct timespec){.tv_sec = (time_t)(member->ended_ns / NS_PER_SECOND),
 				  .tv_nsec = (long)(member->ended_ns % NS_PER_SECOND)};
 	request.since = &since;
