@@ -1,21 +1,11 @@
-/*
- * Theory of operation
- *
- * Where much happens at once the agent finishes its batch before it lets anybody else have the processor, which takes a
- * real-time policy. Each packet that it writes wakes a thread of the kernel's that would send it at once, in the
- * agent's place, and tell the device of it, and that for each of them; when the agent has finished they all go out
- * together. With few events there is nothing to gather, and who waits for the first packet has it sooner. The agent
- * always waits as anybody else does: were it to run first whenever something comes, it would never find much.
- */
 #include "loop.h"
 
-#include <sched.h>
-#include <stdbool.h>
+#include <errno.h>
 #include <stddef.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-enum { BATCH = 32, MUCH = 4 };
+#include "failure.h"
+
+enum { BATCH = 32 };
 
 static int epoll_fd = -1;
 static struct epoll_event batch[BATCH];
@@ -89,38 +79,18 @@ static void run_tasks(void)
 	}
 }
 
-/* Not for the processes that are started meanwhile. musl has no sched_setscheduler(). */
-static void run_first(bool on)
-{
-	const struct sched_param priority = {.sched_priority = on};
-
-	syscall(SYS_sched_setscheduler, 0, on ? SCHED_FIFO | SCHED_RESET_ON_FORK : SCHED_OTHER, &priority);
-}
-
-static void run_batch(void)
-{
-	while (batch_next < batch_count) {
-		struct epoll_event *event = &batch[batch_next++];
-		struct watch *watch = event->data.ptr;
-
-		if (watch)
-			watch->ready(watch, event->events);
-	}
-	run_tasks();
-}
-
 _Noreturn void loop_run(void)
 {
 	for (;;) {
-		bool much;
-
 		batch_next = 0;
 		batch_count = epoll_wait(epoll_fd, batch, BATCH, tasks ? 0 : -1);
-		much = batch_count >= MUCH;
-		if (much)
-			run_first(true);
-		run_batch();
-		if (much)
-			run_first(false);
+		while (batch_next < batch_count) {
+			struct epoll_event *event = &batch[batch_next++];
+			struct watch *watch = event->data.ptr;
+
+			if (watch)
+				watch->ready(watch, event->events);
+		}
+		run_tasks();
 	}
 }

@@ -2,11 +2,9 @@
  * A connection of the host's to a service of the container, by TCP or unix socket, or of the container's to a unix
  * socket of the host.
  *
- * Both sockets are watched edge-triggered; any event on one lets both directions go on, but only what is said to be
- * there is read. What is read is written at once. Only what finds no room is kept, and until it is gone nothing more is
- * read in that direction: a slow reader stalls its own peer and nobody else. A socket is watched for room from the
- * first time on that it has none: vsock tells of room with each packet, which would wake the agent twice for every
- * request.
+ * Both sockets are watched edge-triggered and never changed; any event on one lets both directions go on. What is read
+ * is written at once. Only what finds no room is kept, and until it is gone nothing more is read in that direction: a
+ * slow reader stalls its own peer and nobody else.
  *
  * Ends pass as they are. A direction's end is shutdown(SHUT_WR) on the other side. A connection that breaks, or finds
  * no service, is closed without that, which the host takes for a reset (published.c of runtime/vsock); one that the
@@ -25,9 +23,6 @@
 #include "relay.h"
 #include "send.h"
 
-/* No enum: EPOLLET is the highest bit. */
-static const uint32_t EDGES = EPOLLIN | EPOLLRDHUP | EPOLLET;
-
 enum {
 	FAIR_SHARE = 4,		       /* buffers in one go */
 	KEPT_PLENTY = 8 * 1024 * 1024, /* of all connections; beyond that little is read at a time */
@@ -40,7 +35,6 @@ enum {
 struct way {
 	struct watch *from, *to;
 	bool empty;	  /* nothing to read until the next event */
-	bool filled;	  /* there was no room in `to` once, which is watched for it since */
 	bool closing;	  /* what is left has to be read to its end: no event will say so again */
 	bool ended, told; /* the end has been read; and passed on */
 	char *kept;	  /* read and not yet written, start to end */
@@ -114,14 +108,6 @@ static int drain(struct way *way)
 	return 1;
 }
 
-static void watch_for_room(struct way *way)
-{
-	if (way->filled)
-		return;
-	way->filled = true;
-	loop_change(way->to, EDGES | EPOLLOUT);
-}
-
 /* As drain(), and what is not written is kept. */
 static int pass_on(struct way *way, const char *data, size_t length)
 {
@@ -132,7 +118,6 @@ static int pass_on(struct way *way, const char *data, size_t length)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
 			keep(way, data, length);
-			watch_for_room(way);
 			return way->kept ? 0 : BROKEN;
 		}
 		if (n < 0)
@@ -227,10 +212,9 @@ static void pump_more(struct task *task)
 
 static void note(struct way *way, uint32_t events)
 {
+	way->empty = false;
 	if (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR))
 		way->closing = true;
-	if (events & EPOLLIN || way->closing)
-		way->empty = false;
 }
 
 /* The next of the addresses, each of which has refused but the last; or once more. */
@@ -243,8 +227,7 @@ static int dial(struct link *link)
 	if (link->service.fd < 0)
 		return -1;
 	link->dialling = done ? NULL : &link->service;
-	link->in.filled = !done;
-	return loop_add(&link->service, done ? EDGES : EDGES | EPOLLOUT);
+	return loop_add(&link->service, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
 static void host_ready(struct watch *watch, uint32_t events)
@@ -278,8 +261,6 @@ static void service_ready(struct watch *watch, uint32_t events)
 			watch->fd = -1;
 			if (host_gone(link) || dial(link))
 				finish(link);
-			else if (!link->dialling)
-				loop_later(&link->more); /* with what the host has sent meanwhile */
 			return;
 		}
 		link->dialling = NULL;
@@ -303,16 +284,16 @@ static struct link *join(int host, int service, uint16_t port, bool local)
 	link->host = (struct watch){.fd = host, .ready = host_ready};
 	link->service = (struct watch){.fd = service, .ready = service_ready};
 	link->more.run = pump_more;
-	link->in = (struct way){.from = &link->host, .to = &link->service, .empty = true};
-	link->out = (struct way){.from = &link->service, .to = &link->host, .empty = true};
+	link->in = (struct way){.from = &link->host, .to = &link->service};
+	link->out = (struct way){.from = &link->service, .to = &link->host};
 	link->port = port;
 	link->local = local;
 	return link;
 }
 
-static void add(struct watch *watch, uint32_t events, struct link *link, bool failed)
+static void add(struct watch *watch, struct link *link, bool failed)
 {
-	if (failed || loop_add(watch, events))
+	if (failed || loop_add(watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET))
 		finish(link);
 }
 
@@ -321,7 +302,7 @@ static void start_inward(int socket, uint16_t port, bool local)
 	struct link *link = join(socket, -1, port, local);
 
 	if (link)
-		add(&link->host, EDGES, link, dial(link));
+		add(&link->host, link, dial(link));
 }
 
 void publish_tcp(int socket, uint16_t port)
@@ -341,6 +322,5 @@ void publish_outward(int socket, uint16_t port)
 	if (!link)
 		return;
 	link->dialling = &link->host;
-	link->out.filled = true;
-	add(&link->service, EDGES, link, loop_add(&link->host, EDGES | EPOLLOUT));
+	add(&link->service, link, loop_add(&link->host, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET));
 }

@@ -56,7 +56,7 @@ static void move_capabilities(struct pool *pool, struct node *service, const cha
 		node_append(pool, target, node_string(pool, given->items[i] ? given->items[i] : none, service));
 	node_set(pool, service, to, target);
 	for (size_t i = 0; node_is(source, NODE_LIST) && i < source->count; i++)
-		if (!has(given, source->entries[i].value->text))
+		if (!source->entries[i].value->text || !has(given, source->entries[i].value->text))
 			source->entries[kept++] = source->entries[i];
 	if (node_is(source, NODE_LIST))
 		source->count = kept;
