@@ -17,11 +17,13 @@ enum {
 	ROOM = 65536,
 };
 
+/* NOLINTBEGIN(misc-redundant-expression): that they are the same is what is asserted. */
 _Static_assert(FAN_MODIFY == IN_MODIFY && FAN_ATTRIB == IN_ATTRIB && FAN_CREATE == IN_CREATE &&
 		       FAN_DELETE == IN_DELETE && FAN_MOVED_FROM == IN_MOVED_FROM && FAN_MOVED_TO == IN_MOVED_TO &&
 		       FAN_DELETE_SELF == IN_DELETE_SELF && FAN_MOVE_SELF == IN_MOVE_SELF &&
 		       (unsigned)FAN_ONDIR == (unsigned)IN_ISDIR && FAN_Q_OVERFLOW == IN_Q_OVERFLOW,
 	       "masks");
+/* NOLINTEND(misc-redundant-expression) */
 
 static void name_place(int place, char self[32])
 {

@@ -44,7 +44,6 @@ static bool has(const struct mvm_strv *list, const char *text)
 static void move_capabilities(struct pool *pool, struct node *service, const char *to, const char *from,
 			      const struct mvm_strv *given)
 {
-	static const char *const none = "";
 	struct node *target = node_get(service, to), *source = node_get(service, from);
 	size_t kept = 0;
 
@@ -53,10 +52,10 @@ static void move_capabilities(struct pool *pool, struct node *service, const cha
 	if (!node_is(target, NODE_LIST))
 		target = node_new(pool, NODE_LIST, service);
 	for (size_t i = 0; i < given->count; i++)
-		node_append(pool, target, node_string(pool, given->items[i] ? given->items[i] : none, service));
+		node_append(pool, target, node_string(pool, given->items[i], service));
 	node_set(pool, service, to, target);
 	for (size_t i = 0; node_is(source, NODE_LIST) && i < source->count; i++)
-		if (!source->entries[i].value->text || !has(given, source->entries[i].value->text))
+		if (!has(given, source->entries[i].value->text))
 			source->entries[kept++] = source->entries[i];
 	if (node_is(source, NODE_LIST))
 		source->count = kept;
