@@ -162,6 +162,14 @@ char *mvm_strv_join(const struct mvm_strv *strv, const char *separator)
 	return mvm_buf_steal(&text);
 }
 
+bool mvm_strv_has(const struct mvm_strv *strv, const char *text)
+{
+	for (size_t i = 0; text && i < strv->count; i++)
+		if (!strcmp(strv->items[i], text))
+			return true;
+	return false;
+}
+
 void mvm_strv_finish(struct mvm_strv *strv)
 {
 	for (size_t i = 0; i < strv->count; i++)

@@ -50,6 +50,8 @@ void mvm_strv_take(struct mvm_strv *strv, char *text);
 void mvm_strv_addf(struct mvm_strv *strv, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* One text with `separator` between them; the caller's. */
 char *mvm_strv_join(const struct mvm_strv *strv, const char *separator);
+/* Whether one of them is that text; NULL is none. */
+bool mvm_strv_has(const struct mvm_strv *strv, const char *text);
 void mvm_strv_finish(struct mvm_strv *strv);
 
 bool mvm_add_size(size_t a, size_t b, size_t *out); /* false where it would wrap */

@@ -49,14 +49,6 @@ int mvm_compose_set_scale(struct mvm_compose *compose, const char *text, struct 
 
 /* --- what has changed --- */
 
-static bool has(const struct mvm_strv *list, const char *text)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (!strcmp(list->items[i], text))
-			return true;
-	return false;
-}
-
 /* The networks' and volumes' own names are no part of the service. */
 static bool has_networks(const struct plan *plan, const struct member *member, const struct mvm_container *container)
 {
@@ -74,7 +66,8 @@ static bool has_networks(const struct plan *plan, const struct member *member, c
 			node_get(section_of(plan->project->compose->model, "networks"), networks->entries[i].key),
 			"name");
 
-		if (name && !has(&names, name) && !(!strcmp(name, "bridge") && has(&names, MVM_NETWORK_DEFAULT)))
+		if (name && !mvm_strv_has(&names, name) &&
+		    !(!strcmp(name, "bridge") && mvm_strv_has(&names, MVM_NETWORK_DEFAULT)))
 			return false;
 	}
 	return true;
@@ -91,7 +84,7 @@ static bool has_volumes(const struct plan *plan, const struct member *member, co
 		const char *name = node_get_text(volume, "name");
 
 		if (name && !strcmp(node_get_text(mounts->entries[i].value, "type"), "volume") &&
-		    !has(&container->config.volume_names, name))
+		    !mvm_strv_has(&container->config.volume_names, name))
 			return false;
 	}
 	return true;

@@ -32,14 +32,6 @@ static void set_text(struct pool *pool, struct node *service, const char *key, c
 		node_set_text(pool, service, key, text);
 }
 
-static bool has(const struct mvm_strv *list, const char *text)
-{
-	for (size_t i = 0; list && i < list->count; i++)
-		if (!strcmp(list->items[i], text))
-			return true;
-	return false;
-}
-
 /* What is added is not dropped any more, and the other way round. */
 static void move_capabilities(struct pool *pool, struct node *service, const char *to, const char *from,
 			      const struct mvm_strv *given)
@@ -55,7 +47,7 @@ static void move_capabilities(struct pool *pool, struct node *service, const cha
 		node_append(pool, target, node_string(pool, given->items[i], service));
 	node_set(pool, service, to, target);
 	for (size_t i = 0; node_is(source, NODE_LIST) && i < source->count; i++)
-		if (!has(given, source->entries[i].value->text))
+		if (!mvm_strv_has(given, source->entries[i].value->text))
 			source->entries[kept++] = source->entries[i];
 	if (node_is(source, NODE_LIST))
 		source->count = kept;

@@ -144,14 +144,6 @@ static void inherit(const struct service_wish *wish, struct mvm_strv *targets, s
 	}
 }
 
-static bool has(const struct mvm_strv *list, const char *text)
-{
-	for (size_t i = 0; text && i < list->count; i++)
-		if (!strcmp(list->items[i], text))
-			return true;
-	return false;
-}
-
 int request_mounts(struct mvm_compose *compose, const struct service_wish *wish, struct service_request *out,
 		   struct mvm_error **err)
 {
@@ -161,7 +153,7 @@ int request_mounts(struct mvm_compose *compose, const struct service_wish *wish,
 	if (wish->inherit)
 		inherit(wish, &inherited, out);
 	for (size_t i = 0; node_is(mounts, NODE_LIST) && i < mounts->count; i++)
-		if (!has(&inherited, node_get_text(mounts->entries[i].value, "target")) &&
+		if (!mvm_strv_has(&inherited, node_get_text(mounts->entries[i].value, "target")) &&
 		    add_mount(compose, mounts->entries[i].value, out, err) < 0)
 			return -1;
 	out->request.volumes = &out->binds;
